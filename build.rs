@@ -1,0 +1,5 @@
+//! Links the addon the way Node expects it (delayed symbols); does nothing else.
+
+fn main() {
+    napi_build::setup();
+}

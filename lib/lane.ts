@@ -1,0 +1,239 @@
+/**
+ * @module lane
+ *
+ * The JavaScript half of the bridge: operation ids to promises, the out-buffer, the drain loop, keep-alive, and `AbortSignal` to cancel.
+ *
+ * Guarantees: every operation handed in settles exactly once; the process stays alive while one is in flight and not because of an idle client;
+ * the promise of an operation never rejects: it resolves with an `Outcome`, so that the caller builds the error in its own `async` function, with its frames.
+ */
+import { clearInterval, setInterval } from 'node:timers';
+import { fromFailure, invalidArgument, isFailure } from './error/index.js';
+import type { Batch, FailureRecord } from './native.js';
+
+/** What a native client offers to the lane. */
+export interface LaneHandle {
+  /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
+  submit(buffer: Uint8Array, length: number): FailureRecord | null | undefined;
+  /** Fills `meta` with settled operations. */
+  drain(meta: Uint32Array): Batch;
+  /** Asks one operation to end. */
+  cancel(id: number): void;
+}
+
+/** How an operation ended. */
+export type Outcome = FailureRecord | Buffer | string | number | undefined;
+
+/** One operation to submit. */
+export interface Operation {
+  readonly opcode: number;
+  readonly flags?: number;
+  /** A session, cursor or other handle; 0 for none. */
+  readonly handle?: number;
+  /** Milliseconds the operation may take; 0 for no deadline of its own. */
+  readonly deadlineMs?: number;
+  readonly signal?: AbortSignal | undefined;
+  /**
+   * Writes the body into `buffer` from `offset` and returns the offset after it, or `undefined` when it does not fit: it is called again with a larger buffer.
+   */
+  write?(buffer: Buffer, offset: number): number | undefined;
+}
+
+/** Bytes before a frame's body; the layout is `src/bridge/frame.rs`. */
+const HEADER_BYTES = 20;
+const BUFFER_BYTES = 256 * 1024;
+/** The largest submission: a MongoDB message is at most 48 MB, a frame carries at most one. */
+const BUFFER_LIMIT = 128 * 1024 * 1024;
+/** A tick that writes more than this is submitted at once. */
+const SUBMIT_BYTES = 64 * 1024;
+const META_OPERATIONS = 1024;
+const META_STRIDE = 4;
+/** The longest delay a timer takes; the interval only holds the loop and does nothing. */
+const IDLE_INTERVAL_MS = 0x7fff_ffff;
+
+/** Holds the event loop while work is in flight. Made on first use; `dispose` ends it. */
+export class KeepAlive {
+  #interval: NodeJS.Timeout | undefined;
+  #count = 0;
+
+  /** Work units that hold the loop. */
+  get count(): number {
+    return this.#count;
+  }
+
+  /** One more unit of work. */
+  acquire(): void {
+    if (this.#count++ > 0) return;
+    // From node:timers, so that Jest's fake timers do not freeze it.
+    if (this.#interval === undefined) this.#interval = setInterval(() => {}, IDLE_INTERVAL_MS);
+    else this.#interval.ref();
+  }
+
+  /** One unit less. */
+  release(): void {
+    if (--this.#count === 0) this.#interval?.unref();
+  }
+
+  /** Ends it; what is still counted no longer holds the loop. */
+  dispose(): void {
+    if (this.#interval !== undefined) clearInterval(this.#interval);
+    this.#interval = undefined;
+  }
+}
+
+interface Waiting {
+  readonly resolve: (outcome: Outcome) => void;
+  readonly signal: AbortSignal | undefined;
+  readonly onAbort: (() => void) | undefined;
+}
+
+/** The keyed lane of one client. */
+export class KeyedLane<Handle extends LaneHandle> {
+  /** The native client. */
+  readonly handle: Handle;
+  readonly keepAlive = new KeepAlive();
+  readonly #waiting = new Map<number, Waiting>();
+  readonly #meta = new Uint32Array(META_OPERATIONS * META_STRIDE);
+  readonly #submit = (): void => this.#submitNow();
+  #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+  #length = 0;
+  #scheduled = false;
+  #lastId = 0;
+  #disposed = false;
+
+  /** Opens the native client with the function that wakes this lane. `open` may throw: then there is no lane. */
+  constructor(open: (wake: () => void) => Handle) {
+    this.handle = open(() => this.#drain());
+  }
+
+  /** Operations that have not settled. */
+  get inFlight(): number {
+    return this.#waiting.size;
+  }
+
+  /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
+  run(operation: Operation): Promise<Outcome> {
+    if (this.#disposed) return Promise.resolve(failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
+    if (operation.signal?.aborted === true) return Promise.resolve(failure('MOORING_ABORTED', 'operation was aborted before it started', {}));
+    const id = this.#nextId();
+    this.#append(id, operation);
+    return new Promise((resolve) => {
+      const { signal } = operation;
+      const onAbort = signal === undefined ? undefined : (): void => this.handle.cancel(id);
+      if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
+      this.#waiting.set(id, { resolve, signal, onAbort });
+      this.keepAlive.acquire();
+      if (this.#length >= SUBMIT_BYTES) this.#submitNow();
+      else if (!this.#scheduled) {
+        this.#scheduled = true;
+        process.nextTick(this.#submit);
+      }
+    });
+  }
+
+  /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
+  flush(): void {
+    this.#submitNow();
+  }
+
+  /** After the native client has closed: takes the last outcomes, settles the rest as closed, lets the loop go. */
+  dispose(): void {
+    if (this.#disposed) return;
+    this.#submitNow();
+    this.#drain();
+    this.#disposed = true;
+    for (const id of [...this.#waiting.keys()]) this.#settle(id, failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
+    this.keepAlive.dispose();
+  }
+
+  #nextId(): number {
+    do this.#lastId = (this.#lastId + 1) >>> 0;
+    while (this.#lastId === 0 || this.#waiting.has(this.#lastId));
+    return this.#lastId;
+  }
+
+  #append(id: number, operation: Operation): void {
+    const start = this.#length;
+    let end = this.#writeFrame(start, operation);
+    while (end === undefined) {
+      this.#grow(start);
+      end = this.#writeFrame(start, operation);
+    }
+    const buffer = this.#buffer;
+    buffer.writeUInt32LE(end - start - HEADER_BYTES, start);
+    buffer.writeUInt32LE(id, start + 4);
+    buffer.writeUInt16LE(operation.opcode, start + 8);
+    buffer.writeUInt16LE(operation.flags ?? 0, start + 10);
+    buffer.writeUInt32LE(operation.handle ?? 0, start + 12);
+    buffer.writeUInt32LE(Math.min(Math.ceil(operation.deadlineMs ?? 0), 0xffff_ffff), start + 16);
+    this.#length = end;
+  }
+
+  #writeFrame(start: number, operation: Operation): number | undefined {
+    const body = start + HEADER_BYTES;
+    if (body > this.#buffer.length) return undefined;
+    return operation.write === undefined ? body : operation.write(this.#buffer, body);
+  }
+
+  #grow(used: number): void {
+    const size = this.#buffer.length * 2;
+    if (size > BUFFER_LIMIT) throw invalidArgument('operation', `operation is larger than ${BUFFER_LIMIT} bytes`);
+    const larger = Buffer.allocUnsafeSlow(size);
+    this.#buffer.copy(larger, 0, 0, used);
+    this.#buffer = larger;
+  }
+
+  #submitNow(): void {
+    this.#scheduled = false;
+    if (this.#length === 0) return;
+    const length = this.#length;
+    this.#length = 0;
+    const refused = this.handle.submit(this.#buffer, length);
+    if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
+    if (isFailure(refused)) throw fromFailure(refused);
+  }
+
+  #drain(): void {
+    if (this.#disposed) return;
+    const meta = this.#meta;
+    const batch = this.handle.drain(meta);
+    for (let at = 0; at < batch.count * META_STRIDE; at += META_STRIDE) {
+      this.#settle(meta[at] ?? 0, outcome(batch, meta, at));
+    }
+    // Let the host's own work run between batches of a flood.
+    if (batch.more) setImmediate(() => this.#drain());
+  }
+
+  #settle(id: number, value: Outcome): void {
+    const waiting = this.#waiting.get(id);
+    if (waiting === undefined) return;
+    this.#waiting.delete(id);
+    if (waiting.onAbort !== undefined) waiting.signal?.removeEventListener('abort', waiting.onAbort);
+    this.keepAlive.release();
+    waiting.resolve(value);
+  }
+}
+
+/** The value of an outcome, or its failure thrown as a `MooringError`. */
+export function settled(value: Outcome): Buffer | string | number | undefined {
+  if (isFailure(value)) throw fromFailure(value);
+  return value;
+}
+
+function outcome(batch: Batch, meta: Uint32Array, at: number): Outcome {
+  const first = meta[at + 2] ?? 0;
+  switch (meta[at + 1]) {
+    case 0:
+      return undefined;
+    case 1:
+      return first;
+    case 2:
+      return batch.blob?.subarray(first, first + (meta[at + 3] ?? 0));
+    default:
+      return batch.loose[first];
+  }
+}
+
+function failure(code: FailureRecord['code'], message: string, details: FailureRecord['details']): FailureRecord {
+  return { failed: true, code, message, labels: [], maybeExecuted: false, details, causes: [] };
+}
+

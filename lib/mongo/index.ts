@@ -1,0 +1,6 @@
+/**
+ * @module mongo
+ *
+ * Front door of the feature; every public name of it is exported here.
+ */
+export {};

@@ -1,0 +1,97 @@
+//! Exports of shutdown and of what is open in this environment.
+
+use crate::bridge::scope;
+use crate::lifecycle::{Managed, PhaseReport, ShutdownReport};
+use crate::retry::Deadline;
+use napi::Env;
+use napi::bindgen_prelude::{PromiseRaw, Result};
+use napi_derive::napi;
+use std::sync::Arc;
+
+/// Something open in this environment.
+#[napi(object)]
+pub struct OpenThing {
+    /// `mongo`, `redis` or `solana`.
+    pub kind: String,
+    /// Its name, without secrets.
+    pub name: String,
+    /// `idle`, `opening`, `ready`, `draining` or `closed`.
+    pub state: String,
+    /// Operations in flight.
+    pub in_flight: u32,
+}
+
+/// One phase of a shutdown.
+#[napi(object)]
+pub struct ShutdownPhase {
+    /// `transactions`, `solana`, `redis` or `mongo`.
+    pub name: String,
+    /// Milliseconds it took.
+    pub elapsed_ms: f64,
+    /// Things closed or drained in it.
+    pub closed: u32,
+    /// Operations that finished by themselves.
+    pub drained: u32,
+    /// Operations cut at the deadline.
+    pub aborted: u32,
+}
+
+/// What Rust did in a shutdown.
+#[napi(object)]
+pub struct NativeShutdownReport {
+    /// Phases in order.
+    pub phases: Vec<ShutdownPhase>,
+    /// Milliseconds from the request to the end.
+    pub elapsed_ms: f64,
+    /// False when anything was cut or the deadline passed.
+    pub clean: bool,
+}
+
+/// What is open in this environment, oldest first.
+#[napi(catch_unwind)]
+pub fn open_things(env: Env) -> Result<Vec<OpenThing>> {
+    let open = scope::of(&env)?.registry.open();
+    Ok(open.iter().map(describe).collect())
+}
+
+/// Closes everything open in this environment within `deadline_ms`; joins a shutdown under way.
+#[napi(catch_unwind, ts_return_type = "Promise<NativeShutdownReport>")]
+pub fn shutdown(env: &Env, deadline_ms: u32) -> Result<PromiseRaw<'_, NativeShutdownReport>> {
+    let scope = scope::of(env)?;
+    let deadline = Deadline::after(std::time::Duration::from_millis(u64::from(deadline_ms)));
+    env.spawn_future(async move {
+        let registry = Arc::clone(&scope.registry);
+        Ok(scope.shutdown.run(registry, deadline).await.into())
+    })
+}
+
+fn describe(managed: &Arc<dyn Managed>) -> OpenThing {
+    OpenThing {
+        kind: managed.kind().as_str().to_owned(),
+        name: managed.name(),
+        state: managed.state().as_str().to_owned(),
+        in_flight: managed.in_flight(),
+    }
+}
+
+impl From<ShutdownReport> for NativeShutdownReport {
+    fn from(report: ShutdownReport) -> Self {
+        Self {
+            phases: report.phases.into_iter().map(ShutdownPhase::from).collect(),
+            elapsed_ms: report.elapsed.as_secs_f64() * 1000.0,
+            clean: report.clean,
+        }
+    }
+}
+
+impl From<PhaseReport> for ShutdownPhase {
+    fn from(phase: PhaseReport) -> Self {
+        Self {
+            name: phase.name.to_owned(),
+            elapsed_ms: phase.elapsed.as_secs_f64() * 1000.0,
+            closed: phase.closed,
+            drained: phase.drained,
+            aborted: phase.aborted,
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The only exports to JavaScript: convert, call a room, convert. No decisions about domain state.
+
+#![expect(unreachable_pub, reason = "napi exports only what is `pub`, wherever its module is")]
+
+mod error;
+mod lifecycle;
+mod mongo;
+mod redis;
+mod solana;

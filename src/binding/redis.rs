@@ -1,0 +1,1 @@
+//! Exports of the redis room.

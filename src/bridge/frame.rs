@@ -1,0 +1,115 @@
+//! Frames of the keyed lane: what `lib/lane.ts` writes into the out-buffer and `submit(buffer, length)` hands over once per tick.
+//!
+//! Layout, little endian: `u32` body length, `u32` operation id, `u16` opcode, `u16` flags, `u32` handle, `u32` deadline in milliseconds (0: none), body.
+//! A frame that does not fit is an `INTERNAL` failure: the encoder is ours.
+
+use crate::error::{ErrorCode, Failure};
+
+/// Bytes before a frame's body.
+pub(crate) const HEADER_BYTES: usize = 20;
+
+/// One operation as submitted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Frame<'a> {
+    /// The operation's id, unique among those in flight on its client.
+    pub(crate) id: u32,
+    /// What to do; each room has its own list.
+    pub(crate) opcode: u16,
+    /// Bits whose meaning the opcode gives.
+    pub(crate) flags: u16,
+    /// A session, cursor or other handle; 0 for none.
+    pub(crate) handle: u32,
+    /// Milliseconds the operation may take; 0 for no deadline of its own.
+    pub(crate) deadline_ms: u32,
+    /// The operation's payload.
+    pub(crate) body: &'a [u8],
+}
+
+/// Walks the frames of one submission.
+pub(crate) struct Frames<'a> {
+    rest: &'a [u8],
+}
+
+impl<'a> Frames<'a> {
+    /// Frames in `bytes`.
+    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+        Self { rest: bytes }
+    }
+}
+
+impl<'a> Iterator for Frames<'a> {
+    type Item = Result<Frame<'a>, Failure>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.rest.is_empty() {
+            return None;
+        }
+        let parsed = split_frame(self.rest);
+        match parsed {
+            Some((frame, rest)) => {
+                self.rest = rest;
+                Some(Ok(frame))
+            }
+            None => {
+                self.rest = &[];
+                Some(Err(Failure::new(ErrorCode::Internal, "submitted frame is cut short")))
+            }
+        }
+    }
+}
+
+fn split_frame(bytes: &[u8]) -> Option<(Frame<'_>, &[u8])> {
+    let (length, rest) = take_u32(bytes)?;
+    let (id, rest) = take_u32(rest)?;
+    let (opcode, rest) = take_u16(rest)?;
+    let (flags, rest) = take_u16(rest)?;
+    let (handle, rest) = take_u32(rest)?;
+    let (deadline_ms, rest) = take_u32(rest)?;
+    let length = usize::try_from(length).ok()?;
+    let (body, rest) = rest.split_at_checked(length)?;
+    Some((Frame { id, opcode, flags, handle, deadline_ms, body }, rest))
+}
+
+fn take_u32(bytes: &[u8]) -> Option<(u32, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<4>()?;
+    Some((u32::from_le_bytes(*head), rest))
+}
+
+fn take_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {
+    let (head, rest) = bytes.split_first_chunk::<2>()?;
+    Some((u16::from_le_bytes(*head), rest))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Frame, Frames};
+    use proptest::prelude::*;
+
+    fn encode(frame: &Frame<'_>) -> Vec<u8> {
+        let mut out = u32::try_from(frame.body.len()).unwrap().to_le_bytes().to_vec();
+        out.extend(frame.id.to_le_bytes());
+        out.extend(frame.opcode.to_le_bytes());
+        out.extend(frame.flags.to_le_bytes());
+        out.extend(frame.handle.to_le_bytes());
+        out.extend(frame.deadline_ms.to_le_bytes());
+        out.extend(frame.body);
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn reads_back_what_was_written(bodies in proptest::collection::vec(proptest::collection::vec(any::<u8>(), 0..50), 0..5)) {
+            let mut bytes = Vec::new();
+            for (id, body) in (0u32..).zip(&bodies) {
+                bytes.extend(encode(&Frame { id, opcode: 7, flags: 1, handle: 9, deadline_ms: 5, body }));
+            }
+            let read: Vec<_> = Frames::new(&bytes).map(|frame| frame.unwrap().body.to_vec()).collect();
+            prop_assert_eq!(read, bodies);
+        }
+
+        #[test]
+        fn never_panics_and_ends(bytes in proptest::collection::vec(any::<u8>(), 0..200)) {
+            prop_assert!(Frames::new(&bytes).count() <= bytes.len());
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! The keyed lane: operations with ids run as tasks of the shared runtime, and each settles exactly once.
+//!
+//! Also through cancellation, close and panics. Dropping a JavaScript promise cancels nothing; `cancel(id)` does.
+
+use super::lane::{Lane, Waker};
+use super::runtime;
+use super::settle::{Batch, Completion, Outcome, drain_into};
+use crate::error::{ErrorCode, Failure};
+use futures_util::FutureExt;
+use napi::bindgen_prelude::Uint32ArraySlice;
+use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// Operations of one client.
+pub(crate) struct KeyedLane {
+    lane: Lane<VecDeque<Completion>>,
+    running: Mutex<HashMap<u32, CancellationToken>>,
+    root: CancellationToken,
+}
+
+impl KeyedLane {
+    /// A lane whose wake-ups go to `waker`. `root` cancels every operation when the client goes away.
+    pub(crate) fn new(waker: Box<dyn Waker>, root: CancellationToken) -> Arc<Self> {
+        Arc::new(Self { lane: Lane::new(waker), running: Mutex::default(), root })
+    }
+
+    /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself.
+    pub(crate) fn start<F>(self: &Arc<Self>, id: u32, make: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = Outcome> + Send + 'static,
+    {
+        let token = self.root.child_token();
+        self.running().insert(id, token.clone());
+        let future = AssertUnwindSafe(make(token)).catch_unwind();
+        let lane = Arc::clone(self);
+        runtime::spawn(async move {
+            let outcome = future.await.unwrap_or_else(|panic| caught(panic.as_ref()).into());
+            lane.settle(id, outcome);
+        });
+    }
+
+    /// Settles an operation that was refused before it started, or ends a started one.
+    pub(crate) fn settle(&self, id: u32, outcome: Outcome) {
+        self.running().remove(&id);
+        self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
+    }
+
+    /// Asks one operation to end; it settles with what its room decides.
+    pub(crate) fn cancel(&self, id: u32) {
+        let token = self.running().get(&id).cloned();
+        if let Some(token) = token {
+            token.cancel();
+        }
+    }
+
+    /// Operations that have not settled.
+    pub(crate) fn in_flight(&self) -> u32 {
+        u32::try_from(self.running().len()).unwrap_or(u32::MAX)
+    }
+
+    /// Hands settled operations to JavaScript.
+    pub(crate) fn drain(&self, meta: &mut Uint32ArraySlice<'_>) -> Batch {
+        self.lane.drain(|queue| drain_into(queue, meta))
+    }
+
+    /// Cancels what runs and drops the thread-safe function. After this nothing reaches JavaScript.
+    pub(crate) fn close(&self) {
+        self.root.cancel();
+        self.lane.close();
+    }
+
+    fn running(&self) -> MutexGuard<'_, HashMap<u32, CancellationToken>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A caught panic as a failure. The message of a panic is ours, not a secret.
+fn caught(panic: &(dyn std::any::Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
+    Failure::new(ErrorCode::Internal, format!("operation panicked: {}", text.unwrap_or("no message")))
+}

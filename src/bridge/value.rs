@@ -1,0 +1,28 @@
+//! Checked conversions of JavaScript values. 64-bit integers cross only here.
+
+use super::settle::FailureRecord;
+use crate::error::Failure;
+use napi::bindgen_prelude::{BigInt, Either};
+
+/// A value, or a failure record that TypeScript throws.
+pub(crate) type Checked<T> = Either<T, FailureRecord>;
+
+/// Turns a room's result into what a synchronous or rare export returns.
+pub(crate) fn checked<T>(result: Result<T, Failure>) -> Checked<T> {
+    match result {
+        Ok(value) => Either::A(value),
+        Err(failure) => Either::B(failure.into()),
+    }
+}
+
+/// An unsigned 64-bit integer out of a `bigint`.
+pub(crate) fn unsigned(argument: &str, value: &BigInt) -> Result<u64, Failure> {
+    let (negative, number, lossless) = value.get_u64();
+    if negative || !lossless {
+        return Err(Failure::invalid_argument(
+            argument,
+            format!("{argument} must be between 0 and 18446744073709551615"),
+        ));
+    }
+    Ok(number)
+}

@@ -1,0 +1,111 @@
+//! One ordered shutdown under one deadline: transactions, RPC, Redis, MongoDB. Things of one kind close together.
+//!
+//! A second request joins the first. Never fails: what could not be closed in time is in the report.
+
+use super::registry::{CloseSummary, Kind, Managed, Registry};
+use crate::retry::Deadline;
+use futures_util::future::join_all;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+/// The share of the remaining time that a phase may use; the last one gets all that is left.
+const SHARE_OF_REST: f64 = 0.6;
+
+/// How one phase went.
+#[derive(Debug, Clone, PartialEq)]
+pub struct PhaseReport {
+    /// `transactions`, `solana`, `redis` or `mongo`.
+    pub name: &'static str,
+    /// How long it took.
+    pub elapsed: Duration,
+    /// Things closed (or drained) in it.
+    pub closed: u32,
+    /// Operations finished by themselves.
+    pub drained: u32,
+    /// Operations cut at the deadline.
+    pub aborted: u32,
+}
+
+/// What a shutdown did.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ShutdownReport {
+    /// In order.
+    pub phases: Vec<PhaseReport>,
+    /// From the request to the end.
+    pub elapsed: Duration,
+    /// False when anything was cut or the deadline passed.
+    pub clean: bool,
+}
+
+/// The shutdown of one environment: at most one runs, later requests share its report.
+#[derive(Default)]
+pub struct Shutdown {
+    running: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
+}
+
+impl Shutdown {
+    /// Closes everything in `registry` by `deadline`, or joins the shutdown under way.
+    pub async fn run(&self, registry: Arc<Registry>, deadline: Deadline) -> ShutdownReport {
+        let (sender, mut receiver) = {
+            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
+            if let Some(receiver) = running.as_ref() {
+                (None, receiver.clone())
+            } else {
+                let (sender, receiver) = watch::channel(None);
+                *running = Some(receiver.clone());
+                (Some(sender), receiver)
+            }
+        };
+        if let Some(sender) = sender {
+            let report = close_all(&registry, deadline).await;
+            // Things opened after a shutdown are closed by the next one.
+            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
+            sender.send_replace(Some(report.clone()));
+            return report;
+        }
+        let report = receiver.wait_for(Option::is_some).await.map(|report| report.clone().unwrap_or_default());
+        report.unwrap_or_default()
+    }
+}
+
+async fn close_all(registry: &Registry, deadline: Deadline) -> ShutdownReport {
+    let started = Instant::now();
+    let mut phases = Vec::new();
+    phases.push(phase("transactions", registry.of_kind(Kind::Mongo), share(deadline), |m, d| m.drain(d)).await);
+    for kind in [Kind::Solana, Kind::Redis] {
+        phases.push(phase(kind.as_str(), registry.of_kind(kind), share(deadline), |m, d| m.close(d)).await);
+    }
+    phases.push(phase(Kind::Mongo.as_str(), registry.of_kind(Kind::Mongo), deadline, |m, d| m.close(d)).await);
+    let clean = phases.iter().all(|phase| phase.aborted == 0) && !deadline.is_over();
+    ShutdownReport { phases, elapsed: started.elapsed(), clean }
+}
+
+fn share(deadline: Deadline) -> Deadline {
+    Deadline::after(deadline.remaining().mul_f64(SHARE_OF_REST))
+}
+
+async fn phase(
+    name: &'static str,
+    things: Vec<Arc<dyn Managed>>,
+    deadline: Deadline,
+    end: impl Fn(&dyn Managed, Deadline) -> super::CloseFuture,
+) -> PhaseReport {
+    let started = Instant::now();
+    let closed = u32::try_from(things.len()).unwrap_or(u32::MAX);
+    let ends = things.iter().map(|managed| bounded(end(managed.as_ref(), deadline), deadline, managed.in_flight()));
+    let total = join_all(ends).await.into_iter().fold(CloseSummary::default(), |sum, one| CloseSummary {
+        drained: sum.drained.saturating_add(one.drained),
+        aborted: sum.aborted.saturating_add(one.aborted),
+    });
+    PhaseReport { name, elapsed: started.elapsed(), closed, drained: total.drained, aborted: total.aborted }
+}
+
+/// A close that breaks its promise to end by the deadline must not hold the rest up.
+async fn bounded(close: super::CloseFuture, deadline: Deadline, in_flight: u32) -> CloseSummary {
+    tokio::select! {
+        summary = close => summary,
+        () = tokio::time::sleep(deadline.remaining() + Duration::from_millis(50)) => CloseSummary { drained: 0, aborted: in_flight.max(1) },
+    }
+}

@@ -1,0 +1,1 @@
+//! MongoDB over the published Rust driver: clients, sessions, transactions, cursors. Knows no JavaScript.

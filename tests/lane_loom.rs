@@ -1,0 +1,53 @@
+//! Loom model of the lane. Run with `RUSTFLAGS="--cfg loom" cargo test --release --test lane_loom`; an empty test binary otherwise.
+
+#![cfg(loom)]
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicUsize, Ordering};
+use mooring::bridge::lane::{Lane, Waker};
+
+struct Count(Arc<AtomicUsize>);
+impl Waker for Count {
+    fn wake(&self) {
+        self.0.fetch_add(1, Ordering::SeqCst);
+    }
+}
+
+#[test]
+fn nothing_pushed_is_left_without_a_wake_up() {
+    loom::model(|| {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let pusher = {
+            let lane = Arc::clone(&lane);
+            loom::thread::spawn(move || {
+                lane.push(|queue| queue.push(1));
+                lane.push(|queue| queue.push(2));
+            })
+        };
+        let first = lane.drain(std::mem::take).len();
+        let seen = wakes.load(Ordering::SeqCst);
+        pusher.join().unwrap();
+        let rest = lane.drain(std::mem::take).len();
+        assert_eq!(first + rest, 2);
+        // Whatever the first drain did not take was announced by a wake-up that came after it or had not been consumed.
+        assert!(rest == 0 || wakes.load(Ordering::SeqCst) > 0 || seen > 0);
+    });
+}
+
+#[test]
+fn close_loses_the_race_or_refuses_the_push() {
+    loom::model(|| {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let pusher = {
+            let lane = Arc::clone(&lane);
+            loom::thread::spawn(move || lane.push(|queue| queue.push(1)))
+        };
+        lane.close();
+        let pushed = pusher.join().unwrap();
+        assert_eq!(pushed, wakes.load(Ordering::SeqCst) == 1);
+        assert!(lane.drain(std::mem::take).is_empty());
+        assert!(lane.is_closed());
+    });
+}
