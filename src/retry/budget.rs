@@ -6,6 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 use tokio::time::Instant;
 
+/// Ten deposits of 0.2 must pay for two retries although their sum is a little below 2.
+const ROUNDING: f64 = 1e-6;
+
 /// How much retrying a budget allows.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct BudgetOptions {
@@ -56,9 +59,9 @@ impl Budget {
     /// Takes a token for one retry; false when the budget is spent.
     pub fn withdraw(&self) -> bool {
         let mut state = self.lock();
-        let allowed = state.tokens >= 1.0;
+        let allowed = state.tokens >= 1.0 - ROUNDING;
         if allowed {
-            state.tokens -= 1.0;
+            state.tokens = (state.tokens - 1.0).max(0.0);
         }
         allowed
     }
