@@ -18,6 +18,8 @@ export interface LaneHandle {
   drain(meta: Uint32Array): Batch;
   /** Asks one operation to end. */
   cancel(id: number): void;
+  /** Drops the thread-safe function; nothing reaches JavaScript afterwards. */
+  release(): void;
 }
 
 /** How an operation ended. */
@@ -47,6 +49,8 @@ const BUFFER_LIMIT = 128 * 1024 * 1024;
 const SUBMIT_BYTES = 64 * 1024;
 const META_OPERATIONS = 1024;
 const META_STRIDE = 4;
+/** The id of no operation: its completion says that the client has closed. */
+const CLOSED_ID = 0;
 /** The longest delay a timer takes; the interval only holds the loop and does nothing. */
 const IDLE_INTERVAL_MS = 0x7fff_ffff;
 
@@ -98,10 +102,15 @@ export class KeyedLane<Handle extends LaneHandle> {
   #length = 0;
   #scheduled = false;
   #lastId = 0;
+  readonly #onClosed: () => void;
   #disposed = false;
 
-  /** Opens the native client with the function that wakes this lane. `open` may throw: then there is no lane. */
-  constructor(open: (wake: () => void) => Handle) {
+  /**
+   * Opens the native client with the function that wakes this lane. `open` may throw: then there is no lane.
+   * `onClosed` runs once, when the client has closed, whoever asked for it.
+   */
+  constructor(open: (wake: () => void) => Handle, onClosed: () => void = () => {}) {
+    this.#onClosed = onClosed;
     this.handle = open(() => this.#drain());
   }
 
@@ -135,19 +144,18 @@ export class KeyedLane<Handle extends LaneHandle> {
     this.#submitNow();
   }
 
-  /** After the native client has closed: takes the last outcomes, settles the rest as closed, lets the loop go. */
-  dispose(): void {
-    if (this.#disposed) return;
-    this.#submitNow();
-    this.#drain();
+  /** The native client has closed: settles what is left as closed, lets the loop go, drops the thread-safe function. */
+  #dispose(): void {
     this.#disposed = true;
     for (const id of [...this.#waiting.keys()]) this.#settle(id, failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
     this.keepAlive.dispose();
+    this.handle.release();
+    this.#onClosed();
   }
 
   #nextId(): number {
     do this.#lastId = (this.#lastId + 1) >>> 0;
-    while (this.#lastId === 0 || this.#waiting.has(this.#lastId));
+    while (this.#lastId === CLOSED_ID || this.#waiting.has(this.#lastId));
     return this.#lastId;
   }
 
@@ -197,7 +205,9 @@ export class KeyedLane<Handle extends LaneHandle> {
     const meta = this.#meta;
     const batch = this.handle.drain(meta);
     for (let at = 0; at < batch.count * META_STRIDE; at += META_STRIDE) {
-      this.#settle(meta[at] ?? 0, outcome(batch, meta, at));
+      const id = meta[at] ?? CLOSED_ID;
+      if (id === CLOSED_ID) return this.#dispose();
+      this.#settle(id, outcome(batch, meta, at));
     }
     // Let the host's own work run between batches of a flood.
     if (batch.more) setImmediate(() => this.#drain());

@@ -7,6 +7,7 @@ use napi::Env;
 use napi::bindgen_prelude::{PromiseRaw, Result};
 use napi_derive::napi;
 use std::sync::Arc;
+use std::time::Duration;
 
 /// Something open in this environment.
 #[napi(object)]
@@ -24,7 +25,7 @@ pub struct OpenThing {
 /// One phase of a shutdown.
 #[napi(object)]
 pub struct ShutdownPhase {
-    /// `transactions`, `solana`, `redis` or `mongo`.
+    /// `workers`, `queues`, `transactions`, `solana`, `redis` or `mongo`.
     pub name: String,
     /// Milliseconds it took.
     pub elapsed_ms: f64,
@@ -54,15 +55,30 @@ pub fn open_things(env: Env) -> Result<Vec<OpenThing>> {
     Ok(open.iter().map(describe).collect())
 }
 
-/// Closes everything open in this environment within `deadline_ms`; joins a shutdown under way.
+/// Asks to lead this environment's shutdown. True: end with `finishShutdown`. False: one is under way, `joinShutdown` it.
+#[napi(catch_unwind)]
+pub fn begin_shutdown(env: Env) -> Result<bool> {
+    Ok(scope::of(&env)?.shutdown.begin())
+}
+
+/// The report of the shutdown under way.
 #[napi(catch_unwind, ts_return_type = "Promise<NativeShutdownReport>")]
-pub fn shutdown(env: &Env, deadline_ms: u32) -> Result<PromiseRaw<'_, NativeShutdownReport>> {
+pub fn join_shutdown(env: &Env) -> Result<PromiseRaw<'_, NativeShutdownReport>> {
     let scope = scope::of(env)?;
-    let deadline = Deadline::after(std::time::Duration::from_millis(u64::from(deadline_ms)));
-    env.spawn_future(async move {
-        let registry = Arc::clone(&scope.registry);
-        Ok(scope.shutdown.run(registry, deadline).await.into())
-    })
+    env.spawn_future(async move { Ok(scope.shutdown.join().await.into()) })
+}
+
+/// Closes everything open in this environment within `deadline_ms`. `earlier` are the phases that JavaScript did itself.
+#[napi(catch_unwind, ts_return_type = "Promise<NativeShutdownReport>")]
+pub fn finish_shutdown(
+    env: &Env,
+    deadline_ms: u32,
+    earlier: Vec<ShutdownPhase>,
+) -> Result<PromiseRaw<'_, NativeShutdownReport>> {
+    let scope = scope::of(env)?;
+    let deadline = Deadline::after(Duration::from_millis(u64::from(deadline_ms)));
+    let earlier = earlier.into_iter().map(PhaseReport::from).collect();
+    env.spawn_future(async move { Ok(scope.shutdown.finish(&scope.registry, deadline, earlier).await.into()) })
 }
 
 fn describe(managed: &Arc<dyn Managed>) -> OpenThing {
@@ -87,8 +103,20 @@ impl From<ShutdownReport> for NativeShutdownReport {
 impl From<PhaseReport> for ShutdownPhase {
     fn from(phase: PhaseReport) -> Self {
         Self {
-            name: phase.name.to_owned(),
+            name: phase.name,
             elapsed_ms: phase.elapsed.as_secs_f64() * 1000.0,
+            closed: phase.closed,
+            drained: phase.drained,
+            aborted: phase.aborted,
+        }
+    }
+}
+
+impl From<ShutdownPhase> for PhaseReport {
+    fn from(phase: ShutdownPhase) -> Self {
+        Self {
+            name: phase.name,
+            elapsed: Duration::try_from_secs_f64(phase.elapsed_ms / 1000.0).unwrap_or_default(),
             closed: phase.closed,
             drained: phase.drained,
             aborted: phase.aborted,

@@ -14,6 +14,9 @@ use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
+/// The id of no operation: its completion says that the client has closed.
+const CLOSED_ID: u32 = 0;
+
 /// Operations of one client.
 pub(crate) struct KeyedLane {
     lane: Lane<VecDeque<Completion>>,
@@ -64,6 +67,12 @@ impl KeyedLane {
     /// Hands settled operations to JavaScript.
     pub(crate) fn drain(&self, meta: &mut Uint32ArraySlice<'_>) -> Batch {
         self.lane.drain(|queue| drain_into(queue, meta))
+    }
+
+    /// Tells TypeScript that the client has closed and nothing more will settle: `lib/lane.ts` disposes its half and releases the client.
+    /// Needed because Rust may close it by itself, in a shutdown.
+    pub(crate) fn announce_closed(&self) {
+        self.lane.push(|queue| queue.push_back(Completion { id: CLOSED_ID, outcome: Outcome::Nothing }));
     }
 
     /// Cancels what runs and drops the thread-safe function. After this nothing reaches JavaScript.

@@ -5,7 +5,7 @@
 use super::registry::{CloseSummary, Kind, Managed, Registry};
 use crate::retry::Deadline;
 use futures_util::future::join_all;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
@@ -16,8 +16,8 @@ const SHARE_OF_REST: f64 = 0.6;
 /// How one phase went.
 #[derive(Debug, Clone, PartialEq)]
 pub struct PhaseReport {
-    /// `transactions`, `solana`, `redis` or `mongo`.
-    pub name: &'static str,
+    /// `workers` and `queues` (closed in JavaScript), `transactions`, `solana`, `redis` or `mongo`.
+    pub name: String,
     /// How long it took.
     pub elapsed: Duration,
     /// Things closed (or drained) in it.
@@ -42,44 +42,56 @@ pub struct ShutdownReport {
 /// The shutdown of one environment: at most one runs, later requests share its report.
 #[derive(Default)]
 pub struct Shutdown {
-    running: Mutex<Option<watch::Receiver<Option<ShutdownReport>>>>,
+    running: Mutex<Option<watch::Sender<Option<ShutdownReport>>>>,
 }
 
 impl Shutdown {
-    /// Closes everything in `registry` by `deadline`, or joins the shutdown under way.
-    pub async fn run(&self, registry: Arc<Registry>, deadline: Deadline) -> ShutdownReport {
-        let (sender, mut receiver) = {
-            let mut running = self.running.lock().unwrap_or_else(PoisonError::into_inner);
-            if let Some(receiver) = running.as_ref() {
-                (None, receiver.clone())
-            } else {
-                let (sender, receiver) = watch::channel(None);
-                *running = Some(receiver.clone());
-                (Some(sender), receiver)
-            }
-        };
-        if let Some(sender) = sender {
-            let report = close_all(&registry, deadline).await;
-            // Things opened after a shutdown are closed by the next one.
-            *self.running.lock().unwrap_or_else(PoisonError::into_inner) = None;
-            sender.send_replace(Some(report.clone()));
-            return report;
+    /// Asks to lead. True: the caller must end with [`Shutdown::finish`]. False: one is under way, [`Shutdown::join`] it.
+    pub fn begin(&self) -> bool {
+        let mut running = self.running();
+        if running.is_some() {
+            return false;
         }
+        *running = Some(watch::channel(None).0);
+        true
+    }
+
+    /// The report of the shutdown under way; an empty clean one when none is.
+    pub async fn join(&self) -> ShutdownReport {
+        let receiver = self.running().as_ref().map(watch::Sender::subscribe);
+        let Some(mut receiver) = receiver else {
+            return ShutdownReport { clean: true, ..ShutdownReport::default() };
+        };
         let report = receiver.wait_for(Option::is_some).await.map(|report| report.clone().unwrap_or_default());
         report.unwrap_or_default()
     }
+
+    /// Closes everything in `registry` by `deadline` and hands the report to all who joined. `earlier` are the phases that the caller did itself.
+    /// Things opened afterwards are closed by the next shutdown.
+    pub async fn finish(&self, registry: &Registry, deadline: Deadline, earlier: Vec<PhaseReport>) -> ShutdownReport {
+        let report = close_all(registry, deadline, earlier).await;
+        if let Some(sender) = self.running().take() {
+            sender.send_replace(Some(report.clone()));
+        }
+        report
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<watch::Sender<Option<ShutdownReport>>>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
-async fn close_all(registry: &Registry, deadline: Deadline) -> ShutdownReport {
+async fn close_all(registry: &Registry, deadline: Deadline, earlier: Vec<PhaseReport>) -> ShutdownReport {
     let started = Instant::now();
-    let mut phases = Vec::new();
+    let before: Duration = earlier.iter().map(|phase| phase.elapsed).sum();
+    let mut phases = earlier;
     phases.push(phase("transactions", registry.of_kind(Kind::Mongo), share(deadline), |m, d| m.drain(d)).await);
     for kind in [Kind::Solana, Kind::Redis] {
         phases.push(phase(kind.as_str(), registry.of_kind(kind), share(deadline), |m, d| m.close(d)).await);
     }
     phases.push(phase(Kind::Mongo.as_str(), registry.of_kind(Kind::Mongo), deadline, |m, d| m.close(d)).await);
     let clean = phases.iter().all(|phase| phase.aborted == 0) && !deadline.is_over();
-    ShutdownReport { phases, elapsed: started.elapsed(), clean }
+    ShutdownReport { phases, elapsed: before + started.elapsed(), clean }
 }
 
 fn share(deadline: Deadline) -> Deadline {
@@ -99,7 +111,13 @@ async fn phase(
         drained: sum.drained.saturating_add(one.drained),
         aborted: sum.aborted.saturating_add(one.aborted),
     });
-    PhaseReport { name, elapsed: started.elapsed(), closed, drained: total.drained, aborted: total.aborted }
+    PhaseReport {
+        name: name.to_owned(),
+        elapsed: started.elapsed(),
+        closed,
+        drained: total.drained,
+        aborted: total.aborted,
+    }
 }
 
 /// A close that breaks its promise to end by the deadline must not hold the rest up.
@@ -109,3 +127,6 @@ async fn bounded(close: super::CloseFuture, deadline: Deadline, in_flight: u32) 
         () = tokio::time::sleep(deadline.remaining() + Duration::from_millis(50)) => CloseSummary { drained: 0, aborted: in_flight.max(1) },
     }
 }
+
+#[cfg(all(test, feature = "test-util"))]
+mod tests;
