@@ -26,6 +26,9 @@ export interface Batch {
   loose: Array<string | Buffer | FailureRecord>
 }
 
+/** Asks to lead this environment's shutdown. True: end with `finishShutdown`. False: one is under way, `joinShutdown` it. */
+export declare function beginShutdown(): boolean
+
 /** One link of a cause chain. */
 export interface CauseRecord {
   /** What it was. */
@@ -73,6 +76,12 @@ export interface FeedBatch {
   dropped: number
 }
 
+/** Closes everything open in this environment within `deadline_ms`. `earlier` are the phases that JavaScript did itself. */
+export declare function finishShutdown(deadlineMs: number, earlier: Array<ShutdownPhase>): Promise<NativeShutdownReport>
+
+/** The report of the shutdown under way. */
+export declare function joinShutdown(): Promise<NativeShutdownReport>
+
 /** What Rust did in a shutdown. */
 export interface NativeShutdownReport {
   /** Phases in order. */
@@ -98,12 +107,9 @@ export interface OpenThing {
 /** What is open in this environment, oldest first. */
 export declare function openThings(): Array<OpenThing>
 
-/** Closes everything open in this environment within `deadline_ms`; joins a shutdown under way. */
-export declare function shutdown(deadlineMs: number): Promise<NativeShutdownReport>
-
 /** One phase of a shutdown. */
 export interface ShutdownPhase {
-  /** `transactions`, `solana`, `redis` or `mongo`. */
+  /** `workers`, `queues`, `transactions`, `solana`, `redis` or `mongo`. */
   name: string
   /** Milliseconds it took. */
   elapsedMs: number

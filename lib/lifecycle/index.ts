@@ -1,6 +1,7 @@
 /**
  * @module lifecycle
  *
- * Front door of the feature; every public name of it is exported here.
+ * Shutdown and what is open. Holds no state: the truth is the registry that Rust keeps per environment.
  */
-export {};
+export { type Closeable, gracefulShutdown, type ShutdownLogger, type ShutdownOptions, type ShutdownReport } from './shutdown.js';
+export { type OpenThing, openThings } from './open-things.js';
