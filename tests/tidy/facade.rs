@@ -118,7 +118,7 @@ fn resolve(source: &Source, specifier: &str) -> Option<String> {
 fn only_native_imports_the_addon(source: &Source, import: &Import, offences: &mut Vec<Offence>) {
     let addon = import.specifier.ends_with("/binding.js")
         || import.specifier.ends_with("/binding")
-        || import.specifier.ends_with(".node");
+        || import.specifier.rsplit('.').next() == Some("node");
     if addon && source.path != "lib/native.ts" {
         offences.push(Offence::new(source, import.line, "10: `lib/native.ts` is the only importer of `binding.js`"));
     }

@@ -1,4 +1,4 @@
-//! Leaves that exist on one side only, because the other side owns nothing of theirs. Add a line with the leaf; names are snake_case.
+//! Leaves that exist on one side only, because the other side owns nothing of theirs. Add a line with the leaf; names are `snake_case`.
 
 /// Leaves that pair under two names.
 pub(crate) const ALIASES: &[(&str, &str)] = &[("error", "errors")];

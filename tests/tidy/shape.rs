@@ -1,7 +1,7 @@
 //! The shape of files: size, header, name, and the pairing of leaves on both sides.
 
 use super::one_sided::{ALIASES, RUST_ONLY, TYPESCRIPT_ONLY};
-use super::source::{Offence, Source, is_script};
+use super::source::{Offence, Source, is_rust, is_script};
 use std::collections::BTreeSet;
 
 /// Lines at which a file is refused.
@@ -32,17 +32,13 @@ pub(crate) fn check(sources: &[Source]) -> Vec<Offence> {
     offences
 }
 
-fn is_rust(source: &Source) -> bool {
-    source.path.ends_with(".rs")
-}
-
 fn files_are_small(source: &Source, offences: &mut Vec<Offence>) {
     let lines = source.text.lines().count();
     let limit = LIMITS.iter().find(|(path, _)| *path == source.path).map(|(_, limit)| *limit);
-    if !is_rust(source) && !is_script(&source.path) && limit.is_none() {
+    if !is_rust(&source.path) && !is_script(&source.path) && limit.is_none() {
         return;
     }
-    let tests = if is_rust(source) { in_file_test_lines(&source.text) } else { 0 };
+    let tests = if is_rust(&source.path) { in_file_test_lines(&source.text) } else { 0 };
     let limit = limit.unwrap_or(MOST_LINES);
     if lines - tests > limit {
         offences.push(Offence::new(source, limit, format!("section 8: {} lines; at most {limit}", lines - tests)));
@@ -79,7 +75,7 @@ fn in_file_test_lines(text: &str) -> usize {
 }
 
 fn files_say_what_they_are_for(source: &Source, offences: &mut Vec<Offence>) {
-    if is_rust(source) && !source.text.starts_with("//! ") {
+    if is_rust(&source.path) && !source.text.starts_with("//! ") {
         offences.push(Offence::new(source, 1, "section 8: a Rust file opens with `//!` and what it is for"));
     }
     if !is_script(&source.path) {
@@ -98,7 +94,7 @@ fn files_say_what_they_are_for(source: &Source, offences: &mut Vec<Offence>) {
 }
 
 fn names_say_something(source: &Source, offences: &mut Vec<Offence>) {
-    if !is_rust(source) && !is_script(&source.path) {
+    if !is_rust(&source.path) && !is_script(&source.path) {
         return;
     }
     let folders = source.path.split('/').map(|part| part.split('.').next().unwrap_or_default());
@@ -112,13 +108,13 @@ fn names_say_something(source: &Source, offences: &mut Vec<Offence>) {
     let kebab = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-';
     let snake = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_';
     let stem = source.stem();
-    let fits = stem.is_empty() || if is_rust(source) { stem.chars().all(snake) } else { stem.chars().all(kebab) };
+    let fits = stem.is_empty() || if is_rust(&source.path) { stem.chars().all(snake) } else { stem.chars().all(kebab) };
     if !fits {
         offences.push(Offence::new(source, 1, "section 8: script names are kebab-case, Rust names are snake_case"));
     }
 }
 
-/// Leaves of a feature under `src/` or `lib/`, in snake_case; a folder counts as one leaf.
+/// Leaves of a feature under `src/` or `lib/`, in `snake_case`; a folder counts as one leaf.
 fn leaves(sources: &[Source], folder: &str) -> BTreeSet<String> {
     let inside = sources.iter().filter_map(|source| source.path.strip_prefix(folder));
     inside

@@ -29,7 +29,7 @@ impl Source {
     pub(crate) fn new(path: &str, text: &str) -> Self {
         let scanned = if is_script(path) {
             scan(text, false)
-        } else if path.ends_with(".rs") {
+        } else if is_rust(path) {
             scan(text, true)
         } else {
             Scanned { uncommented: text.to_owned(), code: text.to_owned() }
@@ -59,9 +59,18 @@ impl Source {
     }
 }
 
+/// Whether the file is Rust.
+pub(crate) fn is_rust(path: &str) -> bool {
+    extension(path) == Some("rs")
+}
+
+fn extension(path: &str) -> Option<&str> {
+    path.rsplit_once('.').map(|(_, extension)| extension)
+}
+
 /// Whether the file is TypeScript or JavaScript.
 pub(crate) fn is_script(path: &str) -> bool {
-    [".ts", ".mjs", ".cjs", ".js", ".mts", ".cts"].iter().any(|end| path.ends_with(end))
+    extension(path).is_some_and(|extension| ["ts", "mjs", "cjs", "js", "mts", "cts"].contains(&extension))
 }
 
 /// A broken rule.
@@ -110,8 +119,7 @@ fn walk(folder: &Path, prefix: &str, sources: &mut Vec<Source>) {
 }
 
 fn is_text(name: &str) -> bool {
-    let extension = name.rsplit_once('.').map(|(_, extension)| extension);
-    extension.is_none_or(|extension| TEXT.contains(&extension)) || name.starts_with('.')
+    extension(name).is_none_or(|extension| TEXT.contains(&extension)) || name.starts_with('.')
 }
 
 struct Scanned {

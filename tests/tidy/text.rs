@@ -1,6 +1,6 @@
 //! What committed text must not hold: a machine's paths, a registry's host, a test that does not run, a patched dependency.
 
-use super::source::{Offence, Source, is_script, is_word};
+use super::source::{Offence, Source, is_rust, is_script, is_word};
 
 /// Roots of somebody's machine. In two pieces, so that this file does not hold them.
 const MACHINE_PATHS: &[(&str, &str)] = &[
@@ -74,7 +74,7 @@ fn lock_files_name_public_sources(source: &Source, offences: &mut Vec<Offence>) 
 
 fn tests_all_run(source: &Source, offences: &mut Vec<Offence>) {
     for (number, line) in source.code.lines().enumerate() {
-        let rust = source.path.ends_with(".rs") && line.trim_start().starts_with("#[ignore");
+        let rust = is_rust(&source.path) && line.trim_start().starts_with("#[ignore");
         let script = source.under("__tests__/") && is_script(&source.path) && leaves_out_tests(line);
         if rust || script {
             offences.push(Offence::new(
