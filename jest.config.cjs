@@ -8,6 +8,7 @@ module.exports = {
   globalSetup: '<rootDir>/__tests__/support/global-setup.mjs',
   globalTeardown: '<rootDir>/__tests__/support/global-teardown.mjs',
   setupFiles: ['<rootDir>/dev/peer-sockets.cjs'],
+  setupFilesAfterEnv: ['<rootDir>/__tests__/support/no-peer-sockets.ts'],
   // Fail points and connection kills belong to a whole server: files that use them must not overlap.
   maxWorkers: 1,
   testTimeout: 30_000,
