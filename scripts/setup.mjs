@@ -102,6 +102,15 @@ export async function ensureFacade() {
   return 'built';
 }
 
+/** Rolls the public types up into `index.d.ts` and the API report; both are committed. Needs `dist/`. */
+export async function ensureTypes() {
+  const content = digest([...FACADE_SOURCES, 'api-extractor.json', 'index.d.ts', 'docs/api']);
+  if (isCurrent('target/types.stamp', content, ['index.d.ts', 'docs/api/mooring.api.md'])) return CURRENT;
+  await tool('api-extractor', ['run', '--local'], { quiet: true });
+  remember('target/types.stamp', digest([...FACADE_SOURCES, 'api-extractor.json', 'index.d.ts', 'docs/api']));
+  return 'rolled up';
+}
+
 /** Finds mongod, redis-server and openssl, or fetches them. */
 export async function ensureStack() {
   const { findMongod, findOpenssl, findRedisServer } = await import('../dev/binaries.mjs');

@@ -11,7 +11,7 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { setUp } from './setup.mjs';
+import { ensureTypes, setUp } from './setup.mjs';
 import { progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
 const SUITES = ['rust', 'servers', 'jest', 'types'];
@@ -65,7 +65,12 @@ async function main(steps) {
       if (chosen('jest')) await steps.run('jest', () => tool('jest', rest, { env }));
     });
   }
-  if (chosen('types')) await steps.run('types', () => tool('tsd', ['--files', '__tests__/types/*.test-d.ts']));
+  if (chosen('types')) {
+    await steps.run('types', async () => {
+      await ensureTypes();
+      await tool('tsd', ['--files', '__tests__/types/*.test-d.ts']);
+    });
+  }
 }
 
 await runSteps(async (steps) => {
