@@ -60,8 +60,8 @@ fn close_loses_the_race_or_refuses_the_push() {
             loom::thread::spawn(move || lane.push(|queue| queue.push(1)))
         };
         lane.close();
-        let pushed = pusher.join().unwrap();
-        assert_eq!(pushed, wakes.load(Ordering::SeqCst) == 1);
+        let accepted = pusher.join().unwrap();
+        assert_eq!(accepted, wakes.load(Ordering::SeqCst) == 1);
         assert!(lane.drain(std::mem::take).is_empty());
         assert!(lane.is_closed());
     });

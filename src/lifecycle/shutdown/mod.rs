@@ -70,7 +70,8 @@ impl Shutdown {
     /// Things opened afterwards are closed by the next shutdown.
     pub async fn finish(&self, registry: &Registry, deadline: Deadline, earlier: Vec<PhaseReport>) -> ShutdownReport {
         let report = close_all(registry, deadline, earlier).await;
-        if let Some(sender) = self.running().take() {
+        let sender = self.running().take();
+        if let Some(sender) = sender {
             sender.send_replace(Some(report.clone()));
         }
         report
@@ -128,5 +129,6 @@ async fn bounded(close: crate::lifecycle::CloseFuture, deadline: Deadline, in_fl
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests;
