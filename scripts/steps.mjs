@@ -125,7 +125,9 @@ export class Steps {
   /** The table of all steps. */
   print() {
     const width = Math.max(...this.#rows.map((row) => row.name.length), 4);
-    const lines = this.#rows.map((row) => `  ${row.name.padEnd(width)}  ${row.state.padEnd(6)}  ${seconds(row.elapsed).padStart(9)}  ${row.note}`.trimEnd());
+    const lines = this.#rows.map((row) =>
+      `  ${row.name.padEnd(width)}  ${row.state.padEnd(6)}  ${seconds(row.elapsed).padStart(9)}  ${row.note}`.trimEnd(),
+    );
     const total = `  ${'total'.padEnd(width)}  ${this.ok ? 'ok    ' : 'FAILED'}  ${seconds(performance.now() - started).padStart(9)}`;
     process.stderr.write(`\n${lines.join('\n')}\n${total}\n`);
   }
