@@ -16,6 +16,7 @@ export async function check(steps) {
   await steps.run('addon', () => ensureAddon(), { required: true });
   await steps.run('facade', ensureFacade, { required: true });
   await steps.run('oxlint', () => tool('oxlint', ['--type-aware']));
+  await steps.run('npm folders', () => run(process.execPath, ['scripts/check-npm.mjs']));
   await steps.run('prettier', () => tool('prettier', ['--check', '.']));
   await steps.run('tsc', () => tool('tsc', ['--noEmit']));
 }
