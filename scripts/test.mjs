@@ -70,7 +70,7 @@ async function main(steps) {
   if (chosen('types')) {
     await steps.run('types', async () => {
       await ensureTypes();
-      await tool('tsd', ['--files', '__tests__/types/*.test-d.ts']);
+      await tool('tsd', ['--typings', 'dist/index.d.ts', '--files', '__tests__/types/*.test-d.ts']);
     });
   }
 }
