@@ -19,7 +19,6 @@ const BALANCES = 3;
 const STATUSES = 4;
 const SEND = 5;
 const TRACK = 6;
-const ACCOUNTS = 7;
 /** Flag: a kept reply will do. */
 const CACHED = 1;
 
@@ -81,9 +80,4 @@ export function send(bytes: Uint8Array, how: object, options: CallOptions): Oper
 /** Follows a transaction; with bytes it is sent first. Settles as JSON text. */
 export function track(bytes: Uint8Array, how: object, options: CallOptions): Operation {
   return operation(TRACK, 0, options, ofParts(JSON.stringify(how), bytes));
-}
-
-/** Accounts, decoded natively: settles as bytes. */
-export function accounts(method: string, params: readonly unknown[], options: CallOptions, cached: boolean): Operation {
-  return operation(ACCOUNTS, cached ? CACHED : 0, options, ofParts(method, JSON.stringify(params)));
 }

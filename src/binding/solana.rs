@@ -165,7 +165,7 @@ impl SolanaPool {
             }
             Ok(Work::Balances(keys)) => self.run(id, |cancel| async move {
                 let balances = pool.balances(&keys, options(cancel)).await?;
-                Ok(Outcome::Text(serde_json::json!(balances).to_string()))
+                Ok(json(&balances))
             }),
             Ok(Work::Statuses(asked)) => self.run(id, |cancel| async move {
                 let history = asked.search_transaction_history;
@@ -173,6 +173,12 @@ impl SolanaPool {
             }),
             Ok(Work::Send(transaction, how)) => self.run(id, |cancel| async move {
                 pool.send(&transaction, &how, options(cancel)).await.map(Outcome::Text)
+            }),
+            Ok(Work::SendAndConfirm(transaction, how)) => self.run(id, |cancel| async move {
+                pool.send_and_confirm(&transaction, &how, options(cancel)).await.map(|tracked| json(&tracked))
+            }),
+            Ok(Work::Confirm(how)) => self.run(id, |cancel| async move {
+                pool.confirm(&how, options(cancel)).await.map(|tracked| json(&tracked))
             }),
         }
     }
@@ -202,4 +208,8 @@ pub fn classify_rpc_error(code: Option<f64>, status: Option<u32>) -> String {
 
 fn text(bytes: Bytes) -> Outcome {
     Outcome::Text(String::from_utf8(bytes.into()).unwrap_or_default())
+}
+
+fn json(value: &impl serde::Serialize) -> Outcome {
+    Outcome::Text(serde_json::to_string(value).unwrap_or_default())
 }

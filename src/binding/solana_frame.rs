@@ -1,7 +1,7 @@
 //! Frames of a pool's operations: what `lib/solana/operation.ts` writes, read and checked. Opcodes and layouts stand here and there only.
 
 use crate::bridge::frame::Frame;
-use crate::solana::{PoolError, SendOptions, SignedTransaction};
+use crate::solana::{PoolError, SendOptions, SignedTransaction, TrackOptions};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -23,6 +23,8 @@ pub(super) enum Work {
     Balances(Vec<String>),
     Statuses(StatusesArguments),
     Send(SignedTransaction, SendOptions),
+    SendAndConfirm(SignedTransaction, TrackOptions),
+    Confirm(TrackOptions),
 }
 
 /// Opcodes; `lib/solana/operation.ts` writes them.
@@ -38,6 +40,14 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
         5 => {
             let (how, bytes) = split(frame.body)?;
             Ok(Work::Send(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?, json(how, "options")?))
+        }
+        6 => {
+            let (how, bytes) = split(frame.body)?;
+            let how = json(how, "options")?;
+            if bytes.is_empty() {
+                return Ok(Work::Confirm(how));
+            }
+            Ok(Work::SendAndConfirm(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?, how))
         }
         _ => Err(malformed("opcode")),
     }

@@ -127,6 +127,19 @@ impl Pool {
         result
     }
 
+    /// The eligible endpoints for `call`, best first, at most `most`; the least bad one when there is none.
+    pub(super) fn best_endpoints(&self, call: &Prepared, most: usize) -> Vec<Arc<Endpoint>> {
+        let endpoints = self.endpoints.load_full();
+        let need = need(self, call);
+        let mut candidates: Vec<_> =
+            endpoints.iter().enumerate().map(|(index, endpoint)| endpoint.candidate(index, &need)).collect();
+        candidates.sort_by(|left, right| {
+            (right.eligible, left.tier).cmp(&(left.eligible, right.tier)).then(left.cost.total_cmp(&right.cost))
+        });
+        let eligible = candidates.iter().filter(|one| one.eligible).count().max(1);
+        candidates.iter().take(eligible.min(most)).filter_map(|one| endpoints.get(one.index)).cloned().collect()
+    }
+
     fn record(&self, endpoint: &Endpoint, call: &Prepared, began: Instant, result: &Result<Bytes, AttemptError>) {
         let now = Instant::now();
         let (class, write) = (call.method.class, call.is_send());
@@ -275,14 +288,7 @@ impl<'a> Plan<'a> {
     }
 
     fn candidates(&self, endpoints: &[Arc<Endpoint>], without: &[usize]) -> Vec<Candidate> {
-        let need = Need {
-            method: &self.call.name,
-            class: self.call.method.class,
-            commitment: self.call.commitment,
-            min_slot: self.call.min_slot,
-            max_lag: self.pool.options.max_slot_lag,
-            now: Instant::now(),
-        };
+        let need = need(self.pool, self.call);
         let others = endpoints.iter().enumerate().filter(|(index, _)| !without.contains(index));
         others.map(|(index, endpoint)| endpoint.candidate(index, &need)).collect()
     }
@@ -374,6 +380,17 @@ impl<'a> Plan<'a> {
         if let Some(last) = self.tried.last() {
             self.pool.report_retry(last, (self.begun, self.limit_of_attempts()), waited);
         }
+    }
+}
+
+fn need<'c>(pool: &Pool, call: &'c Prepared) -> Need<'c> {
+    Need {
+        method: &call.name,
+        class: call.method.class,
+        commitment: call.commitment,
+        min_slot: call.min_slot,
+        max_lag: pool.options.max_slot_lag,
+        now: Instant::now(),
     }
 }
 

@@ -37,6 +37,7 @@ impl Pool {
             let message = format!("publicKeys must not hold more than {MAX_KEYS} keys");
             return Err(PoolError::Argument { argument: "publicKeys", message });
         }
+        let running = self.enter()?;
         let singles = keys.iter().map(|key| self.single(key)).collect::<Result<Vec<Bytes>, _>>()?;
         let mut balances: Vec<Option<u64>> = singles.iter().map(|single| self.kept_balance(single)).collect();
         let missing: Vec<usize> =
@@ -52,6 +53,7 @@ impl Pool {
                 }
             }
         }
+        drop(running);
         Ok(balances.into_iter().map(Option::unwrap_or_default).collect())
     }
 
@@ -78,7 +80,7 @@ impl Pool {
         let asked: Vec<&String> = chunk.iter().filter_map(|index| keys.get(*index)).collect();
         let params = serde_json::json!([asked, { "encoding": "base64", "dataSlice": { "offset": 0, "length": 0 } }]);
         let call = Call { method: "getMultipleAccounts", params: &params.to_string() };
-        let result = self.call(call, CallOptions { cached: false, ..options }).await?;
+        let result = self.call_within(call, CallOptions { cached: false, ..options }).await?;
         let accounts: Option<Accounts> = serde_json::from_slice(&result).ok();
         let accounts = accounts.filter(|accounts| accounts.value.len() == chunk.len()).ok_or_else(|| {
             PoolError::Refused(AttemptError::Garbled { detail: "accounts do not match the keys asked for".to_owned() })

@@ -156,12 +156,12 @@ mod tests {
     #[test]
     fn opens_when_more_than_half_of_twenty_calls_fail() {
         let (mut breaker, now) = (Breaker::default(), Instant::now());
-        let mut opened = false;
-        for _ in 0..9 {
+        for round in 1..=6 {
             breaker.succeeded(now);
-            opened = breaker.failed(now, 0.5) || breaker.failed(now, 0.5);
+            assert!(!breaker.failed(now, 0.5) && !breaker.failed(now, 0.5), "{} calls", round * 3);
         }
-        assert!(opened);
+        breaker.succeeded(now);
+        assert!(breaker.failed(now, 0.5), "the twentieth call");
     }
 
     #[test]

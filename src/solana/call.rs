@@ -62,18 +62,24 @@ impl Progress {
 impl Pool {
     /// Makes a JSON-RPC call and returns the text of its `result`.
     pub async fn call(self: &Arc<Self>, call: Call<'_>, options: CallOptions) -> Result<Bytes, PoolError> {
-        let prepared = Prepared::new(call.method, call.params, self.options.commitment)?;
-        self.run(prepared, options).await
+        let running = self.enter()?;
+        let result = self.call_within(call, options).await;
+        drop(running);
+        result
     }
 
-    /// Makes a prepared call.
+    /// A call that is part of one that has entered: it goes on while the pool drains.
+    pub(super) async fn call_within(self: &Arc<Self>, call: Call<'_>, options: CallOptions) -> Result<Bytes, PoolError> {
+        self.run(Prepared::new(call.method, call.params, self.options.commitment)?, options).await
+    }
+
+    /// Makes a prepared call, as part of one that has entered.
     pub(super) async fn run(self: &Arc<Self>, prepared: Prepared, options: CallOptions) -> Result<Bytes, PoolError> {
-        let running = self.enter()?;
         let started = Instant::now();
         let deadline = started + options.deadline.unwrap_or(self.options.deadline);
         let progress = Mutex::new(Arc::<Progress>::default());
         let seen = || Arc::clone(&progress.lock().unwrap_or_else(PoisonError::into_inner));
-        let result = tokio::select! {
+        tokio::select! {
             biased;
             result = self.answer(prepared, &options, deadline, &progress) => result,
             () = options.cancel.cancelled() => Err(self.interrupted(&seen())),
@@ -83,9 +89,7 @@ impl Pool {
                 attempts: seen().attempts(),
                 maybe_executed: seen().maybe_executed(),
             }),
-        };
-        drop(running);
-        result
+        }
     }
 
     async fn answer(

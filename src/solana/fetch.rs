@@ -27,6 +27,13 @@ struct Request<'a> {
 impl Pool {
     /// Answers one request or an array of them. A node's own error is a response; anything else is the call's error.
     pub async fn fetch(self: &Arc<Self>, text: &str, options: CallOptions) -> Result<String, PoolError> {
+        let running = self.enter()?;
+        let answer = self.fetch_within(text, options).await;
+        drop(running);
+        answer
+    }
+
+    async fn fetch_within(self: &Arc<Self>, text: &str, options: CallOptions) -> Result<String, PoolError> {
         if !text.trim_start().starts_with('[') {
             return self.fetch_one(parse(text)?, options).await;
         }
@@ -46,7 +53,7 @@ impl Pool {
         if sends {
             self.next_generation();
         }
-        let result = self.call(Call { method: &request.method, params }, options).await;
+        let result = self.call_within(Call { method: &request.method, params }, options).await;
         if sends {
             self.next_generation();
         }

@@ -3,7 +3,7 @@
 //! A node is judged when it reports: its lag is the distance to the best slot known at that moment, so that an old report does not age into a lag.
 
 /// A commitment level.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Commitment {
     /// Seen by one node.
     #[default]

@@ -85,6 +85,7 @@ impl Pool {
         search_history: bool,
         options: CallOptions,
     ) -> Result<Bytes, PoolError> {
+        let running = self.enter()?;
         let mut found: HashMap<&str, Bytes> = HashMap::new();
         let mut slot = 0;
         for signature in signatures {
@@ -106,6 +107,7 @@ impl Pool {
                 }
             }
         }
+        drop(running);
         Ok(assemble(signatures, &found, slot).into())
     }
 
@@ -120,7 +122,7 @@ impl Pool {
         let list = serde_json::json!(signatures).to_string();
         let params =
             if history { format!("[{list},{{\"searchTransactionHistory\":true}}]") } else { format!("[{list}]") };
-        self.call(Call { method: "getSignatureStatuses", params: &params }, options).await
+        self.call_within(Call { method: "getSignatureStatuses", params: &params }, options).await
     }
 
     /// One look at a signature, together with all others that are waited for.

@@ -112,10 +112,12 @@ impl Pool {
         how: &SendOptions,
         options: CallOptions,
     ) -> Result<String, PoolError> {
+        let running = self.enter()?;
         let prepared = self.prepare_send(transaction, how)?;
         self.next_generation();
         let result = self.run(prepared, options).await;
         self.next_generation();
+        drop(running);
         let returned = result?;
         if returned.get(1..returned.len().saturating_sub(1)) == Some(transaction.signature.as_bytes()) {
             return Ok(transaction.signature.clone());
