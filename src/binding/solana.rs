@@ -1,5 +1,6 @@
 //! Exports of the solana room: the pool on the keyed lane, its events on a feed.
 
+use super::solana_frame::{Work, parse};
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::frame::{Frame, Frames};
 use crate::bridge::keyed::KeyedLane;
@@ -11,8 +12,9 @@ use crate::error::Failure;
 use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
-use crate::solana::{Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status};
-use super::solana_frame::{Work, parse};
+use crate::solana::{
+    Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status,
+};
 use bytes::Bytes;
 use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint32ArraySlice};
@@ -171,15 +173,21 @@ impl SolanaPool {
                 let history = asked.search_transaction_history;
                 pool.signature_statuses(&asked.signatures, history, options(cancel)).await.map(text)
             }),
-            Ok(Work::Send(transaction, how)) => self.run(id, |cancel| async move {
-                pool.send(&transaction, &how, options(cancel)).await.map(Outcome::Text)
-            }),
+            Ok(Work::Send(transaction, how)) => {
+                self.run(
+                    id,
+                    |cancel| async move { pool.send(&transaction, &how, options(cancel)).await.map(Outcome::Text) },
+                )
+            }
             Ok(Work::SendAndConfirm(transaction, how)) => self.run(id, |cancel| async move {
                 pool.send_and_confirm(&transaction, &how, options(cancel)).await.map(|tracked| json(&tracked))
             }),
-            Ok(Work::Confirm(how)) => self.run(id, |cancel| async move {
-                pool.confirm(&how, options(cancel)).await.map(|tracked| json(&tracked))
-            }),
+            Ok(Work::Confirm(how)) => {
+                self.run(
+                    id,
+                    |cancel| async move { pool.confirm(&how, options(cancel)).await.map(|tracked| json(&tracked)) },
+                )
+            }
         }
     }
 

@@ -4,7 +4,7 @@
 
 /// The traffic class of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(super) enum Class {
     /// A light read.
     Read,
     /// A read that nodes find expensive: longer limit, never overtaken.
@@ -15,7 +15,7 @@ pub enum Class {
 
 /// Which lifetime of the cache belongs to a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
+pub(super) enum Lifetime {
     /// Balances, token balances, parsed token accounts.
     Balance,
     /// Blockhashes.
@@ -28,7 +28,7 @@ pub enum Lifetime {
 
 /// Where a commitment stands in the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitmentPlace {
+pub(super) struct CommitmentPlace {
     /// Position of the configuration object.
     pub index: usize,
     /// Its field.
@@ -39,7 +39,7 @@ pub struct CommitmentPlace {
 
 /// One method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Method {
+pub(super) struct Method {
     /// Traffic class.
     pub class: Class,
     /// Where a commitment goes; `None`: never touched.
@@ -76,7 +76,7 @@ const fn send(index: usize, field: &'static str) -> Method {
 }
 
 /// What is known about `name`.
-pub fn method(name: &str) -> Method {
+pub(super) fn method(name: &str) -> Method {
     match name {
         "getBalance" | "getTokenAccountBalance" => cached(place(1), Lifetime::Balance),
         "getLatestBlockhash" => cached(place(0), Lifetime::Blockhash),
@@ -94,8 +94,15 @@ pub fn method(name: &str) -> Method {
         "getBlock" | "getTransaction" | "getSignaturesForAddress" => heavy(confirmed(1)),
         "getBlocks" | "getBlocksWithLimit" => heavy(confirmed(2)),
         "getSignatureStatuses" => Method { lifetime: Some(Lifetime::Status), ..read(None) },
-        "getHealth" | "getVersion" | "getGenesisHash" | "getIdentity" | "getEpochSchedule" | "getBlockTime"
-        | "getFirstAvailableBlock" | "minimumLedgerSlot" | "getRecentPrioritizationFees" => read(None),
+        "getHealth"
+        | "getVersion"
+        | "getGenesisHash"
+        | "getIdentity"
+        | "getEpochSchedule"
+        | "getBlockTime"
+        | "getFirstAvailableBlock"
+        | "minimumLedgerSlot"
+        | "getRecentPrioritizationFees" => read(None),
         "sendTransaction" => send(1, "preflightCommitment"),
         "requestAirdrop" => send(2, "commitment"),
         "simulateTransaction" => Method { shared: false, ..read(place(1)) },
