@@ -12,8 +12,8 @@ const WINDOW_CALLS: u32 = 20;
 const FIRST_OPEN: Duration = Duration::from_secs(1);
 const LONGEST_OPEN: Duration = Duration::from_secs(30);
 /// For endpoints that cannot serve us at all (key, plan, address).
-const FIRST_UNUSABLE: Duration = Duration::from_secs(60);
-const LONGEST_UNUSABLE: Duration = Duration::from_secs(600);
+const FIRST_UNUSABLE: Duration = Duration::from_mins(1);
+const LONGEST_UNUSABLE: Duration = Duration::from_mins(10);
 /// Healthy for this long: the next opening starts small again.
 const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 

@@ -103,7 +103,7 @@ impl Pool {
         deadline: Instant,
         progress: &Mutex<Arc<Progress>>,
     ) -> Result<Bytes, PoolError> {
-        let lifetime = options.cached.then(|| self.lifetime(prepared.method.lifetime)).unwrap_or_default();
+        let lifetime = if options.cached { self.lifetime(prepared.method.lifetime) } else { Duration::ZERO };
         if !prepared.method.shared {
             let own = Arc::clone(&progress.lock().unwrap_or_else(PoisonError::into_inner));
             return self.attempts(&prepared, deadline, &own).await;

@@ -201,9 +201,10 @@ impl Classify for PoolError {
 
     fn verdict(&self) -> Verdict {
         match self {
-            Self::QueueFull { .. } | Self::LocalLimit { .. } | Self::NoEndpoint => Verdict::AfterDelay,
+            Self::QueueFull { .. } | Self::LocalLimit { .. } | Self::NoEndpoint | Self::Exhausted { .. } => {
+                Verdict::AfterDelay
+            }
             Self::Refused(error) if rule(error, true).again != Again::Never => Verdict::OtherEndpoint,
-            Self::Exhausted { .. } => Verdict::AfterDelay,
             _ => Verdict::Never,
         }
     }

@@ -139,7 +139,7 @@ mod tests {
         let (flights, ended) = (Arc::new(Flights::default()), Arc::new(()));
         let fly = |held: Arc<()>| {
             move |_| async move {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 drop(held);
                 Ok(Bytes::new())
             }

@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 const TICK: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 impl Pool {
     /// Starts the prober unless it runs. Call inside the runtime.

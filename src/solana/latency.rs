@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(latency.get(), Some(Duration::from_secs(1)));
         latency.observe(Duration::from_millis(20), now + Duration::from_secs(1));
         assert!(latency.get().unwrap() > Duration::from_millis(800));
-        latency.observe(Duration::from_millis(20), now + Duration::from_secs(60));
+        latency.observe(Duration::from_millis(20), now + Duration::from_mins(1));
         assert!(latency.get().unwrap() < Duration::from_millis(40));
     }
 }

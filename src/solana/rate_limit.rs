@@ -55,7 +55,7 @@ mod tests {
             let mut starts = Vec::new();
             for gap in gaps {
                 now += Duration::from_micros(gap);
-                starts.push(limiter.reserve(now, now + Duration::from_secs(3600)).unwrap());
+                starts.push(limiter.reserve(now, now + Duration::from_hours(1)).unwrap());
             }
             for (index, start) in starts.iter().enumerate() {
                 let inside = starts.iter().skip(index).take_while(|other| **other < *start + Duration::from_millis(999)).count();

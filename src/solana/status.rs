@@ -18,7 +18,7 @@ const CHUNK: usize = 256;
 /// How often the pending ones are asked for; about a slot.
 const POLL: Duration = Duration::from_millis(400);
 /// Statuses that cannot change any more.
-const SETTLED_LIFETIME: Duration = Duration::from_secs(60);
+const SETTLED_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The status of one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -163,7 +163,7 @@ impl Pool {
         let rest = result.get(at + 13..).unwrap_or_default();
         let end = memchr::memchr(b'"', rest).unwrap_or(0);
         if let Some(Ok(blockhash)) = rest.get(..end).map(std::str::from_utf8) {
-            let lifetime = std::time::Duration::from_secs(120);
+            let lifetime = std::time::Duration::from_mins(2);
             self.cache.put(blockhash_key(blockhash), slot.to_string().as_bytes(), lifetime);
         }
     }
