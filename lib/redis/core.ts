@@ -110,6 +110,7 @@ export class Core implements ConnectionListener {
     return new Promise((resolve, reject) => {
       if (!UNCONNECTED.has(this.#status)) return reject(new Error('Redis is already connecting/connected'));
       try {
+        this.gaveUpAfter = undefined;
         const reopened = this.#connection === undefined;
         const connection = this.#open();
         this.#sendName(connection);
@@ -260,6 +261,7 @@ export class Core implements ConnectionListener {
       this.#settleWaiters(status);
     }
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
+    if (status === 'ready') this.lastError = undefined;
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
     const client = this.#client;

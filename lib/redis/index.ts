@@ -14,3 +14,14 @@ export type { ScriptDefinition } from './script.js';
 export type { ScanStreamOptions } from './stream.js';
 export type { TlsOptions } from './tls.js';
 export type { Argument, RedisValue } from './transformers.js';
+export {
+  closeRedis,
+  type CloseRedisOptions,
+  connectRedis,
+  createRedisClient,
+  getRedisStatus,
+  type ManagedRedisOptions,
+  redisClient,
+  type RedisLogger,
+  type RedisStatusReport,
+} from './managed.js';
