@@ -9,6 +9,38 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A MongoDB client, owned by Rust. */
+export declare class MongoHandle {
+  /** Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain. */
+  static open(uri: string, options: Uint8Array, wake: () => void): Checked<MongoHandle>
+  /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
+  submit(buffer: Uint8Array, length: number): FailureRecord | null
+  /** Fills `meta` with settled operations. */
+  drain(meta: Uint32Array): Batch
+  /** Asks one operation to end. */
+  cancel(id: number): void
+  /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
+  openSession(handle: number, options: Uint8Array): FailureRecord | null
+  /** Begins a transaction on a session; no I/O. Flush the lane before. */
+  beginTransaction(handle: number, options: Uint8Array): FailureRecord | null
+  /** The 16 bytes of a session's id; null before its first operation. */
+  sessionId(handle: number): Buffer | null
+  /** BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs. */
+  sessionTimes(handle: number): Buffer | null
+  /** The client and its servers as JSON, without secrets. */
+  describe(): string
+  /** Counters as JSON. */
+  stats(): string
+  /** Starts the feed of events; an open one is closed. */
+  openFeed(wake: () => void): void
+  /** Events that wait; empty without a feed. */
+  drainFeed(): FeedBatch
+  /** Ends the feed. */
+  closeFeed(): void
+  /** Drops the thread-safe functions; nothing reaches JavaScript afterwards. */
+  release(): void
+}
+
 /**
  * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
  *
