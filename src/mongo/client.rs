@@ -270,7 +270,9 @@ impl Client {
         if let Some(time) = session.operation_time() {
             times.append(cstr!("operationTime"), time);
         }
-        if let Some(time) = session.cluster_time().and_then(|time| mongodb::bson::serialize_to_raw_document_buf(time).ok()) {
+        if let Some(time) =
+            session.cluster_time().and_then(|time| mongodb::bson::serialize_to_raw_document_buf(time).ok())
+        {
             times.append(cstr!("clusterTime"), time);
         }
         Some(times.into_bytes())
@@ -291,7 +293,8 @@ impl Client {
         }
         if let Some(time) = body::document(times, "clusterTime")? {
             // The server's own document, signed by it.
-            let time = mongodb::bson::deserialize_from_slice(time.as_bytes()).map_err(|_| body::invalid("clusterTime", "clusterTime is not one"))?;
+            let time = mongodb::bson::deserialize_from_slice(time.as_bytes())
+                .map_err(|_| body::invalid("clusterTime", "clusterTime is not one"))?;
             session.advance_cluster_time(&time);
         }
         Ok(())

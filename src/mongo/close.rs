@@ -72,7 +72,8 @@ impl Client {
         };
         let rest = deadline.remaining().max(Duration::from_millis(50));
         if tokio::time::timeout(rest, driver.client.clone().shutdown()).await.is_err() {
-            let _bounded = tokio::time::timeout(Duration::from_secs(1), driver.client.clone().shutdown().immediate(true)).await;
+            let _bounded =
+                tokio::time::timeout(Duration::from_secs(1), driver.client.clone().shutdown().immediate(true)).await;
         }
     }
 }

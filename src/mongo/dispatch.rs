@@ -100,14 +100,23 @@ impl Client {
     fn prepare(self: &Arc<Self>, request: Request<'_>) -> Result<(Job, Option<Unit>), Box<Failure>> {
         let ends_something = matches!(
             request.opcode,
-            opcode::END_SESSION | opcode::COMMIT | opcode::ABORT | opcode::FINISH | opcode::ATTEMPT | opcode::CLOSE_CURSOR
+            opcode::END_SESSION
+                | opcode::COMMIT
+                | opcode::ABORT
+                | opcode::FINISH
+                | opcode::ATTEMPT
+                | opcode::CLOSE_CURSOR
         );
         let state = self.state.get();
         if state == State::Closed || (state.refuses_work() && !ends_something) {
             return Err(Box::new(error::closed(state.as_str())));
         }
         // An attempt's watcher waits with the callback; it is no work in flight.
-        let unit = if request.opcode == opcode::ATTEMPT { None } else { self.admit().map_or_else(|| Err(self.full()), |unit| Ok(Some(unit)))? };
+        let unit = if request.opcode == opcode::ATTEMPT {
+            None
+        } else {
+            self.admit().map_or_else(|| Err(self.full()), |unit| Ok(Some(unit)))?
+        };
         let ticket = if request.handle == 0 { None } else { self.ticket(&request)? };
         let deadline = (request.deadline_ms > 0).then(|| Deadline::after_millis(request.deadline_ms));
         let deadline = deadline.or_else(|| self.limits().timeout.filter(|_| !ends_something).map(Deadline::after));
@@ -127,7 +136,13 @@ impl Client {
     fn full(&self) -> Box<Failure> {
         let size = self.limits().max_in_flight;
         let failure = Failure::new(ErrorCode::PoolExhausted, format!("client has {size} operations in flight"));
-        Box::new(failure.with_text("kind", "waitQueueTimeout").with_number("size", f64::from(size)).in_phase(Phase::Acquire).not_executed())
+        Box::new(
+            failure
+                .with_text("kind", "waitQueueTimeout")
+                .with_number("size", f64::from(size))
+                .in_phase(Phase::Acquire)
+                .not_executed(),
+        )
     }
 
     fn ticket(&self, request: &Request<'_>) -> Result<Option<Ticket>, Box<Failure>> {
@@ -137,7 +152,10 @@ impl Client {
             // Ending twice is harmless, in whatever order `catch` and `finally` do it.
             return if ending { Ok(None) } else { Err(Box::new(session::unknown(request.handle))) };
         };
-        let controls = matches!(request.opcode, opcode::END_SESSION | opcode::ATTEMPT | opcode::FINISH | opcode::COMMIT | opcode::ABORT);
+        let controls = matches!(
+            request.opcode,
+            opcode::END_SESSION | opcode::ATTEMPT | opcode::FINISH | opcode::COMMIT | opcode::ABORT
+        );
         let attempt = entry.attempt();
         if !controls && let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.stage() == Stage::TimedOut) {
             self.counts().late.fetch_add(1, Ordering::Relaxed);
@@ -258,7 +276,12 @@ async fn work(job: Job) -> Outcome {
     run(&mut around, driver, &given, (job.opcode, job.flags)).await
 }
 
-async fn run(around: &mut Surroundings, driver: &Driver, given: &mongodb::bson::RawDocumentBuf, (code, flags): (u16, u16)) -> Outcome {
+async fn run(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &mongodb::bson::RawDocumentBuf,
+    (code, flags): (u16, u16),
+) -> Outcome {
     match code {
         opcode::CONNECT => {
             let client = Arc::clone(&around.client);

@@ -23,8 +23,10 @@ impl Driver {
     /// Reads what is inherited once.
     pub(super) fn new(client: mongodb::Client) -> Self {
         // The crate's own types: no user data passes serde here.
-        let read_concern = client.read_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
-        let write_concern = client.write_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
+        let read_concern =
+            client.read_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
+        let write_concern =
+            client.write_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
         let criteria = client.selection_criteria().cloned();
         Self { client, read_concern, write_concern, criteria }
     }
@@ -66,7 +68,12 @@ impl Surroundings {
     }
 
     /// Adds the read concern: the operation's level, else the client's, and the point in time that a causally consistent session must see.
-    pub(super) fn add_read_concern(&self, driver: &Driver, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<(), Failure> {
+    pub(super) fn add_read_concern(
+        &self,
+        driver: &Driver,
+        given: &RawDocument,
+        command: &mut RawDocumentBuf,
+    ) -> Result<(), Failure> {
         if self.in_transaction() || self.held.as_ref().is_some_and(Held::is_snapshot) {
             return Ok(());
         }
@@ -90,12 +97,18 @@ impl Surroundings {
     }
 
     /// Adds the write concern, the operation's or the client's. False when it asks for no acknowledgement.
-    pub(super) fn add_write_concern(&self, driver: &Driver, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<bool, Failure> {
+    pub(super) fn add_write_concern(
+        &self,
+        driver: &Driver,
+        given: &RawDocument,
+        command: &mut RawDocumentBuf,
+    ) -> Result<bool, Failure> {
         let own = body::document(given, "writeConcern")?;
         let Some(concern) = own.or(driver.write_concern.as_deref()) else {
             return Ok(true);
         };
-        let acknowledged = body::integer(concern, "w").ok().flatten() != Some(0) || body::flag(concern, "j") == Some(true);
+        let acknowledged =
+            body::integer(concern, "w").ok().flatten() != Some(0) || body::flag(concern, "j") == Some(true);
         if self.in_transaction() || concern.is_empty() {
             return Ok(true);
         }

@@ -79,9 +79,11 @@ fn classify(error: &Error) -> (ErrorCode, &'static str, String) {
             (ErrorCode::Disconnected, "networkTimeout", format!("connection timed out: {io}"))
         }
         ErrorKind::Io(io) => (ErrorCode::Disconnected, "network", format!("connection failed: {io}")),
-        ErrorKind::ConnectionPoolCleared { .. } => {
-            (ErrorCode::Disconnected, "poolCleared", "connection pool was cleared because another operation failed".to_owned())
-        }
+        ErrorKind::ConnectionPoolCleared { .. } => (
+            ErrorCode::Disconnected,
+            "poolCleared",
+            "connection pool was cleared because another operation failed".to_owned(),
+        ),
         ErrorKind::ServerSelection { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", message.clone()),
         ErrorKind::DnsResolve { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", message.clone()),
         ErrorKind::Authentication { message, .. } => (ErrorCode::AuthFailed, "auth", message.clone()),
@@ -131,7 +133,8 @@ pub(super) fn from_reply(kind: &str, code: Option<i32>, message: &str, reply: &R
 
 /// The operation's deadline passed.
 pub(super) fn timed_out(what: &str, elapsed: std::time::Duration) -> Failure {
-    Failure::new(ErrorCode::Timeout, format!("{what} timed out after {} ms", elapsed.as_millis())).with_text("kind", "timeout")
+    Failure::new(ErrorCode::Timeout, format!("{what} timed out after {} ms", elapsed.as_millis()))
+        .with_text("kind", "timeout")
 }
 
 /// The caller's signal fired.

@@ -251,7 +251,10 @@ pub(super) async fn kill(client: &Arc<Client>, ids: Vec<Document>, deadline: Dea
         if deadline.is_over() || client.is_closed() {
             return false;
         }
-        tokio::time::sleep(full_jitter(Duration::from_millis(20), Duration::from_secs(2), attempt).min(deadline.remaining())).await;
+        tokio::time::sleep(
+            full_jitter(Duration::from_millis(20), Duration::from_secs(2), attempt).min(deadline.remaining()),
+        )
+        .await;
     }
     false
 }
@@ -272,7 +275,12 @@ async fn turn_of(turn: Turn, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Resu
 }
 
 /// `commitTransaction()`: once, with the crate's own retry. After a commit it repeats that commit.
-pub(super) async fn commit(client: &Arc<Client>, entry: &Arc<Entry>, attempt: Option<Arc<Attempt>>, turn: Turn) -> Result<Reply, Failure> {
+pub(super) async fn commit(
+    client: &Arc<Client>,
+    entry: &Arc<Entry>,
+    attempt: Option<Arc<Attempt>>,
+    turn: Turn,
+) -> Result<Reply, Failure> {
     let Some(attempt) = attempt else {
         let guard = turn.take().await;
         let mut guard = guard.ok_or_else(|| error::closed("closed"))?;
@@ -310,7 +318,12 @@ async fn commit_once(held: &mut Held, attempt: &Attempt) -> Result<(), Failure> 
 }
 
 /// `abortTransaction()`.
-pub(super) async fn abort(client: &Arc<Client>, entry: &Arc<Entry>, attempt: Option<Arc<Attempt>>, turn: Turn) -> Result<Reply, Failure> {
+pub(super) async fn abort(
+    client: &Arc<Client>,
+    entry: &Arc<Entry>,
+    attempt: Option<Arc<Attempt>>,
+    turn: Turn,
+) -> Result<Reply, Failure> {
     let Some(attempt) = attempt else {
         return Err(no_transaction());
     };
@@ -349,7 +362,9 @@ impl Finish {
             Some(_) => Some(body::array(given, "labels")?),
             None => None,
         };
-        let transient = labels.is_some_and(|labels| labels.into_iter().any(|label| label.is_ok_and(|label| label.as_str() == Some(TRANSIENT))));
+        let transient = labels.is_some_and(|labels| {
+            labels.into_iter().any(|label| label.is_ok_and(|label| label.as_str() == Some(TRANSIENT)))
+        });
         let total = body::millis(given, "totalMS")?;
         let elapsed = body::millis(given, "elapsedMS")?.unwrap_or_default();
         Ok(Self {
@@ -369,7 +384,9 @@ impl Finish {
         if self.max_retries.is_some_and(|most| self.attempt > most) {
             return None;
         }
-        let wait = self.retry_delay.map_or_else(|| backoff(self.attempt, fastrand::f64()), |delay| delay.saturating_mul(self.attempt));
+        let wait = self
+            .retry_delay
+            .map_or_else(|| backoff(self.attempt, fastrand::f64()), |delay| delay.saturating_mul(self.attempt));
         match self.left {
             Some(left) if left.remaining() <= wait => None,
             _ => Some(wait),
@@ -407,7 +424,9 @@ pub(super) async fn finish(
     let mut held = match turn_of(turn, entry, &attempt).await {
         Ok(held) => held,
         // The user's own abort or commit was under way.
-        Err(failure) if failure.code == ErrorCode::Closed => return Ok(verdict(if said.threw { "aborted" } else { "committed" })),
+        Err(failure) if failure.code == ErrorCode::Closed => {
+            return Ok(verdict(if said.threw { "aborted" } else { "committed" }));
+        }
         Err(failure) => return Err(failure),
     };
     if said.threw {
@@ -467,7 +486,12 @@ fn swallowed_abort(first: Failure) -> Failure {
 }
 
 /// Commits, again and again while the outcome is unknown, until the earlier of the attempt's deadline and the whole transaction's.
-async fn commit_until(client: &Arc<Client>, mut held: Held, attempt: &Arc<Attempt>, total: Option<Deadline>) -> Result<(), Failure> {
+async fn commit_until(
+    client: &Arc<Client>,
+    mut held: Held,
+    attempt: &Arc<Attempt>,
+    total: Option<Deadline>,
+) -> Result<(), Failure> {
     let limit = attempt.deadline.or(total).unwrap_or_else(|| Deadline::after(Duration::from_secs(120)));
     let limit = total.map_or(limit, |total| limit.earliest(total));
     let counts = client.counts();
@@ -494,17 +518,23 @@ async fn commit_until(client: &Arc<Client>, mut held: Held, attempt: &Arc<Attemp
             counts.unknown.fetch_add(1, Ordering::Relaxed);
             return Err(unknown_commit(client, &held.entry, failure, tries));
         }
-        tokio::time::sleep(full_jitter(Duration::from_millis(5), Duration::from_millis(500), tries).min(limit.remaining())).await;
+        tokio::time::sleep(
+            full_jitter(Duration::from_millis(5), Duration::from_millis(500), tries).min(limit.remaining()),
+        )
+        .await;
     }
 }
 
 /// The outcome is unknown: the session is parked so that `commitOutcome` can ask again.
 fn unknown_commit(client: &Arc<Client>, entry: &Arc<Entry>, cause: Failure, tries: u32) -> Failure {
     let token = client.park(Arc::clone(entry));
-    let mut failure = Failure::new(ErrorCode::UnknownCommit, format!("outcome of the commit is unknown after {tries} attempts: {}", cause.message))
-        .with_text("kind", "unknownCommit")
-        .with_text("commitToken", token)
-        .in_phase(Phase::Commit);
+    let mut failure = Failure::new(
+        ErrorCode::UnknownCommit,
+        format!("outcome of the commit is unknown after {tries} attempts: {}", cause.message),
+    )
+    .with_text("kind", "unknownCommit")
+    .with_text("commitToken", token)
+    .in_phase(Phase::Commit);
     failure.labels = cause.labels;
     failure.server_code = cause.server_code;
     failure.reply = cause.reply;
@@ -545,7 +575,9 @@ pub(super) async fn outcome(client: &Arc<Client>, given: &RawDocument) -> Result
 /// What `beginTransaction` refuses and what it sets.
 pub(super) fn begin(client: &Client, entry: &Entry, given: &RawDocument) -> Result<(), Failure> {
     if entry.attempt().is_some_and(|attempt| attempt.is_open()) {
-        return Err(Failure::new(ErrorCode::InvalidArgument, "transaction already in progress").with_text("kind", "transaction").not_executed());
+        return Err(Failure::new(ErrorCode::InvalidArgument, "transaction already in progress")
+            .with_text("kind", "transaction")
+            .not_executed());
     }
     entry.set_attempt(Some(Attempt::new(given)?));
     client.counts().started.fetch_add(1, Ordering::Relaxed);
@@ -593,7 +625,9 @@ mod tests {
     #[test]
     fn retries_a_transient_error_up_to_the_limit_and_no_other() {
         let attempt = Attempt::new(&rawdoc! {}).unwrap();
-        let said = |n: i32, label: &str| Finish::parse(&rawdoc! { "threw": true, "labels": [label], "attempt": n, "maxRetries": 3 }).unwrap();
+        let said = |n: i32, label: &str| {
+            Finish::parse(&rawdoc! { "threw": true, "labels": [label], "attempt": n, "maxRetries": 3 }).unwrap()
+        };
         assert!(text(after_throw(&said(3, "TransientTransactionError"), &attempt).unwrap()).contains("retry"));
         assert!(text(after_throw(&said(4, "TransientTransactionError"), &attempt).unwrap()).contains("aborted"));
         assert!(text(after_throw(&said(1, "Other"), &attempt).unwrap()).contains("aborted"));
@@ -617,7 +651,8 @@ mod tests {
         let said = Finish::parse(&rawdoc! { "threw": false }).unwrap();
         let failure = after_failed_commit(&said, &attempt, server(251, &["TransientTransactionError"])).unwrap_err();
         assert_eq!(failure.server_code, Some(11000));
-        let thrown = Finish::parse(&rawdoc! { "threw": true, "code": 251, "labels": ["TransientTransactionError"] }).unwrap();
+        let thrown =
+            Finish::parse(&rawdoc! { "threw": true, "code": 251, "labels": ["TransientTransactionError"] }).unwrap();
         assert_eq!(after_throw(&thrown, &attempt).unwrap_err().server_code, Some(11000));
     }
 

@@ -68,7 +68,12 @@ impl Lanes {
         let lane = match lane {
             Some(lane) => lane,
             None => {
-                let session = driver.client.start_session().causal_consistency(false).await.map_err(|found| error::failure(&found))?;
+                let session = driver
+                    .client
+                    .start_session()
+                    .causal_consistency(false)
+                    .await
+                    .map_err(|found| error::failure(&found))?;
                 Lane { session, number: FIRST_NUMBER }
             }
         };
@@ -139,7 +144,13 @@ struct Unsent {
     network: bool,
 }
 
-async fn send_on(lane: &mut Lane, driver: &Driver, database: &str, mut command: RawDocumentBuf, numbered: bool) -> Result<Document, Unsent> {
+async fn send_on(
+    lane: &mut Lane,
+    driver: &Driver,
+    database: &str,
+    mut command: RawDocumentBuf,
+    numbered: bool,
+) -> Result<Document, Unsent> {
     let database = driver.database(database);
     if !numbered {
         return database.run_raw_command(command).session(&mut lane.session).await.map_err(|found| unsent(&found));
