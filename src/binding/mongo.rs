@@ -15,7 +15,6 @@ use napi::Env;
 use napi::bindgen_prelude::{Buffer, Either, Function, Result, Uint32ArraySlice};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A MongoDB client, owned by Rust.
@@ -171,8 +170,5 @@ fn outcome(reply: Reply) -> Outcome {
 async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>, registration: Registration) {
     client.closed().await;
     drop(registration);
-    while lane.in_flight() > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    lane.announce_closed();
+    lane.announce_closed().await;
 }

@@ -16,6 +16,9 @@ use std::time::Duration;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
+/// What operations get to settle once their client has closed; what is left then is settled as closed by `lib/lane.ts`.
+const SETTLE_LIMIT: Duration = Duration::from_millis(500);
+
 /// The id of no operation: its completion says that the client has closed.
 const CLOSED_ID: u32 = 0;
 
@@ -57,7 +60,7 @@ impl KeyedLane {
     }
 
     /// Waits until every operation has settled, at most `limit`. Whether they have.
-    pub(crate) async fn idle(&self, limit: Duration) -> bool {
+    async fn idle(&self, limit: Duration) -> bool {
         let settled = async {
             loop {
                 let next = self.settled.notified();
@@ -88,9 +91,10 @@ impl KeyedLane {
         self.lane.drain(|queue| drain_into(queue, meta))
     }
 
-    /// Tells TypeScript that the client has closed and nothing more will settle: `lib/lane.ts` disposes its half and releases the client.
+    /// Tells TypeScript that the client has closed, once every operation has settled: `lib/lane.ts` disposes its half and releases the client.
     /// Needed because Rust may close it by itself, in a shutdown.
-    pub(crate) fn announce_closed(&self) {
+    pub(crate) async fn announce_closed(&self) {
+        self.idle(SETTLE_LIMIT).await;
         self.lane.push(|queue| queue.push_back(Completion { id: CLOSED_ID, outcome: Outcome::Nothing }));
     }
 

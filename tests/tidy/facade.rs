@@ -32,6 +32,9 @@ const PEERS: &[(&str, &[&str])] = &[
 /// Entries whose one purpose is to register something at import.
 const REGISTERING: &[&str] = &["lib/redis/bullmq-register.ts"];
 
+/// Weak caches whose loss changes nothing: `(file, name)`.
+const CACHES: &[(&str, &str)] = &[("lib/redis/managed.ts", "BOUND")];
+
 /// How a statement at the top of a module begins when it does work at import.
 const WORK_AT_IMPORT: &[&str] = &[
     "process.",
@@ -178,7 +181,9 @@ fn modules_hold_no_state(source: &Source, offences: &mut Vec<Offence>) {
             .iter()
             .any(|kind| value.starts_with(kind));
         let empty = value == "[];" || value == "{};" || (container && value.ends_with("();"));
-        if variable || empty {
+        let cache =
+            CACHES.iter().any(|(path, name)| *path == source.path && line.starts_with(&format!("const {name} = ")));
+        if (variable || empty) && !cache {
             offences.push(Offence::new(
                 source,
                 number + 1,

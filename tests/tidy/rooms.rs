@@ -182,7 +182,7 @@ fn bindings_convert_only(source: &Source, offences: &mut Vec<Offence>) {
             offences.push(Offence::new(source, number + 1, rule));
         }
         if find_word(line, "sleep").next().is_some() {
-            let rule = "4: a binding does not poll; `KeyedLane::idle` waits for the last operation";
+            let rule = "4: a binding does not poll; `KeyedLane::announce_closed` waits for the last operation";
             offences.push(Offence::new(source, number + 1, rule));
         }
     }
