@@ -70,7 +70,7 @@ fn container<'a>(element: &RawElement<'a>) -> Result<Option<RawIter<'a>>, Failur
 /// A field that is present and not null.
 pub(super) fn field<'a>(document: &'a RawDocument, name: &str) -> Option<RawBsonRef<'a>> {
     match document.get(name) {
-        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined)) | Ok(None) | Err(_) => None,
+        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined) | None) | Err(_) => None,
         Ok(Some(value)) => Some(value),
     }
 }
@@ -118,9 +118,7 @@ pub(super) fn array<'a>(body: &'a RawDocument, name: &str) -> Result<&'a RawArra
 pub(super) fn integer(document: &RawDocument, name: &str) -> Result<Option<i64>, Failure> {
     match field(document, name) {
         None => Ok(None),
-        Some(value) => {
-            as_integer(value).map(Some).ok_or_else(|| invalid(name, format!("{name} must be an integer")))
-        }
+        Some(value) => as_integer(value).map(Some).ok_or_else(|| invalid(name, format!("{name} must be an integer"))),
     }
 }
 
@@ -155,7 +153,9 @@ pub(super) fn count(document: &RawDocument, name: &str) -> Result<Option<u32>, F
 pub(super) fn millis(document: &RawDocument, name: &str) -> Result<Option<Duration>, Failure> {
     let value = match field(document, name) {
         None => return Ok(None),
-        Some(RawBsonRef::Double(number)) if number.is_finite() && number >= 0.0 => Duration::try_from_secs_f64(number / 1000.0).ok(),
+        Some(RawBsonRef::Double(number)) if number.is_finite() && number >= 0.0 => {
+            Duration::try_from_secs_f64(number / 1000.0).ok()
+        }
         Some(other) => as_integer(other).and_then(|number| u64::try_from(number).ok()).map(Duration::from_millis),
     };
     value.map(Some).ok_or_else(|| invalid(name, format!("{name} must be a number of milliseconds, 0 or more")))

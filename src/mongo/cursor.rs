@@ -42,7 +42,13 @@ impl Plan {
     /// The part that comes from a body's options.
     pub(super) fn of(options: &RawDocument, criteria: Option<SelectionCriteria>) -> Result<Self, Failure> {
         let comment = body::field(options, "comment").and_then(|comment| mongodb::bson::Bson::try_from(comment).ok());
-        Ok(Self { criteria, batch_size: None, max_await: body::millis(options, "maxAwaitTimeMS")?, comment, retry: true })
+        Ok(Self {
+            criteria,
+            batch_size: None,
+            max_await: body::millis(options, "maxAwaitTimeMS")?,
+            comment,
+            retry: true,
+        })
     }
 
     fn options(&self) -> RunCursorCommandOptions {
@@ -84,7 +90,8 @@ impl Cursors {
             open.last = open.last.wrapping_add(1);
             let handle = open.last;
             if handle != 0 && !open.places.contains_key(&handle) {
-                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(Place { live: Some(live), interrupted: false })));
+                open.places
+                    .insert(handle, Arc::new(tokio::sync::Mutex::new(Place { live: Some(live), interrupted: false })));
                 return handle;
             }
         }
@@ -136,17 +143,14 @@ async fn send(
 ) -> Result<(Live, RawBatch), mongodb::error::Error> {
     let database = driver.database(database);
     let action = database.run_raw_cursor_command(command).with_options(plan.options());
-    let (live, first) = match around.session() {
-        Some(session) => {
-            let mut cursor = action.session(&mut *session).batch().await?;
-            let first = cursor.stream(session).next().await;
-            (Live::Session(Box::new(cursor)), first)
-        }
-        None => {
-            let mut cursor = action.batch().await?;
-            let first = cursor.next().await;
-            (Live::Own(Box::new(cursor)), first)
-        }
+    let (live, first) = if let Some(session) = around.session() {
+        let mut cursor = action.session(&mut *session).batch().await?;
+        let first = cursor.stream(session).next().await;
+        (Live::Session(Box::new(cursor)), first)
+    } else {
+        let mut cursor = action.batch().await?;
+        let first = cursor.next().await;
+        (Live::Own(Box::new(cursor)), first)
     };
     match first {
         Some(batch) => Ok((live, batch?)),
@@ -216,7 +220,11 @@ fn gone(handle: u32, what: &str) -> Failure {
 
 /// The crate keeps this to itself: a cursor is exhausted when the reply's id is 0.
 fn is_exhausted(batch: &RawBatch) -> bool {
-    let id = batch.as_raw_document().get_document("cursor").ok().and_then(|cursor| body::integer(cursor, "id").ok().flatten());
+    let id = batch
+        .as_raw_document()
+        .get_document("cursor")
+        .ok()
+        .and_then(|cursor| body::integer(cursor, "id").ok().flatten());
     id == Some(0)
 }
 
@@ -229,7 +237,10 @@ fn lay_out(handle: u32, batch: &RawBatch) -> Result<Bytes, Failure> {
     for document in documents {
         match document {
             Ok(RawBsonRef::Document(document)) => out.extend_from_slice(document.as_bytes()),
-            _ => return Err(Failure::new(ErrorCode::Protocol, "batch holds something that is not a document").with_text("kind", "protocol")),
+            _ => {
+                return Err(Failure::new(ErrorCode::Protocol, "batch holds something that is not a document")
+                    .with_text("kind", "protocol"));
+            }
         }
         count = count.saturating_add(1);
     }
