@@ -8,13 +8,13 @@ use crate::bridge::value::Checked;
 use crate::bridge::wake::JsWaker;
 use crate::bridge::{runtime, scope};
 use crate::error::{ErrorCode, Failure};
-use crate::lifecycle::Registration;
 use crate::mongo::{Client, Reply, Request};
 use crate::observe::EventSink;
 use napi::Env;
 use napi::bindgen_prelude::{Buffer, Either, Function, Result, Uint32ArraySlice};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A MongoDB client, owned by Rust.
@@ -38,7 +38,8 @@ impl MongoHandle {
             return Ok(Either::B(Failure::closed("environment", "closed").into()));
         };
         let lane = KeyedLane::new(JsWaker::new(&wake)?, CancellationToken::new());
-        runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane), registration));
+        client.registered(registration);
+        runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane)));
         Ok(Either::A(Self { client, lane, feed: Mutex::new(None) }))
     }
 
@@ -166,9 +167,11 @@ fn outcome(reply: Reply) -> Outcome {
     }
 }
 
-/// Tells TypeScript when the client has closed, after its last operation settled, and takes it off the environment's list.
-async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>, registration: Registration) {
+/// Tells TypeScript when the client has closed, after its last operation settled.
+async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>) {
     client.closed().await;
-    drop(registration);
-    lane.announce_closed().await;
+    while lane.in_flight() > 0 {
+        tokio::time::sleep(Duration::from_millis(1)).await;
+    }
+    lane.announce_closed();
 }

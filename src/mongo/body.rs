@@ -70,7 +70,7 @@ fn container<'a>(element: &RawElement<'a>) -> Result<Option<RawIter<'a>>, Failur
 /// A field that is present and not null.
 pub(super) fn field<'a>(document: &'a RawDocument, name: &str) -> Option<RawBsonRef<'a>> {
     match document.get(name) {
-        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined)) | Ok(None) | Err(_) => None,
+        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined) | None) | Err(_) => None,
         Ok(Some(value)) => Some(value),
     }
 }

@@ -6,12 +6,12 @@ use super::cursor::Cursors;
 use super::driver::Driver;
 use super::event::Watch;
 use super::options::{Limits, Settings};
-use super::session::{Entry, Sessions};
+use super::session::{Entry, Sessions, Turn};
 use super::transaction::{self, Counts};
 use super::write::Lanes;
 use super::{body, error, session};
 use crate::error::Failure;
-use crate::lifecycle::{State, StateCell};
+use crate::lifecycle::{Registration, State, StateCell};
 use crate::observe::EventSink;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::bson::{Bson, doc};
@@ -38,6 +38,8 @@ pub struct Client {
     work: Arc<Work>,
     parked: Mutex<VecDeque<(String, Arc<Entry>)>>,
     tokens: AtomicU64,
+    /// Its place among what the environment has open, until it has closed.
+    registration: Mutex<Option<Registration>>,
     /// Fires when everything that runs must settle.
     pub(super) cut: CancellationToken,
     /// Fires when the client has closed.
@@ -83,9 +85,23 @@ impl Client {
             work: Arc::default(),
             parked: Mutex::default(),
             tokens: AtomicU64::new(0),
+            registration: Mutex::default(),
             cut: CancellationToken::new(),
             gone: CancellationToken::new(),
         }))
+    }
+
+    /// Keeps the client on its environment's list of open things until it has closed.
+    pub fn registered(&self, registration: Registration) {
+        *self.registration.lock().unwrap_or_else(PoisonError::into_inner) = Some(registration);
+    }
+
+    /// It has closed: off the list, then everyone who waits for it hears.
+    pub(super) fn leave(&self) {
+        self.state.advance(State::Closed);
+        let registration = self.registration.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(registration);
+        self.gone.cancel();
     }
 
     /// Resolves when the client has closed, whoever asked for it.
@@ -168,11 +184,11 @@ impl Client {
         Ok(self.watch.has_retryable_writes())
     }
 
-    /// Counts one operation; `None` when there are too many.
-    pub(super) fn admit(&self) -> Option<Unit> {
+    /// Counts one operation; `None` when there are too many. What ends something is always admitted: refusing it would leak.
+    pub(super) fn admit(&self, always: bool) -> Option<Unit> {
         let before = self.work.running.fetch_add(1, Ordering::AcqRel);
         let unit = Unit { work: Arc::clone(&self.work), in_background: false };
-        (before < self.settings.limits.max_in_flight).then_some(unit)
+        (always || before < self.settings.limits.max_in_flight).then_some(unit)
     }
 
     /// Counts work that goes on without a caller.
@@ -279,9 +295,9 @@ impl Client {
     }
 
     /// Lets a session see at least what another has seen; takes what [`Client::session_times`] gives.
-    pub(super) async fn advance_session(&self, entry: &Arc<Entry>, times: &RawDocument) -> Result<(), Failure> {
+    pub(super) async fn advance_session(&self, entry: &Entry, turn: Turn, times: &RawDocument) -> Result<(), Failure> {
         let driver = self.driver().await?;
-        let Some(mut guard) = entry.turn().take().await else {
+        let Some(mut guard) = turn.take().await else {
             return Err(error::closed("closed"));
         };
         entry.fill(driver, &mut guard).await?;

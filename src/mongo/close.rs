@@ -38,8 +38,7 @@ impl Client {
         self.drop_sessions();
         self.lanes().close();
         self.shut_down(deadline).await;
-        self.state.advance(State::Closed);
-        self.gone.cancel();
+        self.leave();
         CloseSummary { drained: running.saturating_sub(left), aborted: left }
     }
 
@@ -133,10 +132,9 @@ impl Managed for Handle {
     }
 
     fn abandon(&self) {
-        self.0.state.advance(State::Closed);
         self.0.listen(None);
         self.0.cut.cancel();
-        self.0.gone.cancel();
+        self.0.leave();
     }
 }
 

@@ -128,7 +128,7 @@ pub(super) async fn run(
     match send(around, driver, database, command, plan).await {
         Err(first) if again.is_some() && error::is_retryable_read(&first) => {
             let second = send(around, driver, database, again.unwrap_or_default(), plan).await;
-            second.map_err(|second| error::failure(&second))
+            second.map_err(|second| error::failure(&error::more_telling(first, second)))
         }
         other => other.map_err(|found| error::failure(&found)),
     }
@@ -143,17 +143,14 @@ async fn send(
 ) -> Result<(Live, RawBatch), mongodb::error::Error> {
     let database = driver.database(database);
     let action = database.run_raw_cursor_command(command).with_options(plan.options());
-    let (live, first) = match around.session() {
-        Some(session) => {
-            let mut cursor = action.session(&mut *session).batch().await?;
-            let first = cursor.stream(session).next().await;
-            (Live::Session(Box::new(cursor)), first)
-        }
-        None => {
-            let mut cursor = action.batch().await?;
-            let first = cursor.next().await;
-            (Live::Own(Box::new(cursor)), first)
-        }
+    let (live, first) = if let Some(session) = around.session() {
+        let mut cursor = action.session(&mut *session).batch().await?;
+        let first = cursor.stream(session).next().await;
+        (Live::Session(Box::new(cursor)), first)
+    } else {
+        let mut cursor = action.batch().await?;
+        let first = cursor.next().await;
+        (Live::Own(Box::new(cursor)), first)
     };
     match first {
         Some(batch) => Ok((live, batch?)),

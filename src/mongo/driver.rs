@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::session::Held;
 use super::trace::Trace;
-use super::{body, options};
+use super::{body, concern};
 use crate::error::Failure;
 use crate::retry::Deadline;
 use mongodb::ClientSession;
@@ -62,7 +62,7 @@ impl Surroundings {
             return Ok(None);
         }
         match body::field(given, "readPreference") {
-            Some(preference) => options::read_preference(preference).map(Some),
+            Some(preference) => concern::read_preference(preference).map(Some),
             None => Ok(driver.criteria.clone()),
         }
     }
@@ -116,7 +116,7 @@ impl Surroundings {
             return Err(body::invalid("writeConcern", "an unacknowledged write must not have a session"));
         }
         let mut sent = RawDocumentBuf::new();
-        for element in concern.iter() {
+        for element in concern {
             let Ok((name, value)) = element else {
                 return Err(body::invalid("writeConcern", "writeConcern is not well-formed"));
             };

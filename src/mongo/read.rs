@@ -174,8 +174,8 @@ async fn read(
     let database = body::text(given, "db")?;
     let first = send(around, driver, database, command.clone(), criteria.clone()).await;
     let last = match first {
-        Err(found) if retry && error::is_retryable_read(&found) => {
-            send(around, driver, database, command, criteria).await
+        Err(first) if retry && error::is_retryable_read(&first) => {
+            send(around, driver, database, command, criteria).await.map_err(|second| error::more_telling(first, second))
         }
         other => other,
     };
@@ -220,15 +220,16 @@ pub(super) async fn command(
     }
     // A plain command inherits no preference: it goes to the primary unless told.
     let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::options::read_preference(preference)?),
+        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
         _ => None,
     };
     let retry = flags & RETRY_AS_READ != 0 && around.client.limits().retry_reads && !around.in_transaction();
     let database = body::text(given, "db")?;
     let again = retry.then(|| command.clone());
     let reply = match send(around, driver, database, command, criteria.clone()).await {
-        Err(found) if again.is_some() && error::is_retryable_read(&found) => {
-            send(around, driver, database, again.unwrap_or_default(), criteria).await
+        Err(first) if again.is_some() && error::is_retryable_read(&first) => {
+            let second = send(around, driver, database, again.unwrap_or_default(), criteria).await;
+            second.map_err(|second| error::more_telling(first, second))
         }
         other => other,
     };
@@ -248,7 +249,7 @@ pub(super) async fn cursor_command(
         return Err(body::invalid("command", "command must not be empty"));
     }
     let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::options::read_preference(preference)?),
+        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
         _ => None,
     };
     let mut plan = Plan::of(options, criteria)?;

@@ -4,7 +4,7 @@
 
 use super::driver::Driver;
 use super::transaction::Attempt;
-use super::{body, error, options};
+use super::{body, concern, error};
 use crate::error::Failure;
 use futures_util::future::{MaybeDone, maybe_done};
 use mongodb::ClientSession;
@@ -180,7 +180,7 @@ impl Sessions {
         made.causal_consistency = body::flag(given, "causalConsistency");
         made.snapshot = body::flag(given, "snapshot");
         made.default_transaction_options =
-            body::document(given, "defaultTransactionOptions")?.map(options::transaction).transpose()?;
+            body::document(given, "defaultTransactionOptions")?.map(concern::transaction).transpose()?;
         if made.causal_consistency == Some(true) && made.snapshot == Some(true) {
             return Err(body::invalid("causalConsistency", "a snapshot session must not be causally consistent"));
         }

@@ -65,17 +65,16 @@ impl Lanes {
         around.trace.set_waiting(false);
         let permit = permit.map_err(|_| error::closed("closed"))?;
         let lane = self.free().pop_back();
-        let lane = match lane {
-            Some(lane) => lane,
-            None => {
-                let session = driver
-                    .client
-                    .start_session()
-                    .causal_consistency(false)
-                    .await
-                    .map_err(|found| error::failure(&found))?;
-                Lane { session, number: FIRST_NUMBER }
-            }
+        let lane = if let Some(lane) = lane {
+            lane
+        } else {
+            let session = driver
+                .client
+                .start_session()
+                .causal_consistency(false)
+                .await
+                .map_err(|found| error::failure(&found))?;
+            Lane { session, number: FIRST_NUMBER }
         };
         Ok(Borrowed { client: Arc::clone(client), lane: Some(lane), suspect: true, _permit: permit })
     }
@@ -163,8 +162,7 @@ async fn send_on(
     }
     let second = database.run_raw_command(command).session(&mut lane.session).await;
     match (first, second) {
-        // The second attempt did nothing; the first says more.
-        (Err(first), Err(second)) if second.contains_label(NO_WRITES) => Err(unsent(&first)),
+        (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second))),
         (Ok(first), Err(second)) if second.contains_label(NO_WRITES) => Ok(first),
         (_, second) => second.map_err(|found| unsent(&found)),
     }
