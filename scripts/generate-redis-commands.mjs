@@ -1,4 +1,6 @@
 /**
+ * @module scripts/generate-redis-commands
+ *
  * Writes lib/redis/command-types.ts: the typed command methods of clients and pipelines. Names come from @ioredis/commands; the commands below
  * have precise signatures, all others take anything that can be encoded and answer `unknown`.
  */

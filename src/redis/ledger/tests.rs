@@ -1,3 +1,5 @@
+//! The ledger pairs replies with commands and decides what is lost, kept or sent again.
+
 use super::super::command::{Entry, Flags, Origin};
 use super::super::options::Resend;
 use super::{Ledger, LossRule};
