@@ -4,6 +4,12 @@ module.exports = {
   roots: ['<rootDir>/__tests__'],
   testMatch: ['**/*.test.ts'],
   testPathIgnorePatterns: ['/node_modules/', '/__tests__/types/', '/__tests__/package/'],
-  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript', decorators: false } }, module: { type: 'commonjs' } }] },
+  transform: { '^.+\\.ts$': ['@swc/jest', { jsc: { target: 'es2022', parser: { syntax: 'typescript' } }, module: { type: 'commonjs' } }] },
+  globalSetup: '<rootDir>/__tests__/support/global-setup.mjs',
+  globalTeardown: '<rootDir>/__tests__/support/global-teardown.mjs',
+  setupFiles: ['<rootDir>/dev/peer-sockets.cjs'],
+  setupFilesAfterEnv: ['<rootDir>/__tests__/support/no-peer-sockets.ts'],
+  // Fail points and connection kills belong to a whole server: files that use them must not overlap.
+  maxWorkers: 1,
   testTimeout: 30_000,
 };
