@@ -45,9 +45,9 @@ function compareCalls({ book, checks }: Evidence, transfers: readonly Transfer[]
   const denied = book.calls.filter((call) => !call.success && !acknowledged.has(call.jobId));
   const unknown = denied.filter((call) => call.message.startsWith('MOORING_UNKNOWN_COMMIT'));
   const committed = denied.filter((call) => written.has(call.jobId) && !unknown.includes(call));
-  checks.equal('acknowledged calls lost', lost, 0);
-  checks.equal('transfers written twice', doubled, 0);
-  checks.equal('calls told "failed" but committed', committed.length, 0);
+  checks.none('acknowledged calls lost', lost);
+  checks.none('transfers written twice', doubled);
+  checks.none('calls told "failed" but committed', committed.length);
   const invented = [...written.keys()].filter((jobId) => !acknowledged.has(jobId)).length;
   checks.check(
     'no transfer without a caller who knows of it',
@@ -72,14 +72,14 @@ async function compareJobs({ checks }: Evidence, transfers: readonly Transfer[])
 async function compareChain({ checks }: Evidence, transfers: readonly Transfer[]): Promise<void> {
   const landed = transfers.filter((transfer) => transfer.state === TransferState.LANDED);
   const signatures = landed.flatMap((transfer) => transfer.signed?.signature ?? []);
-  checks.equal('signatures of landed transfers, each once', new Set(signatures).size, landed.length);
+  checks.equal('landed transfers have as many different signatures', new Set(signatures).size, landed.length);
   let onChain = 0;
   for (let first = 0; first < signatures.length; first += STATUS_PAGE) {
     const page = signatures.slice(first, first + STATUS_PAGE);
     const { value } = await pool.getSignatureStatuses(page, { searchTransactionHistory: true });
     onChain += value.filter((status) => status !== null && status.err === null).length;
   }
-  checks.equal('of them on chain without an error', onChain, landed.length);
+  checks.equal('of these signatures are on chain without an error', onChain, landed.length);
 }
 
 async function compareBalances({ checks, launches }: Evidence, transfers: readonly Transfer[]): Promise<void> {
@@ -103,7 +103,7 @@ async function compareBalances({ checks, launches }: Evidence, transfers: readon
     wrong += expected.filter((lamports, i) => lamports !== actual[i]).length;
     moved += paid + dev + bundle;
   }
-  checks.equal(`wallets whose balance is not what the landed transfers make it (of ${launches.length * 3})`, wrong, 0);
+  checks.none(`of ${launches.length * 3} balances differ from what the landed transfers make them`, wrong);
   checks.check('lamports moved', moved > 0, moved.toLocaleString('en-US'));
 }
 
@@ -121,11 +121,11 @@ async function compareHoldings({ checks }: Evidence, transfers: readonly Transfe
       if (holding.units !== UNITS - sold || holding.reserved !== 0) wrong += 1;
     }
   }
-  checks.equal('holdings that do not match the sales', wrong, 0);
+  checks.none('holdings that do not match the sales', wrong);
 }
 
 async function compareSessions({ ask, checks }: Evidence): Promise<void> {
   const { sessions } = getSessionStats();
-  checks.equal('sessions open', sessions.open, 0);
-  checks.equal('transactions open on the server', await ask<number>('mongo.openTransactions'), 0);
+  checks.none('sessions open', sessions.open);
+  checks.none('transactions open on the server', await ask<number>('mongo.openTransactions'));
 }

@@ -35,7 +35,7 @@ async function main(): Promise<void> {
   await retryLaunch(stage);
   heading('Ledger: what callers were told against what the servers hold');
   await reconcile(0);
-  checks.check('every transfer has ended', await untilSettled());
+  checks.check('every transfer has ended', await untilSettled([...launches, broke]));
   await audit({ ask, book, checks, launches: [...launches, broke] });
   await printStatus(book, [...launches, broke]);
   await finish(backend, checks);

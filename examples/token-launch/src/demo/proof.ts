@@ -41,16 +41,15 @@ export async function serves(service: Service, launches: readonly Launch[], chec
   );
 }
 
-/** Waits until no transfer is open, saying so every few seconds. */
-export async function untilSettled(limitMs = 45_000): Promise<boolean> {
+/** Waits until no transfer of these tokens is open, saying so every few seconds. */
+export async function untilSettled(launches: readonly Launch[], limitMs = 45_000): Promise<boolean> {
+  const open = { token: { $in: launches.map(({ tokenId }) => tokenId) }, state: { $in: [TransferState.QUEUED, TransferState.SIGNED] } };
   const deadline = performance.now() + limitMs;
   for (let round = 1; ; round += 1) {
-    const open = await TransferModel.countDocuments({ state: { $in: [TransferState.QUEUED, TransferState.SIGNED] } }).catch(
-      () => undefined,
-    );
-    if (open === 0) return true;
+    const left = await TransferModel.countDocuments(open).catch(() => undefined);
+    if (left === 0) return true;
     if (performance.now() > deadline) return false;
-    if (round % 12 === 0) note(`... ${open ?? 'an unknown number of'} transfers still under way`);
+    if (round % 12 === 0) note(`... ${left ?? 'an unknown number of'} transfers still under way`);
     await new Promise((resolve) => setTimeout(resolve, 250));
   }
 }

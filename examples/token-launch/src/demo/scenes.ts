@@ -49,7 +49,7 @@ export async function commitFailure({ ask, book, checks, launches }: Stage): Pro
   await ask('mongo.cutCommits', 2);
   report(await book.sellAll(launches), checks);
   await ask('mongo.clear');
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 /** Every Redis connection killed, three times. */
@@ -61,7 +61,7 @@ export async function redisKilled({ ask, book, checks, launches }: Stage): Promi
     note(`killed ${await ask<number>('redis.killClients')} connections`);
     report(await calls, checks);
   }
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 /** One endpoint answers 429, another never answers. */
@@ -71,7 +71,7 @@ export async function rpcFaults({ ask, book, checks, launches }: Stage): Promise
   await ask('rpc.fault', 1, 'hanging');
   report(await book.sellAll(launches), checks);
   await serves('RPC', launches, checks);
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
   await ask('rpc.clear');
 }
 
@@ -94,7 +94,7 @@ export async function mongoGone(stage: Stage): Promise<void> {
     `longest ${longest(answers)} ms`,
   );
   report(await book.sellAll(launches), checks);
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 /** Redis frozen and woken: its sockets stay open and say nothing. */
@@ -111,7 +111,7 @@ export async function redisGone(stage: Stage): Promise<void> {
     `longest ${longest(answers)} ms`,
   );
   await ask('redis.resume');
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 /** No RPC endpoint answers. */
@@ -123,7 +123,7 @@ export async function rpcGone(stage: Stage): Promise<void> {
   await proveOthers(stage, ['MongoDB', 'Redis']);
   await delay(1_000);
   await ask('rpc.clear');
-  checks.check(SETTLED, await untilSettled());
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 async function proveOthers({ checks, launches }: Stage, services: readonly Service[]): Promise<void> {

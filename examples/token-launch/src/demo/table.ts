@@ -51,7 +51,12 @@ export class Checks {
     print(`   ${holds ? '✔' : '✘'} ${what}${figures === '' ? '' : `  (${figures})`}`);
   }
 
-  /** Prints that two figures must be equal. */
+  /** Checks that there are none of these. */
+  none(what: string, count: number): void {
+    this.check(`${count} ${what}`, count === 0);
+  }
+
+  /** Checks that two figures are equal. */
   equal(what: string, actual: number, expected: number): void {
     this.check(what, actual === expected, actual === expected ? String(actual) : `${actual}, expected ${expected}`);
   }
