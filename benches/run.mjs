@@ -4,18 +4,20 @@
  * `npm run bench -- redis|mongo|solana|bullmq [--quick] [--tls] [--json FILE]`: mooring and each peer in one go, each in its own process, the order shuffled in
  * every round, the best round kept. The process that runs mooring has the peers' sockets trapped.
  */
-import { execFile, execFileSync } from 'node:child_process';
-import { existsSync, writeFileSync } from 'node:fs';
+import { execFile } from 'node:child_process';
+import { writeFileSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { startStack } from '../dev/stack.mjs';
-import { ensureAddon, ensureDependencies, ensureFacade } from '../scripts/setup.mjs';
+import { addonFile, ensureAddon, ensureDependencies, ensureFacade, ensureStack, RELEASE_FOLDER } from '../scripts/setup.mjs';
+import { ROOT } from '../scripts/steps.mjs';
 import { table, withRatios } from './report.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const SUITES = ['redis', 'mongo', 'solana', 'bullmq'];
+const RELEASE_ADDON = join(ROOT, RELEASE_FOLDER, addonFile());
 const run = promisify(execFile);
 
 const { values, positionals } = parseArgs({
@@ -36,7 +38,7 @@ async function measureOne(client, bench, suite, env) {
   const trap = client.startsWith('mooring') ? ['--require', join(here, '..', 'dev', 'peer-sockets.cjs')] : [];
   const milliseconds = values.quick ? 600 : 3000;
   const args = [...trap, join(here, 'child.mjs'), suiteName, client, bench.name, String(milliseconds)];
-  const { stdout } = await run(process.execPath, args, { env: { ...process.env, ...env, ...suite.environment }, timeout: 120_000 });
+  const { stdout } = await run(process.execPath, args, { env: { ...process.env, ...env, NAPI_RS_NATIVE_LIBRARY_PATH: RELEASE_ADDON }, timeout: 120_000 });
   return { client, ...JSON.parse(stdout.trim().split('\n').at(-1)) };
 }
 
@@ -56,7 +58,8 @@ async function measureCase(bench, suite, env) {
 await ensureDependencies();
 await ensureAddon({ release: true });
 await ensureFacade();
-if (!existsSync(join(here, 'node_modules'))) execFileSync('npm', ['ci', '--no-audit', '--no-fund'], { cwd: here, stdio: 'inherit' });
+await ensureStack();
+await ensureDependencies({ folder: 'benches' });
 const suite = await import(`./${suiteName}.bench.mjs`);
 if (values.tls && !suite.supportsTls) {
   console.error(`the ${suiteName} suite has no TLS rows`);

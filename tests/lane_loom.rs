@@ -1,10 +1,25 @@
-//! Loom model of the lane. Run with `RUSTFLAGS="--cfg loom" cargo test --release --test lane_loom`; an empty test binary otherwise.
+//! Loom model of the lane: every interleaving of push, drain and close. The lane's own source is compiled with loom's primitives.
 
-#![cfg(loom)]
+#![cfg(feature = "test-util")]
+#![expect(
+    unreachable_pub,
+    dead_code,
+    reason = "the lane is a module of the crate; here it is compiled into a test binary"
+)]
 
+mod sync {
+    pub(crate) use loom::sync::{
+        Mutex, MutexGuard,
+        atomic::{AtomicBool, Ordering},
+    };
+}
+
+#[path = "../src/bridge/lane.rs"]
+mod lane;
+
+use lane::{Lane, Waker};
 use loom::sync::Arc;
 use loom::sync::atomic::{AtomicUsize, Ordering};
-use mooring::bridge::lane::{Lane, Waker};
 
 struct Count(Arc<AtomicUsize>);
 impl Waker for Count {
@@ -45,9 +60,26 @@ fn close_loses_the_race_or_refuses_the_push() {
             loom::thread::spawn(move || lane.push(|queue| queue.push(1)))
         };
         lane.close();
-        let pushed = pusher.join().unwrap();
-        assert_eq!(pushed, wakes.load(Ordering::SeqCst) == 1);
+        let accepted = pusher.join().unwrap();
+        assert_eq!(accepted, wakes.load(Ordering::SeqCst) == 1);
         assert!(lane.drain(std::mem::take).is_empty());
         assert!(lane.is_closed());
+    });
+}
+
+#[test]
+fn wakes_once_per_batch_and_never_after_close() {
+    loom::model(|| {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let lane = Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes))));
+        assert!(lane.push(|queue| queue.push(1)));
+        assert!(lane.push(|queue| queue.push(2)));
+        assert_eq!(wakes.load(Ordering::SeqCst), 1);
+        assert_eq!(lane.drain(std::mem::take), vec![1, 2]);
+        assert!(lane.push(|queue| queue.push(3)));
+        assert_eq!(wakes.load(Ordering::SeqCst), 2);
+        lane.close();
+        assert!(!lane.push(|queue| queue.push(4)));
+        assert_eq!(wakes.load(Ordering::SeqCst), 2);
     });
 }

@@ -44,17 +44,12 @@ impl<'a> Iterator for Frames<'a> {
         if self.rest.is_empty() {
             return None;
         }
-        let parsed = split_frame(self.rest);
-        match parsed {
-            Some((frame, rest)) => {
-                self.rest = rest;
-                Some(Ok(frame))
-            }
-            None => {
-                self.rest = &[];
-                Some(Err(Failure::new(ErrorCode::Internal, "submitted frame is cut short")))
-            }
-        }
+        let Some((frame, rest)) = split_frame(self.rest) else {
+            self.rest = &[];
+            return Some(Err(Failure::new(ErrorCode::Internal, "submitted frame is cut short")));
+        };
+        self.rest = rest;
+        Some(Ok(frame))
     }
 }
 

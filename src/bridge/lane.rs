@@ -75,33 +75,3 @@ impl<Q: Default> Lane<Q> {
         self.shared.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::{Lane, Waker};
-    use std::sync::Arc;
-    use std::sync::atomic::{AtomicU32, Ordering};
-
-    struct Count(Arc<AtomicU32>);
-    impl Waker for Count {
-        fn wake(&self) {
-            self.0.fetch_add(1, Ordering::SeqCst);
-        }
-    }
-
-    #[test]
-    fn wakes_once_per_batch_and_never_after_close() {
-        let wakes = Arc::new(AtomicU32::new(0));
-        let lane: Lane<Vec<u32>> = Lane::new(Box::new(Count(Arc::clone(&wakes))));
-        assert!(lane.push(|queue| queue.push(1)));
-        assert!(lane.push(|queue| queue.push(2)));
-        assert_eq!(wakes.load(Ordering::SeqCst), 1);
-        assert_eq!(lane.drain(std::mem::take), vec![1, 2]);
-        assert!(lane.push(|queue| queue.push(3)));
-        assert_eq!(wakes.load(Ordering::SeqCst), 2);
-        lane.close();
-        assert!(!lane.push(|queue| queue.push(4)));
-        assert!(lane.drain(std::mem::take).is_empty());
-        assert_eq!(wakes.load(Ordering::SeqCst), 2);
-    }
-}

@@ -2,21 +2,13 @@
 //!
 //! The contract of a call is in `ARCHITECTURE.md`, "The call contract".
 
-#[cfg(not(loom))]
 pub(crate) mod feed;
-#[cfg(not(loom))]
 pub(crate) mod frame;
-#[cfg(not(loom))]
 pub(crate) mod keyed;
 pub mod lane;
-#[cfg(not(loom))]
 pub(crate) mod runtime;
-#[cfg(not(loom))]
 pub(crate) mod scope;
-#[cfg(not(loom))]
 pub(crate) mod settle;
 mod sync;
-#[cfg(not(loom))]
 pub(crate) mod value;
-#[cfg(not(loom))]
 pub(crate) mod wake;

@@ -1,13 +1,6 @@
-//! The synchronisation primitives of the lane: `std` normally, `loom` when its model is checked (`tests/lane_loom.rs`).
+//! The synchronisation primitives of the lane. `tests/lane_loom.rs` compiles the lane with loom's in their place.
 
-#[cfg(not(loom))]
 pub(crate) use std::sync::{
-    Mutex, MutexGuard,
-    atomic::{AtomicBool, Ordering},
-};
-
-#[cfg(loom)]
-pub(crate) use loom::sync::{
     Mutex, MutexGuard,
     atomic::{AtomicBool, Ordering},
 };

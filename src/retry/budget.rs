@@ -108,7 +108,7 @@ mod tests {
         while budget.withdraw() {}
         tokio::time::advance(Duration::from_secs(1)).await;
         assert_eq!((0..20).filter(|_| budget.withdraw()).count(), 3);
-        tokio::time::advance(Duration::from_secs(3600)).await;
+        tokio::time::advance(Duration::from_hours(1)).await;
         assert_eq!((0..100).filter(|_| budget.withdraw()).count(), 30);
     }
 }

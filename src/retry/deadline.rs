@@ -8,7 +8,7 @@ use tokio::time::Instant;
 pub struct Deadline(Instant);
 
 /// Stands for "no deadline" where one is needed: far enough never to pass, near enough not to overflow a timer.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24 * 365);
+const FAR: Duration = Duration::from_hours(24 * 365);
 
 impl Deadline {
     /// `after` from now.

@@ -1,8 +1,8 @@
 //! Order, deadline and joining of a shutdown, on paused time and things that close as told.
 
-use super::super::registry::{CloseFuture, CloseSummary, Kind, Managed, Registry};
-use super::super::state::State;
 use super::Shutdown;
+use crate::lifecycle::registry::{CloseFuture, CloseSummary, Kind, Managed, Registry};
+use crate::lifecycle::state::State;
 use crate::retry::Deadline;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -46,7 +46,10 @@ impl Managed for Thing {
     fn abandon(&self) {}
 }
 
-fn registry(things: &[(Kind, u64)], log: &Arc<Mutex<Vec<String>>>) -> (Arc<Registry>, Vec<super::super::Registration>) {
+fn registry(
+    things: &[(Kind, u64)],
+    log: &Arc<Mutex<Vec<String>>>,
+) -> (Arc<Registry>, Vec<crate::lifecycle::Registration>) {
     let registry = Arc::new(Registry::default());
     let register = |(kind, millis): &(Kind, u64)| {
         let thing = Thing { kind: *kind, takes: Duration::from_millis(*millis), log: Arc::clone(log) };

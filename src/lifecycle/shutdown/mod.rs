@@ -2,7 +2,7 @@
 //!
 //! A second request joins the first. Never fails: what could not be closed in time is in the report.
 
-use super::registry::{CloseSummary, Kind, Managed, Registry};
+use crate::lifecycle::registry::{CloseSummary, Kind, Managed, Registry};
 use crate::retry::Deadline;
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -70,7 +70,8 @@ impl Shutdown {
     /// Things opened afterwards are closed by the next shutdown.
     pub async fn finish(&self, registry: &Registry, deadline: Deadline, earlier: Vec<PhaseReport>) -> ShutdownReport {
         let report = close_all(registry, deadline, earlier).await;
-        if let Some(sender) = self.running().take() {
+        let sender = self.running().take();
+        if let Some(sender) = sender {
             sender.send_replace(Some(report.clone()));
         }
         report
@@ -102,7 +103,7 @@ async fn phase(
     name: &'static str,
     things: Vec<Arc<dyn Managed>>,
     deadline: Deadline,
-    end: impl Fn(&dyn Managed, Deadline) -> super::CloseFuture,
+    end: impl Fn(&dyn Managed, Deadline) -> crate::lifecycle::CloseFuture,
 ) -> PhaseReport {
     let started = Instant::now();
     let closed = u32::try_from(things.len()).unwrap_or(u32::MAX);
@@ -121,12 +122,13 @@ async fn phase(
 }
 
 /// A close that breaks its promise to end by the deadline must not hold the rest up.
-async fn bounded(close: super::CloseFuture, deadline: Deadline, in_flight: u32) -> CloseSummary {
+async fn bounded(close: crate::lifecycle::CloseFuture, deadline: Deadline, in_flight: u32) -> CloseSummary {
     tokio::select! {
         summary = close => summary,
         () = tokio::time::sleep(deadline.remaining() + Duration::from_millis(50)) => CloseSummary { drained: 0, aborted: in_flight.max(1) },
     }
 }
 
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests;
