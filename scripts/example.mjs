@@ -4,7 +4,7 @@
  * Compiles `examples/token-launch` with tsc. The example is a user of the package: it says `import ... from 'mooring'`, and a link in its `node_modules` leads
  * that name to this repository's build, just as `npm install` makes it for the example's dependency `file:../..`.
  */
-import { existsSync, lstatSync, mkdirSync, readlinkSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { ROOT, tool } from './steps.mjs';
@@ -15,9 +15,9 @@ export const EXAMPLE_DIST = join(FOLDER, 'dist');
 
 function linkPackage() {
   const link = join(FOLDER, 'node_modules', 'mooring');
-  const present = lstatSync(link, { throwIfNoEntry: false });
-  if (present?.isSymbolicLink() && existsSync(join(link, readlinkSync(link).startsWith('/') ? '' : 'package.json'))) return;
-  if (present !== undefined) rmSync(link, { recursive: true, force: true });
+  // A package that is installed there, packed or linked, is what the example uses.
+  if (existsSync(join(link, 'package.json'))) return;
+  rmSync(link, { recursive: true, force: true });
   mkdirSync(join(FOLDER, 'node_modules'), { recursive: true });
   // A junction needs no administrator on Windows; elsewhere the type is ignored.
   symlinkSync(process.platform === 'win32' ? ROOT : join('..', '..', '..'), link, 'junction');

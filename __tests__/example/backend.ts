@@ -47,8 +47,18 @@ export function loadBackend(name: string, redisDb: number): Backend {
   };
   Object.assign(process.env, env);
   const load = (path: string): object => require(join(EXAMPLE, 'dist', path)) as object;
-  const files = ['backend/functions', 'jobs/db', 'jobs/queues', 'jobs/reconcile', 'jobs/transfer', 'jobs/workers', 'models/index', 'demo/seed', 'blockchain/delivery'];
-  const mooring = load('../node_modules/mooring/dist/index.js');
+  const files = [
+    'backend/functions',
+    'jobs/db',
+    'jobs/queues',
+    'jobs/reconcile',
+    'jobs/transfer',
+    'jobs/workers',
+    'models/index',
+    'demo/seed',
+    'blockchain/delivery',
+  ];
+  const mooring = require(require.resolve('mooring', { paths: [join(EXAMPLE, 'dist')] })) as object;
   return Object.assign({}, ...files.map((file) => load(`${file}.js`)), { mooring, env }) as Backend;
 }
 
@@ -56,7 +66,12 @@ export function loadBackend(name: string, redisDb: number): Backend {
 export async function connectFresh(backend: Backend): Promise<void> {
   await backend.connect();
   await backend.redisClient.flushdb();
-  await Promise.all([backend.UserModel.deleteMany({}), backend.WalletModel.deleteMany({}), backend.TokenModel.deleteMany({}), backend.TransferModel.deleteMany({})]);
+  await Promise.all([
+    backend.UserModel.deleteMany({}),
+    backend.WalletModel.deleteMany({}),
+    backend.TokenModel.deleteMany({}),
+    backend.TransferModel.deleteMany({}),
+  ]);
 }
 
 /** Repeats `look` until it returns something other than undefined or false. */
