@@ -55,7 +55,7 @@ describe('the backend as a process', () => {
     expect(first.log()).toMatch(/"message":"shutdown report","details":\[\{"clean":true,"reason":"SIGTERM"/);
 
     const second = await start();
-    const all = { state: 'LANDED' } as const;
+    const all = { state: backend.TransferState.LANDED };
     await eventually('every launch landed', async () => (await backend.TransferModel.countDocuments(all)) === launches.length);
     backend.pool.clearCache();
     const balances = await backend.pool.getBatchBalances(launches.map((launch) => new PublicKey(launch.treasury)));
@@ -71,7 +71,7 @@ describe('the backend as a process', () => {
     first.child.kill('SIGKILL');
     await once(first.child, 'exit');
     const second = await start();
-    const mine = { state: 'LANDED', token: { $in: launches.map(({ tokenId }) => tokenId) } } as const;
+    const mine = { state: backend.TransferState.LANDED, token: { $in: launches.map(({ tokenId }) => tokenId) } };
     // A job that was active at the kill is given back by BullMQ's stalled check, within a minute.
     await eventually('every launch landed', async () => (await backend.TransferModel.countDocuments(mine)) === launches.length, 80_000);
     backend.pool.clearCache();

@@ -133,7 +133,10 @@ describe('a transfer', () => {
       backend.enqueueWalletSell({ userId, tokenAddress, walletAddress: launch.bundle, units: 4, requestId: 'wallet' }),
     ]);
     expect(sales.map((sale) => sale.success)).toEqual([true, true]);
-    await eventually('sold', async () => (await backend.TransferModel.countDocuments({ token: launch.tokenId, state: 'LANDED' })) === 3);
+    await eventually(
+      'sold',
+      async () => (await backend.TransferModel.countDocuments({ token: launch.tokenId, state: backend.TransferState.LANDED })) === 3,
+    );
     expect((await token()).state).toBe('LISTED');
     expect((await token()).holdings.map(({ units, reserved }) => [units, reserved])).toEqual([
       [997, 0],

@@ -30,7 +30,13 @@ export type DevSellInput = Omit<SaleRequest, 'kind' | 'walletAddress'>;
 export type WalletSellInput = Omit<SaleRequest, 'kind'>;
 
 /** An attempt that takes longer is aborted on the server; transient conflicts are retried within it. */
-const TRANSACTION: WithTransactionOptions = { maxRetries: 3, timeoutMs: 5_000, logger };
+const TRANSACTION: WithTransactionOptions = {
+  maxRetries: 3,
+  timeoutMs: 5_000,
+  logger,
+  // The commit stands; `jobs/reconcile` adds the job.
+  onHookError: (error) => logger.error('job not added after the commit', error),
+};
 
 /** Launches a drafted token: its dev wallet pays the liquidity into its treasury. */
 export function enqueueTokenLaunch(input: TokenLaunchInput): Promise<Answer> {
