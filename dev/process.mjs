@@ -1,38 +1,66 @@
 /**
  * @module dev/process
  *
- * Child processes of the stack: none survives its parent. On Linux the kernel kills it when the parent dies (`setpriv --pdeathsig`), and every way of leaving
- * that Node can see kills it too.
+ * Child processes and temporary folders of the stack: none outlives this process. A guard, one detached `sh`, reads a pipe that only this process holds; however
+ * this process ends (exit, signal, SIGKILL), the kernel closes the pipe, and the guard kills every child and removes every folder it was told about.
  */
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 
-const children = new Set();
-let hooked = false;
-let pdeathsig;
+/** Reads `+pid n`, `-pid n`, `+dir path`, `-dir path`, one a line. Names hold no spaces: `temporaryFolder` sees to it. */
+const GUARD = `
+trap '' INT TERM HUP
+pids=' ' dirs=' '
+while read -r what name; do
+  case "$what" in
+    +pid) pids="$pids$name " ;;
+    -pid) pids="\${pids%% $name *} \${pids#* $name }" ;;
+    +dir) dirs="$dirs$name " ;;
+    -dir) dirs="\${dirs%% $name *} \${dirs#* $name }" ;;
+  esac
+done
+for pid in $pids; do kill -9 "$pid" 2>/dev/null; done
+for try in 1 2 3; do
+  for dir in $dirs; do rm -rf "$dir"; done
+  sleep 1 # a killed server may still have been writing
+done
+`;
+let guard;
 
-function killAll() {
-  for (const child of children) child.kill('SIGKILL');
+function tellGuard(line) {
+  if (guard === undefined) {
+    guard = spawn('sh', ['-c', GUARD], { stdio: ['pipe', 'ignore', 'ignore'], detached: true, cwd: '/' });
+    guard.unref();
+    guard.stdin.unref();
+    guard.on('error', (error) => process.stderr.write(`[stack] no guard over child processes: ${error.message}\n`));
+    guard.stdin.on('error', () => {});
+  }
+  guard.stdin.write(`${line}\n`);
 }
 
-function hook() {
-  if (hooked) return;
-  hooked = true;
-  process.on('exit', killAll);
+/** A fresh folder, removed by `removeFolder` or when this process ends. */
+export function temporaryFolder(name) {
+  const folder = mkdtempSync(join(tmpdir(), `mooring-${name}-`));
+  if (/\s/.test(folder)) throw new Error(`the folder ${folder} has a space in its name: set TMPDIR to one without`);
+  tellGuard(`+dir ${folder}`);
+  return folder;
 }
 
-/** Whether the kernel can be asked to kill children with their parent. */
-function canBind() {
-  pdeathsig ??= process.platform === 'linux' && spawnSync('setpriv', ['--pdeathsig', 'KILL', 'true']).status === 0;
-  return pdeathsig;
+/** Removes a folder made by `temporaryFolder`. */
+export function removeFolder(folder) {
+  rmSync(folder, { recursive: true, force: true, maxRetries: 5, retryDelay: 50 });
+  tellGuard(`-dir ${folder}`);
 }
 
 /** Starts a program that dies with this process. The last 20 lines of its output are kept for error messages. */
 export function startProcess(command, args, options = {}) {
-  hook();
-  const bound = canBind() ? ['setpriv', '--pdeathsig', 'KILL', command] : [command];
-  const child = spawn(bound[0], [...bound.slice(1), ...args], { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const child = spawn(command, args, { stdio: ['ignore', 'pipe', 'pipe'], ...options });
+  const { pid } = child;
+  if (pid !== undefined) tellGuard(`+pid ${pid}`);
   const tail = [];
   const keep = (chunk) => {
     tail.push(...chunk.toString().split('\n').filter(Boolean));
@@ -40,15 +68,13 @@ export function startProcess(command, args, options = {}) {
   };
   child.stdout?.on('data', keep);
   child.stderr?.on('data', keep);
-  children.add(child);
   const exited = new Promise((resolve) => {
     child.once('error', (error) => {
-      children.delete(child);
       tail.push(String(error));
       resolve(null);
     });
     child.once('exit', (code) => {
-      children.delete(child);
+      tellGuard(`-pid ${pid}`);
       resolve(code);
     });
   });
@@ -56,12 +82,14 @@ export function startProcess(command, args, options = {}) {
   child.unref();
   child.stdout?.unref?.();
   child.stderr?.unref?.();
-  return { child, pid: child.pid, exited, output: () => tail.join('\n') };
+  return { child, pid, exited, output: () => tail.join('\n') };
 }
+
+const hasEnded = ({ child }) => child.pid === undefined || child.exitCode !== null || child.signalCode !== null;
 
 /** Ends a started process with a signal, also a stopped one, and waits until it is gone. */
 export async function killProcess(started, signal = 'SIGKILL') {
-  if (started.child.exitCode !== null || started.child.signalCode !== null) return;
+  if (hasEnded(started)) return;
   started.child.ref();
   started.child.kill('SIGCONT');
   started.child.kill(signal);
@@ -77,25 +105,26 @@ export async function stopProcess(started, graceMs = 3000) {
   await insist;
 }
 
+/** Below the range the kernel gives to outgoing connections: a restarted server finds its port free. */
+const FIRST_PORT = 15_000;
+const PORTS = 17_000;
+
 /** A free TCP port; with `count` above 1 the first of so many adjacent free ones. */
 export async function freePort(count = 1) {
-  for (let attempt = 0; attempt < 100; attempt++) {
-    const first = await listenOnce(0);
-    let free = first > 0;
-    for (let next = 1; free && next < count; next++) free = (await listenOnce(first + next)) > 0;
+  for (let attempt = 0; attempt < 200; attempt++) {
+    const first = FIRST_PORT + Math.floor(Math.random() * (PORTS - count));
+    let free = true;
+    for (let next = 0; free && next < count; next++) free = await canListen(first + next);
     if (free) return first;
   }
   throw new Error(`no ${count} adjacent free ports found`);
 }
 
-function listenOnce(port) {
+function canListen(port) {
   return new Promise((resolve) => {
     const server = createServer();
-    server.once('error', () => resolve(-1));
-    server.listen(port, '127.0.0.1', () => {
-      const { port: got } = server.address();
-      server.close(() => resolve(got));
-    });
+    server.once('error', () => resolve(false));
+    server.listen(port, '127.0.0.1', () => server.close(() => resolve(true)));
   });
 }
 
@@ -104,7 +133,7 @@ export async function until(what, started, attempt, limitMs = 30_000) {
   const deadline = Date.now() + limitMs;
   let last;
   while (Date.now() < deadline) {
-    if (started !== undefined && (started.child.exitCode !== null || started.child.pid === undefined)) break;
+    if (started !== undefined && hasEnded(started)) break;
     try {
       return await attempt();
     } catch (error) {

@@ -147,7 +147,7 @@ export class KeyedLane<Handle extends LaneHandle> {
   /** The native client has closed: settles what is left as closed, lets the loop go, drops the thread-safe function. */
   #dispose(): void {
     this.#disposed = true;
-    for (const id of [...this.#waiting.keys()]) this.#settle(id, failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
+    for (const id of this.#waiting.keys()) this.#settle(id, failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
     this.keepAlive.dispose();
     this.handle.release();
     this.#onClosed();

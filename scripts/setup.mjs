@@ -35,7 +35,8 @@ export async function ensureToolchain() {
     throw new StepFailed(`rustc is not on PATH: ${install}`);
   });
   const version = text.trim();
-  if (!atLeast(version.replace('rustc ', '').split('.').map(Number), OLDEST_RUST)) throw new StepFailed(`${version} is too old: ${install}`);
+  if (!atLeast(version.replace('rustc ', '').split('.').map(Number), OLDEST_RUST))
+    throw new StepFailed(`${version} is too old: ${install}`);
   return version;
 }
 

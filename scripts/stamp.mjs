@@ -11,17 +11,22 @@ import { ROOT } from './steps.mjs';
 
 function* files(path) {
   if (!existsSync(path)) return;
-  if (statSync(path).isFile()) return yield path;
-  for (const name of readdirSync(path).sort()) {
-    if (name !== 'node_modules' && name !== 'dist') yield* files(join(path, name));
-  }
+  if (statSync(path).isFile()) yield path;
+  else
+    for (const name of readdirSync(path).toSorted()) {
+      if (name !== 'node_modules' && name !== 'dist') yield* files(join(path, name));
+    }
 }
 
 /** A digest of files and folders (paths from the root) and of further texts. */
 export function digest(paths, texts = []) {
   const hash = createHash('sha256');
   for (const path of paths) {
-    for (const file of files(join(ROOT, path))) hash.update(`${relative(ROOT, file)}\0`).update(readFileSync(file)).update('\0');
+    for (const file of files(join(ROOT, path)))
+      hash
+        .update(`${relative(ROOT, file)}\0`)
+        .update(readFileSync(file))
+        .update('\0');
   }
   for (const text of texts) hash.update(`${text}\0`);
   return hash.digest('hex');

@@ -5,7 +5,8 @@
  * Children are ended with their run, also on Ctrl-C. Node's own modules only: it runs before anything is installed.
  */
 import { spawn } from 'node:child_process';
-import { dirname, join } from 'node:path';
+import { existsSync, realpathSync } from 'node:fs';
+import { delimiter, dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
 /** The repository. */
@@ -78,10 +79,18 @@ export function run(command, args, { cwd = ROOT, env = {}, capture = false, quie
   });
 }
 
-/** npm of this Node, whatever shell started us. */
+/** npm's program: of the npm that started us, else of the one on PATH. */
+function npmProgram() {
+  const given = process.env.npm_execpath;
+  if (given?.endsWith('.js')) return given;
+  const folder = (process.env.PATH ?? '').split(delimiter).find((path) => existsSync(join(path, 'npm')));
+  if (folder === undefined) throw new StepFailed('npm is not on PATH: install it with Node');
+  return realpathSync(join(folder, 'npm'));
+}
+
+/** Runs npm with this Node, whatever PATH the command gets. */
 export function npm(args, options) {
-  const cli = process.env.npm_execpath;
-  return cli?.endsWith('.js') ? run(process.execPath, [cli, ...args], options) : run('npm', args, options);
+  return run(process.execPath, [npmProgram(), ...args], options);
 }
 
 /** A tool of `node_modules/.bin`, without npx. */
@@ -125,7 +134,9 @@ export class Steps {
   /** The table of all steps. */
   print() {
     const width = Math.max(...this.#rows.map((row) => row.name.length), 4);
-    const lines = this.#rows.map((row) => `  ${row.name.padEnd(width)}  ${row.state.padEnd(6)}  ${seconds(row.elapsed).padStart(9)}  ${row.note}`.trimEnd());
+    const lines = this.#rows.map((row) =>
+      `  ${row.name.padEnd(width)}  ${row.state.padEnd(6)}  ${seconds(row.elapsed).padStart(9)}  ${row.note}`.trimEnd(),
+    );
     const total = `  ${'total'.padEnd(width)}  ${this.ok ? 'ok    ' : 'FAILED'}  ${seconds(performance.now() - started).padStart(9)}`;
     process.stderr.write(`\n${lines.join('\n')}\n${total}\n`);
   }

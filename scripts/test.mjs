@@ -60,7 +60,9 @@ async function main(steps) {
     await withServers(steps, async (env) => {
       if (chosen('servers') && rooms.length > 0) {
         const tests = rooms.flatMap((room) => ['--test', room]);
-        await steps.run('rust: rooms on servers', () => run('cargo', [...CARGO, '--no-fail-fast', ...tests, ...rest, '--', '--test-threads=1'], { env }));
+        await steps.run('rust: rooms on servers', () =>
+          run('cargo', [...CARGO, '--no-fail-fast', ...tests, ...rest, '--', '--test-threads=1'], { env }),
+        );
       }
       if (chosen('jest')) await steps.run('jest', () => tool('jest', rest, { env }));
     });

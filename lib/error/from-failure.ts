@@ -4,7 +4,7 @@
  * Builds the error object from the record that crosses from Rust. Runs on the JavaScript thread, in the caller's realm.
  */
 import type { FailureRecord } from '../native.js';
-import { type ErrorDetails, MooringError } from './index.js';
+import { MooringError } from './mooring-error.js';
 
 /** Whether a value of the addon is a failure record. */
 export function isFailure(value: unknown): value is FailureRecord {
@@ -25,7 +25,7 @@ export function fromFailure(failure: FailureRecord): MooringError {
   const cause = chain(failure);
   return new MooringError(failure.code, failure.message, {
     labels: failure.labels,
-    details: details as ErrorDetails,
+    details,
     ...(cause === undefined ? {} : { cause }),
   });
 }
@@ -38,7 +38,7 @@ export function unwrap<T>(value: T | FailureRecord): T {
 
 function chain(failure: FailureRecord): Error | undefined {
   let inner: Error | undefined;
-  for (const { name, message } of [...failure.causes].reverse()) {
+  for (const { name, message } of failure.causes.toReversed()) {
     const error = new Error(message, inner === undefined ? undefined : { cause: inner });
     error.name = name;
     inner = error;

@@ -130,13 +130,23 @@ function checked(options: ShutdownOptions): Required<ShutdownOptions> {
   if (typeof logger?.info !== 'function' || typeof logger.error !== 'function') {
     throw invalidArgument('logger', 'logger must have the functions info and error');
   }
-  return { deadlineMs, reason, exit, logger, workers: closeables('workers', options.workers), queues: closeables('queues', options.queues) };
+  return {
+    deadlineMs,
+    reason,
+    exit,
+    logger,
+    workers: closeables('workers', options.workers),
+    queues: closeables('queues', options.queues),
+  };
 }
 
 function closeables(name: string, things: readonly Closeable[] = []): readonly Closeable[] {
-  if (!Array.isArray(things) || things.some((thing) => typeof (thing as Partial<Closeable> | null)?.close !== 'function')) {
+  const given: unknown = things;
+  if (!Array.isArray(given) || !given.every(isCloseable))
     throw invalidArgument(name, `${name} must be an array of objects with a close function`);
-  }
   return things;
 }
 
+function isCloseable(thing: unknown): boolean {
+  return typeof (thing as Partial<Closeable> | null | undefined)?.close === 'function';
+}

@@ -39,6 +39,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
 /// `(feature, leaf)` under `lib/` only: shapes of the API, codecs and entries.
 pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("error", "from_failure"),
+    ("error", "mooring_error"),
     ("observe", "channels"),
     ("observe", "metrics"),
     ("lifecycle", "open_things"),

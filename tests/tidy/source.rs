@@ -9,8 +9,10 @@ const SKIPPED: &[&str] = &["target", "node_modules", "dist", ".git", ".cache", "
 /// Files that tools write.
 const GENERATED: &[&str] = &["binding.js", "binding.d.ts", "index.d.ts", "package-lock.json", "Cargo.lock"];
 /// What is text.
-const TEXT: &[&str] =
-    &["rs", "ts", "mjs", "cjs", "js", "json", "toml", "md", "yml", "yaml", "txt", "sh", "lock", "jsonc", "html"];
+const TEXT: &[&str] = &[
+    "rs", "ts", "mts", "cts", "mjs", "cjs", "js", "json", "toml", "md", "yml", "yaml", "txt", "sh", "lock", "jsonc",
+    "html",
+];
 
 /// One text file, its path from the root with `/`.
 pub(crate) struct Source {
