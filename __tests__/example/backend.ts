@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import type * as WalletKey from '../../examples/token-launch/src/blockchain/wallet-key.js';
 import type * as Delivery from '../../examples/token-launch/src/blockchain/delivery.js';
 import type * as Functions from '../../examples/token-launch/src/backend/functions.js';
 import type * as Db from '../../examples/token-launch/src/jobs/db.js';
@@ -33,6 +34,7 @@ export type Backend = typeof Functions &
   typeof Workers &
   typeof Models &
   typeof Seed &
+  typeof WalletKey &
   typeof Delivery & { mooring: typeof Mooring; env: NodeJS.ProcessEnv };
 
 /** Compiles the example and loads it on databases named after the test file. `redisDb` is a number that no other file uses. */
@@ -57,6 +59,7 @@ export function loadBackend(name: string, redisDb: number): Backend {
     'models/index',
     'demo/seed',
     'blockchain/delivery',
+    'blockchain/wallet-key',
   ];
   const mooring = require(require.resolve('mooring', { paths: [join(EXAMPLE, 'dist')] })) as object;
   return Object.assign({}, ...files.map((file) => load(`${file}.js`)), { mooring, env }) as Backend;

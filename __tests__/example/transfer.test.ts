@@ -127,7 +127,7 @@ describe('a transfer', () => {
     workers.push(...backend.startWorkers());
     const { userId, tokenAddress } = launch;
     expect((await backend.enqueueTokenLaunch(launch)).success).toBe(true);
-    await eventually('launched', async () => (await token()).state === 'LAUNCHED');
+    await eventually('launched', async () => (await token()).state === backend.TokenState.LAUNCHED);
     const sales = await Promise.all([
       backend.enqueueDevSell({ userId, tokenAddress, units: 3, requestId: 'dev' }),
       backend.enqueueWalletSell({ userId, tokenAddress, walletAddress: launch.bundle, units: 4, requestId: 'wallet' }),
@@ -171,10 +171,9 @@ async function everythingInRedis({ redisClient: redis }: Backend): Promise<strin
 
 /** The private keys in every notation that could have slipped out, and their sealed form. */
 async function secretsOf(backend: Backend): Promise<string[]> {
-  const { openKey } = jestRequire<{ openKey(address: Uint8Array, sealed: object): Keypair }>('blockchain/wallet-key');
   const wallets = await backend.WalletModel.find({}).select('+sealedKey');
   return wallets.flatMap(({ address, sealedKey }) => {
-    const secret = Buffer.from(openKey(new PublicKey(address).toBytes(), sealedKey).secretKey);
+    const secret = Buffer.from(backend.openKey(new PublicKey(address).toBytes(), sealedKey).secretKey);
     const seed = secret.subarray(0, 32);
     return [
       secret.toString('hex'),
@@ -185,8 +184,4 @@ async function secretsOf(backend: Backend): Promise<string[]> {
       sealedKey.data,
     ];
   });
-}
-
-function jestRequire<T>(module: string): T {
-  return require(`../../examples/token-launch/dist/${module}.js`) as T;
 }

@@ -26,7 +26,7 @@ export async function printStatus(book: Book, launches: readonly Launch[]): Prom
 function printCalls({ calls }: Book): void {
   const rows = FUNCTIONS.map((name) => {
     const mine = calls.filter((call) => call.name === name);
-    const times = mine.map((call) => call.elapsedMs).sort((a, b) => a - b);
+    const times = mine.map((call) => call.elapsedMs).toSorted((a, b) => a - b);
     const success = mine.filter((call) => call.success).length;
     return [name, mine.length, success, mine.length - success, at(times, 0.5), at(times, 0.99)];
   });

@@ -16,7 +16,7 @@ export type Ask = <T = void>(what: string, ...args: readonly unknown[]) => Promi
 export interface World {
   ask: Ask;
   /** Closes the channel to the parent, so that this process can end. */
-  leave(): void;
+  leave: () => void;
 }
 
 /** Opens the channel. Only under `npm run demo`, which starts this process with one. */
