@@ -9,6 +9,30 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A pool of RPC endpoints. */
+export declare class SolanaPool {
+  /** Opens a pool; `wake` and `wake_feed` are called when there is something to drain. */
+  static open(options: string, wake: () => void, wakeFeed: () => void): SolanaPool | FailureRecord
+  /** Starts the operations in `buffer[0, length)`. */
+  submit(buffer: Uint8Array, length: number): FailureRecord | null
+  /** Fills `meta` with settled operations. */
+  drain(meta: Uint32Array): Batch
+  /** Hands events over. */
+  drainFeed(): FeedBatch
+  /** Asks one operation to end. */
+  cancel(id: number): void
+  /** What the pool says about itself, as JSON text. */
+  stats(): string
+  /** Adds an endpoint (a URL or an object, as JSON text) and returns its name. */
+  addEndpoint(endpoint: string): string | FailureRecord
+  /** Forgets every kept reply. */
+  clearCache(): void
+  /** Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest. */
+  close(deadlineMs: number): Promise<SolanaClosed>
+  /** Drops both thread-safe functions; nothing reaches JavaScript afterwards. */
+  release(): void
+}
+
 /**
  * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
  *
@@ -36,6 +60,9 @@ export interface CauseRecord {
   /** Its message, redacted. */
   message: string
 }
+
+/** Whether a JSON-RPC code, or an HTTP status, is worth another attempt: `never`, `once`, `elsewhere` or `after-slot`. */
+export declare function classifyRpcError(code?: number | undefined | null, status?: number | undefined | null): string
 
 /** What kind of failure an error is. */
 export type ErrorCode = 'MOORING_INVALID_ARGUMENT' | 'MOORING_INVALID_CONFIG' | 'MOORING_UNSUPPORTED_PLATFORM' | 'MOORING_CONNECT_FAILED' | 'MOORING_AUTH_FAILED' | 'MOORING_DISCONNECTED' | 'MOORING_TIMEOUT' | 'MOORING_POOL_EXHAUSTED' | 'MOORING_CLOSED' | 'MOORING_ABORTED' | 'MOORING_SERVER_ERROR' | 'MOORING_CONFLICT' | 'MOORING_UNKNOWN_COMMIT' | 'MOORING_RATE_LIMITED' | 'MOORING_NO_HEALTHY_ENDPOINT' | 'MOORING_PROTOCOL' | 'MOORING_INTERNAL'
@@ -118,5 +145,13 @@ export interface ShutdownPhase {
   /** Operations that finished by themselves. */
   drained: number
   /** Operations cut at the deadline. */
+  aborted: number
+}
+
+/** What closing a pool did. */
+export interface SolanaClosed {
+  /** Calls that finished by themselves. */
+  drained: number
+  /** Calls cut at the deadline. */
   aborted: number
 }

@@ -3,4 +3,13 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
-export {};
+export type { Confirmation, ConfirmationStrategy, Tracked, TrackOptions } from './confirm.js';
+export type { PoolFetch, PoolResponse } from './fetch.js';
+export type { CallOptions } from './operation.js';
+export type { CacheConfig, Commitment, ConnectionPoolOptions, EndpointOptions, PoolLogger } from './options.js';
+export type { PublicKeyLike } from './peer.js';
+export { type CloseReport, ConnectionPool, type SendTransactionOptions, SolanaConnectionPool } from './pool.js';
+export { isRetryable, type RetryOptions } from './retry.js';
+export type { AccountInfo, BlockhashInfo, ParsedTokenAccount, SignatureStatus, TokenAmount, WithContext } from './shape.js';
+export type { EndpointStats, PoolStats } from './stats.js';
+export type { SendableTransaction, SendOptions, Signer } from './transaction.js';

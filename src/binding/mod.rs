@@ -7,3 +7,4 @@ mod lifecycle;
 mod mongo;
 mod redis;
 mod solana;
+mod solana_frame;

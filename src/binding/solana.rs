@@ -1,1 +1,215 @@
-//! Exports of the solana room.
+//! Exports of the solana room: the pool on the keyed lane, its events on a feed.
+
+use crate::bridge::feed::{Feed, FeedBatch};
+use crate::bridge::frame::{Frame, Frames};
+use crate::bridge::keyed::KeyedLane;
+use crate::bridge::settle::{Batch, FailureRecord, Outcome};
+use crate::bridge::value::{Checked, checked};
+use crate::bridge::wake::JsWaker;
+use crate::bridge::{runtime, scope};
+use crate::error::Failure;
+use crate::lifecycle::Managed;
+use crate::observe::EventSink;
+use crate::retry::Deadline;
+use crate::solana::{Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status};
+use super::solana_frame::{Work, parse};
+use bytes::Bytes;
+use napi::Env;
+use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint32ArraySlice};
+use napi_derive::napi;
+use std::future::Future;
+use std::sync::Arc;
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+
+/// How long after the last call's end its settlement may take before the close is announced anyway.
+const SETTLE_STEPS: u32 = 500;
+
+/// Flag of a call: a kept reply will do.
+const CACHED: u16 = 1;
+
+/// A pool of RPC endpoints.
+#[napi]
+pub struct SolanaPool {
+    pool: Arc<Pool>,
+    lane: Arc<KeyedLane>,
+    feed: Arc<Feed>,
+}
+
+/// What closing a pool did.
+#[napi(object)]
+pub struct SolanaClosed {
+    /// Calls that finished by themselves.
+    pub drained: u32,
+    /// Calls cut at the deadline.
+    pub aborted: u32,
+}
+
+#[napi]
+impl SolanaPool {
+    /// Opens a pool; `wake` and `wake_feed` are called when there is something to drain.
+    #[napi(catch_unwind, ts_return_type = "SolanaPool | FailureRecord")]
+    pub fn open(
+        env: &Env,
+        options: String,
+        wake: Function<'_, (), ()>,
+        wake_feed: Function<'_, (), ()>,
+    ) -> Result<Checked<SolanaPool>> {
+        let scope = scope::of(env)?;
+        let options = match PoolOptions::from_json(&options) {
+            Ok(options) => options,
+            Err(error) => return Ok(checked(Err(error.into()))),
+        };
+        let feed = Arc::new(Feed::new(JsWaker::new(&wake_feed)?));
+        let pool = Pool::new(options, Arc::clone(&feed) as Arc<dyn EventSink>);
+        let lane = KeyedLane::new(JsWaker::new(&wake)?, pool.stop_token());
+        let Some(registration) = scope.registry.register(Arc::clone(&pool) as Arc<dyn Managed>) else {
+            return Ok(checked(Err(Failure::closed("environment", "closed"))));
+        };
+        let (watched, watched_lane) = (Arc::clone(&pool), Arc::clone(&lane));
+        runtime::spawn(async move {
+            watched.closed().await;
+            for _ in 0..SETTLE_STEPS {
+                if watched_lane.in_flight() == 0 {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            drop(registration);
+            watched_lane.announce_closed();
+        });
+        Ok(checked(Ok(SolanaPool { pool, lane, feed })))
+    }
+
+    /// Starts the operations in `buffer[0, length)`.
+    #[napi(catch_unwind)]
+    pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
+        let used = usize::try_from(length).ok().and_then(|length| buffer.get(..length)).unwrap_or(buffer);
+        for frame in Frames::new(used) {
+            match frame {
+                Ok(frame) => self.start(frame),
+                Err(failure) => return Some(failure.into()),
+            }
+        }
+        None
+    }
+
+    /// Fills `meta` with settled operations.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, mut meta: Uint32ArraySlice<'_>) -> Batch {
+        self.lane.drain(&mut meta)
+    }
+
+    /// Hands events over.
+    #[napi(catch_unwind)]
+    pub fn drain_feed(&self) -> FeedBatch {
+        self.feed.drain()
+    }
+
+    /// Asks one operation to end.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, id: u32) {
+        self.lane.cancel(id);
+    }
+
+    /// What the pool says about itself, as JSON text.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        serde_json::to_string(&self.pool.stats()).unwrap_or_default()
+    }
+
+    /// Adds an endpoint (a URL or an object, as JSON text) and returns its name.
+    #[napi(catch_unwind, ts_return_type = "string | FailureRecord")]
+    pub fn add_endpoint(&self, endpoint: String) -> Checked<String> {
+        let value = serde_json::from_str(&endpoint).unwrap_or_default();
+        let added = EndpointOptions::from_value(&value).map(|options| self.pool.add_endpoint(&options));
+        checked(added.map_err(Failure::from))
+    }
+
+    /// Forgets every kept reply.
+    #[napi(catch_unwind)]
+    pub fn clear_cache(&self) {
+        self.pool.clear_cache();
+    }
+
+    /// Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest.
+    #[napi(catch_unwind, ts_return_type = "Promise<SolanaClosed>")]
+    pub fn close<'env>(&self, env: &'env Env, deadline_ms: u32) -> Result<PromiseRaw<'env, SolanaClosed>> {
+        let deadline = Deadline::after(Duration::from_millis(u64::from(deadline_ms)));
+        let closing = self.pool.close(deadline);
+        env.spawn_future(async move {
+            let summary = closing.await;
+            Ok(SolanaClosed { drained: summary.drained, aborted: summary.aborted })
+        })
+    }
+
+    /// Drops both thread-safe functions; nothing reaches JavaScript afterwards.
+    #[napi(catch_unwind)]
+    pub fn release(&self) {
+        self.lane.close();
+        self.feed.close();
+    }
+
+    fn start(&self, frame: Frame<'_>) {
+        let (id, pool) = (frame.id, Arc::clone(&self.pool));
+        let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));
+        let cached = frame.flags & CACHED != 0;
+        let options = move |cancel: CancellationToken| CallOptions { deadline, cached, cancel };
+        match parse(frame) {
+            Err(error) => self.lane.settle(id, Failure::from(error).into()),
+            Ok(Work::Call { method, params }) => self.run(id, |cancel| async move {
+                pool.call(Call { method: &method, params: &params }, options(cancel)).await.map(text)
+            }),
+            Ok(Work::Fetch(body)) => {
+                self.run(id, |cancel| async move { pool.fetch(&body, options(cancel)).await.map(Outcome::Text) });
+            }
+            Ok(Work::Balances(keys)) => self.run(id, |cancel| async move {
+                let balances = pool.balances(&keys, options(cancel)).await?;
+                Ok(json(&balances))
+            }),
+            Ok(Work::Statuses(asked)) => self.run(id, |cancel| async move {
+                let history = asked.search_transaction_history;
+                pool.signature_statuses(&asked.signatures, history, options(cancel)).await.map(text)
+            }),
+            Ok(Work::Send(transaction, how)) => self.run(id, |cancel| async move {
+                pool.send(&transaction, &how, options(cancel)).await.map(Outcome::Text)
+            }),
+            Ok(Work::SendAndConfirm(transaction, how)) => self.run(id, |cancel| async move {
+                pool.send_and_confirm(&transaction, &how, options(cancel)).await.map(|tracked| json(&tracked))
+            }),
+            Ok(Work::Confirm(how)) => self.run(id, |cancel| async move {
+                pool.confirm(&how, options(cancel)).await.map(|tracked| json(&tracked))
+            }),
+        }
+    }
+
+    fn run<F>(&self, id: u32, make: impl FnOnce(CancellationToken) -> F)
+    where
+        F: Future<Output = std::result::Result<Outcome, PoolError>> + Send + 'static,
+    {
+        self.lane.start(id, |cancel| {
+            let work = make(cancel);
+            async move { work.await.unwrap_or_else(|error| Failure::from(error).into()) }
+        });
+    }
+}
+
+/// Whether a JSON-RPC code, or an HTTP status, is worth another attempt: `never`, `once`, `elsewhere` or `after-slot`.
+#[napi(catch_unwind)]
+pub fn classify_rpc_error(code: Option<f64>, status: Option<u32>) -> String {
+    let status = status.and_then(|status| u16::try_from(status).ok());
+    let again = match (code, status) {
+        (Some(code), _) => again_for_code(format!("{code:.0}").parse().unwrap_or_default()),
+        (None, Some(status)) => again_for_status(status),
+        (None, None) => Again::Never,
+    };
+    again.as_str().to_owned()
+}
+
+fn text(bytes: Bytes) -> Outcome {
+    Outcome::Text(String::from_utf8(bytes.into()).unwrap_or_default())
+}
+
+fn json(value: &impl serde::Serialize) -> Outcome {
+    Outcome::Text(serde_json::to_string(value).unwrap_or_default())
+}

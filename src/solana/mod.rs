@@ -1,1 +1,42 @@
-//! Solana RPC: one pool over many endpoints, with limits, breakers, retries and a transaction tracker. Knows no JavaScript.
+//! Solana RPC: one pool over several endpoints, its limits, cache, retries and transactions.
+//!
+//! Guarantees: every call has a deadline, every queue a bound, every retry a budget, every endpoint a breaker; a signed transaction is only ever sent as the
+//! identical bytes. Does not sign, does not know JavaScript, and never shows the path or query of an endpoint's URL.
+
+mod attempt;
+mod balance;
+mod breaker;
+mod cache;
+mod call;
+mod classify;
+mod endpoint;
+mod error;
+mod fetch;
+mod flight;
+mod health;
+mod latency;
+mod method;
+mod options;
+mod pool;
+mod rate_limit;
+mod reply;
+mod report;
+mod request;
+mod rpc_sender;
+mod selection;
+mod slot;
+mod stats;
+mod status;
+mod track;
+mod transaction;
+mod transport;
+
+pub use call::{Call, CallOptions};
+pub use classify::{Again, again_for_code, again_for_status};
+pub use error::{AttemptError, PoolError, RpcRefusal};
+pub use options::{CacheTtl, EndpointOptions, PoolOptions};
+pub use pool::Pool;
+pub use rpc_sender::PoolSender;
+pub use stats::PoolStats;
+pub use track::{TrackOptions, Tracked, Verdict};
+pub use transaction::{SendOptions, SignedTransaction};

@@ -1,0 +1,83 @@
+/**
+ * @module solana/operation
+ *
+ * How operations of a pool are written for the lane. The opcodes and layouts are those of `src/binding/solana_frame.rs`.
+ */
+import type { Operation } from '../lane.js';
+
+/** What one call may say besides its arguments. */
+export interface CallOptions {
+  /** Gives the call up. */
+  readonly signal?: AbortSignal | undefined;
+  /** Milliseconds for the whole call: queue, limiter and all attempts. Default: the pool's `deadlineMs`. */
+  readonly deadlineMs?: number | undefined;
+}
+
+const CALL = 1;
+const FETCH = 2;
+const BALANCES = 3;
+const STATUSES = 4;
+const SEND = 5;
+const TRACK = 6;
+/** Flag: a kept reply will do. */
+const CACHED = 1;
+
+function operation(opcode: number, flags: number, options: CallOptions, write: Operation['write']): Operation {
+  const { signal, deadlineMs = 0 } = options;
+  return { opcode, flags, deadlineMs, signal, ...(write === undefined ? {} : { write }) };
+}
+
+/** Writes text at `offset`; `undefined` when it may not fit. */
+function writeText(buffer: Buffer, offset: number, text: string): number | undefined {
+  // A UTF-16 unit takes at most three bytes.
+  if (text.length * 3 > buffer.length - offset && Buffer.byteLength(text) > buffer.length - offset) return undefined;
+  return offset + buffer.write(text, offset);
+}
+
+function ofText(text: string): NonNullable<Operation['write']> {
+  return (buffer, offset) => writeText(buffer, offset, text);
+}
+
+/** A `u16` length, the first part, the second part. */
+function ofParts(first: string, second: string | Uint8Array): NonNullable<Operation['write']> {
+  return (buffer, offset) => {
+    if (buffer.length - offset < 2) return undefined;
+    const middle = writeText(buffer, offset + 2, first);
+    if (middle === undefined) return undefined;
+    buffer.writeUInt16LE(middle - offset - 2, offset);
+    if (typeof second === 'string') return writeText(buffer, middle, second);
+    if (second.length > buffer.length - middle) return undefined;
+    buffer.set(second, middle);
+    return middle + second.length;
+  };
+}
+
+/** One JSON-RPC call; settles as the text of its `result`. */
+export function call(method: string, params: readonly unknown[], options: CallOptions, cached: boolean): Operation {
+  return operation(CALL, cached ? CACHED : 0, options, ofParts(method, JSON.stringify(params)));
+}
+
+/** A whole request text; settles as the whole response text. */
+export function fetchText(body: string, options: CallOptions): Operation {
+  return operation(FETCH, 0, options, ofText(body));
+}
+
+/** Balances of many keys; settles as a JSON array. */
+export function balances(keys: readonly string[], options: CallOptions): Operation {
+  return operation(BALANCES, CACHED, options, ofText(JSON.stringify(keys)));
+}
+
+/** Statuses of many signatures; settles as `{context, value}` text. */
+export function statuses(signatures: readonly string[], searchTransactionHistory: boolean, options: CallOptions): Operation {
+  return operation(STATUSES, CACHED, options, ofText(JSON.stringify({ signatures, searchTransactionHistory })));
+}
+
+/** Sends signed bytes; settles as the signature. */
+export function send(bytes: Uint8Array, how: object, options: CallOptions): Operation {
+  return operation(SEND, 0, options, ofParts(JSON.stringify(how), bytes));
+}
+
+/** Follows a transaction; with bytes it is sent first. Settles as JSON text. */
+export function track(bytes: Uint8Array, how: object, options: CallOptions): Operation {
+  return operation(TRACK, 0, options, ofParts(JSON.stringify(how), bytes));
+}

@@ -1,0 +1,155 @@
+/**
+ * @module solana/options
+ *
+ * Options of a pool and where its endpoints come from: the options, else `SOLANA_RPC_ENDPOINTS` (comma separated), else the file that `MOORING_CONFIG` names
+ * (JSON, key `solana`). Values are checked in Rust; here only what Rust never sees.
+ */
+import { readFileSync } from 'node:fs';
+import { MooringError } from '../error/index.js';
+import type { Web3 } from './peer.js';
+
+/** How sure a read must be. */
+export type Commitment = 'processed' | 'confirmed' | 'finalized';
+
+/** One endpoint. */
+export interface EndpointOptions {
+  /** `http` or `https`. Never shown anywhere: only the name is. */
+  readonly url: string;
+  /** For logs and statistics. Default: host and port. */
+  readonly name?: string;
+  /** Headers of every request. */
+  readonly headers?: Readonly<Record<string, string>>;
+  /** Share of the traffic. Default 1. */
+  readonly weight?: number;
+  /** Lower tiers are used first; higher ones only when no lower one can serve. Default 0. */
+  readonly tier?: number;
+  /** Starts per second on this endpoint alone. Default: none. */
+  readonly limits?: { readonly read?: number; readonly send?: number };
+}
+
+/** How long replies are kept, in milliseconds; 0 switches a kind off. */
+export interface CacheConfig {
+  /** Balances, token balances, parsed token accounts. Default 1000. */
+  readonly balanceTTL?: number;
+  /** Default 2000. */
+  readonly blockhashTTL?: number;
+  /** Default 1000. */
+  readonly accountInfoTTL?: number;
+  /** Default 500. A status not found is never kept. */
+  readonly signatureStatusTTL?: number;
+}
+
+/** Where lines go; `console`, pino and winston fit. */
+export interface PoolLogger {
+  info?(message: string, ...details: unknown[]): unknown;
+  warn(message: string, ...details: unknown[]): unknown;
+  error(message: string, ...details: unknown[]): unknown;
+}
+
+/** Options of a {@link ConnectionPool}. Unknown names are refused. */
+export interface ConnectionPoolOptions {
+  /** URLs or objects. Default: `SOLANA_RPC_ENDPOINTS`, else the configuration file, else none. */
+  readonly endpoints?: readonly (string | EndpointOptions)[];
+  /** Reads that may start per second, whole pool. Default 100. */
+  readonly maxRequestsPerSecond?: number;
+  /** Sends that may start per second, counted apart. Default 10. */
+  readonly maxTransactionsPerSecond?: number;
+  /** Lifetimes of kept replies; a partial object keeps the other defaults. */
+  readonly cacheConfig?: CacheConfig;
+  /** For reads without one of their own, and for preflight. Default `'processed'`. */
+  readonly commitment?: Commitment;
+  /** Milliseconds for a whole call. Default 30 000. */
+  readonly deadlineMs?: number;
+  /** Attempts of a read. Default 3. */
+  readonly readAttempts?: number;
+  /** Attempts of a send, the same bytes each. Default 2. */
+  readonly sendAttempts?: number;
+  /** Slots a node may be behind the best one. Default 20. */
+  readonly maxSlotLag?: number;
+  /** Default 64 MiB. */
+  readonly cacheMaxBytes?: number;
+  /** Calls that may wait per class. Default 10 000. */
+  readonly queueMax?: number;
+  /** Default 64. */
+  readonly maxSocketsPerEndpoint?: number;
+  /** Milliseconds between slot probes of an endpoint without a fresh slot. Default 2000. */
+  readonly probeIntervalMs?: number;
+  /** Default `console`; lines below warn are given only to a logger of your own. */
+  readonly logger?: PoolLogger;
+  /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
+  readonly web3?: Web3;
+}
+
+/** The options split: what Rust checks, and what stays here. */
+export interface ResolvedOptions {
+  readonly json: string;
+  readonly logger: PoolLogger;
+  readonly web3: Web3 | undefined;
+}
+
+/** Checks what Rust never sees and fills in the endpoints. */
+export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('options', 'options must be an object');
+  const { logger = quietConsole, web3, ...rest } = options;
+  if (logger === null || typeof logger.warn !== 'function' || typeof logger.error !== 'function') {
+    throw invalid('logger', 'logger must have the functions warn and error');
+  }
+  const numbers = Object.entries(rest).find(([, value]) => typeof value === 'number' && !Number.isFinite(value));
+  // JSON would turn it into null, which reads as "not given".
+  if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
+  const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
+  return { json: serialize(merged), logger, web3 };
+}
+
+/** One endpoint as JSON text. */
+export function serialize(value: unknown): string {
+  try {
+    const text = JSON.stringify(value, (name, part: unknown) => {
+      if (typeof part === 'number' && !Number.isFinite(part)) throw invalid(name, `${name} must be a finite number`);
+      if (typeof part === 'function' || typeof part === 'symbol' || typeof part === 'bigint') throw invalid(name, `${name} has a value of a wrong type`);
+      return part;
+    });
+    return text ?? 'null';
+  } catch (error) {
+    if (error instanceof MooringError) throw error;
+    throw invalid('options', 'options must be a plain object');
+  }
+}
+
+const quietConsole: PoolLogger = {
+  warn: (message) => console.warn(message),
+  error: (message) => console.error(message),
+};
+
+function configured(): Record<string, unknown> {
+  const listed = process.env['SOLANA_RPC_ENDPOINTS'];
+  if (listed !== undefined && listed.trim() !== '') {
+    const endpoints = listed.split(',').map((url) => url.trim());
+    return { ...fromFile(), endpoints: endpoints.filter((url) => url !== '') };
+  }
+  return fromFile();
+}
+
+function fromFile(): Record<string, unknown> {
+  const path = process.env['MOORING_CONFIG'];
+  if (path === undefined || path === '') return {};
+  let parsed: unknown;
+  try {
+    parsed = JSON.parse(readFileSync(path, 'utf8'));
+  } catch (error) {
+    const reason = error instanceof SyntaxError ? 'is not JSON' : 'is not readable';
+    // The parser's own message quotes the text, which may hold keys.
+    throw invalid('MOORING_CONFIG', `configuration file ${reason}`);
+  }
+  const section = (parsed as { solana?: unknown } | null)?.solana ?? {};
+  if (typeof section !== 'object' || Array.isArray(section)) throw invalid('MOORING_CONFIG', 'configuration file must hold an object under solana');
+  return section as Record<string, unknown>;
+}
+
+function defined(options: object): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
+}
+
+function invalid(option: string, message: string): MooringError {
+  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, maybeExecuted: false } });
+}

@@ -1,0 +1,267 @@
+/**
+ * @module solana/pool
+ *
+ * `ConnectionPool`: the drop-in pool over several RPC endpoints. Rust chooses endpoints, limits, retries, caches and shares; this file shapes arguments and
+ * results, with the classes of the caller's own `@solana/web3.js`. An idle pool does not keep the process alive, a pending call does.
+ */
+import { invalidArgument, isFailure, unwrap } from '../error/index.js';
+import { KeyedLane, type Operation } from '../lane.js';
+import { native, type SolanaPool } from '../native.js';
+import * as check from './check.js';
+import { confirmation, type Confirmation, type ConfirmationStrategy, type Tracked, type TrackOptions, trackOptions } from './confirm.js';
+import { pooledConnection } from './connection.js';
+import { readError, sendError } from './errors.js';
+import { poolFetch, type PoolFetch } from './fetch.js';
+import * as op from './operation.js';
+import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type PoolLogger, resolve, serialize } from './options.js';
+import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
+import { hand } from './report.js';
+import { executeWithRetry, type RetryOptions } from './retry.js';
+import * as shape from './shape.js';
+import type { PoolStats } from './stats.js';
+import { type SendableTransaction, type SendOptions, SeenSignatures, signedBytes, type Signer, type SigningContext } from './transaction.js';
+
+type Key = PublicKeyLike | string;
+type CallOptions = op.CallOptions;
+
+/** Options of a send: the node's, the call's, and who signs a legacy transaction. */
+export interface SendTransactionOptions extends SendOptions, CallOptions {
+  readonly signers?: readonly Signer[];
+}
+
+/** What closing did. */
+export interface CloseReport {
+  /** Calls that finished by themselves. */
+  readonly drained: number;
+  /** Calls that were cut. */
+  readonly aborted: number;
+}
+
+/**
+ * A pool over several Solana RPC endpoints.
+ *
+ * @example
+ * const pool = new ConnectionPool({ endpoints: ['https://a.example/KEY', 'https://b.example/KEY'] });
+ * const lamports = await pool.getBalance(wallet.publicKey);
+ */
+export class ConnectionPool {
+  readonly #lane: KeyedLane<SolanaPool>;
+  readonly #logger: PoolLogger;
+  readonly #givenWeb3: Web3 | undefined;
+  readonly #commitment: Commitment;
+  readonly #signing: SigningContext;
+  #connection: Connection | undefined;
+  #closed = false;
+
+  /** A `fetch` that answers JSON-RPC bodies through the pool; for `new Connection(url, { fetch })`. */
+  readonly fetch: PoolFetch;
+
+  /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
+  constructor(options: ConnectionPoolOptions = {}) {
+    const { json, logger, web3 } = resolve(options);
+    this.#logger = logger;
+    this.#givenWeb3 = web3;
+    this.#commitment = options.commitment ?? 'processed';
+    const drainEvents = (): void => {
+      hand(this.#lane.handle.drainFeed(), logger);
+    };
+    const open = (wake: () => void): SolanaPool => unwrap(native.SolanaPool.open(json, wake, drainEvents));
+    this.#lane = new KeyedLane<SolanaPool>(open, () => {
+      this.#closed = true;
+    });
+    this.fetch = poolFetch((body, signal) => this.#lane.run(op.fetchText(body, { signal })));
+    this.#signing = { seen: new SeenSignatures(), latestBlockhash: (fresh) => this.#blockhash('confirmed', {}, !fresh) };
+  }
+
+  /** Makes any JSON-RPC call and returns its `result`. Not cached; identical reads in flight share one request. */
+  async request<T = unknown>(method: string, params: readonly unknown[] = [], options: CallOptions = {}): Promise<T> {
+    if (typeof method !== 'string') throw invalidArgument('method', 'method must be a JSON-RPC method name');
+    if (!Array.isArray(params)) throw invalidArgument('params', 'params must be an array');
+    return (await this.#json(op.call(method, params, check.callOptions(options), false))) as T;
+  }
+
+  /** Lamports of an account; 0 when it does not exist. */
+  async getBalance(publicKey: Key, options: CallOptions = {}): Promise<number> {
+    return (await this.#read<number>('getBalance', [base58(publicKey, 'publicKey')], options)).value;
+  }
+
+  /** Lamports of many accounts in order, a hundred per request. */
+  async getBatchBalances(publicKeys: readonly Key[], options: CallOptions = {}): Promise<number[]> {
+    const keys = check.keys(publicKeys, 'publicKeys');
+    if (keys.length === 0) return [];
+    return (await this.#json(op.balances(keys, check.callOptions(options)))) as number[];
+  }
+
+  /** A recent blockhash, at most `blockhashTTL` old. */
+  async getLatestBlockhash(commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<shape.BlockhashInfo> {
+    return await this.#blockhash(commitment, options, true);
+  }
+
+  /** An account, or null when it does not exist. */
+  async getAccountInfo<K extends Key>(publicKey: K, commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<shape.AccountInfo<K> | null> {
+    const params = [base58(publicKey, 'publicKey'), { encoding: 'base64', commitment }];
+    return shape.account((await this.#read('getAccountInfo', params, options)).value, publicKey);
+  }
+
+  /** Accounts in order, null for those that do not exist; at most a hundred. */
+  async getMultipleAccounts<K extends Key>(publicKeys: readonly K[], commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<(shape.AccountInfo<K> | null)[]> {
+    const keys = check.keys(publicKeys, 'publicKeys');
+    const first = publicKeys[0];
+    if (first === undefined) return [];
+    const params = [keys, { encoding: 'base64', commitment }];
+    const { value } = await this.#read<unknown[]>('getMultipleAccounts', params, options);
+    return value.map((wire) => shape.account(wire, first));
+  }
+
+  /** The amount in a token account. */
+  async getTokenAccountBalance(publicKey: Key, commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<shape.WithContext<shape.TokenAmount>> {
+    return await this.#read<shape.TokenAmount>('getTokenAccountBalance', [base58(publicKey, 'publicKey'), { commitment }], options);
+  }
+
+  /** Token accounts of an owner, by mint or by token program, parsed by the node. */
+  async getParsedTokenAccountsByOwner<K extends Key>(
+    owner: K,
+    filter: { readonly mint: Key } | { readonly programId: Key },
+    commitment: Commitment = 'confirmed',
+    options: CallOptions = {},
+  ): Promise<shape.WithContext<shape.ParsedTokenAccount<K>[]>> {
+    const params = [base58(owner, 'owner'), check.tokenFilter(filter), { encoding: 'jsonParsed', commitment }];
+    const { context, value } = await this.#read('getTokenAccountsByOwner', params, options);
+    return { context, value: shape.tokenAccounts(value, owner) };
+  }
+
+  /** Statuses in order, null for those not found; found ones are kept per signature. */
+  async getSignatureStatuses(
+    signatures: readonly string[],
+    config: { readonly searchTransactionHistory?: boolean } = {},
+    options: CallOptions = {},
+  ): Promise<shape.WithContext<(shape.SignatureStatus | null)[]>> {
+    if (!Array.isArray(signatures)) throw invalidArgument('signatures', 'signatures must be an array of signatures');
+    const checked = signatures.map((one) => check.signature(one, 'signatures'));
+    const operation = op.statuses(checked, config.searchTransactionHistory === true, check.callOptions(options));
+    return (await this.#json(operation)) as shape.WithContext<(shape.SignatureStatus | null)[]>;
+  }
+
+  /**
+   * Sends a transaction and returns its signature: a signed one as it is, a legacy one signed here, once, by `signers`. Other endpoints get the same bytes.
+   * @throws the peer's `SendTransactionError` when the simulation fails.
+   */
+  async sendTransaction(transaction: SendableTransaction, options: SendTransactionOptions | readonly Signer[] = {}, more: SendTransactionOptions = {}): Promise<string> {
+    const all: SendTransactionOptions = check.isSigners(options) ? { ...more, signers: options } : options;
+    return await this.sendRawTransaction(await signedBytes(transaction, all.signers ?? [], this.#signing), all);
+  }
+
+  /** Sends the bytes of a signed transaction and returns its signature. */
+  async sendRawTransaction(transaction: Uint8Array | readonly number[], options: SendTransactionOptions = {}): Promise<string> {
+    const operation = op.send(check.bytes(transaction), check.sendFields(options), check.callOptions(options));
+    const outcome = await this.#lane.run(operation);
+    if (isFailure(outcome)) throw sendError(outcome, () => tryWeb3(this.#givenWeb3));
+    return String(outcome);
+  }
+
+  /**
+   * Sends signed bytes and follows them: repeats the same bytes until they land, expire or the deadline passes.
+   * Resolves with `landed`, `failed` (on chain, with `err`), `expired` (can no longer land) or `unknown` (the deadline came first).
+   */
+  async sendAndConfirm(transaction: SendableTransaction | Uint8Array, options: SendTransactionOptions & TrackOptions = {}): Promise<Tracked> {
+    const bytes = transaction instanceof Uint8Array ? transaction : await signedBytes(transaction, options.signers ?? [], this.#signing);
+    const how = { ...trackOptions(options), send: check.sendFields(options) };
+    return await this.#track(bytes, how, options);
+  }
+
+  /** Follows a signature that was sent before; outcomes as for {@link sendAndConfirm}. */
+  async confirm(of: string, options: TrackOptions & CallOptions = {}): Promise<Tracked> {
+    return await this.#track(new Uint8Array(), { ...trackOptions(options), signature: check.signature(of, 'signature') }, options);
+  }
+
+  /**
+   * As web3.js: resolves when the transaction has reached `commitment`, with its error if it has one.
+   * @throws the peer's `TransactionExpiredBlockheightExceededError` when it can no longer land; `MOORING_TIMEOUT` when the deadline came first.
+   */
+  async confirmTransaction(strategy: string | ConfirmationStrategy, commitment: Commitment = 'confirmed'): Promise<Confirmation> {
+    return await confirmation(strategy, commitment, (of, options) => this.confirm(of, options), () => tryWeb3(this.#givenWeb3));
+  }
+
+  /**
+   * Runs `work` until it succeeds, at most `maxRetries` times, with jittered pauses; throws the last error itself. Invalid requests, failed simulations and
+   * the like are not repeated. `work` gets the pooled connection if it takes an argument. Sign outside of it.
+   */
+  async executeWithRetry<T>(work: (connection: Connection) => Promise<T> | T, maxRetries = 3, options: RetryOptions = {}): Promise<T> {
+    if (typeof work !== 'function') throw invalidArgument('work', 'work must be a function');
+    this.#mustBeOpen();
+    const run = (): Promise<T> | T => (work.length === 0 ? (work as () => Promise<T> | T)() : work(this.getConnection()));
+    return await executeWithRetry(run, maxRetries, options, this.#logger);
+  }
+
+  /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
+  getConnection(): Connection {
+    const web3 = loadWeb3(this.#givenWeb3);
+    this.#connection ??= pooledConnection(web3, { fetch: this.fetch, confirmTransaction: (s, c) => this.confirmTransaction(s as string, c as Commitment) }, this.#commitment);
+    return this.#connection;
+  }
+
+  /** What the pool is doing. */
+  getPoolStats(): PoolStats {
+    return JSON.parse(this.#lane.handle.stats()) as PoolStats;
+  }
+
+  /** Adds an endpoint and returns its name. */
+  addEndpoint(endpoint: string | EndpointOptions): string {
+    this.#mustBeOpen();
+    return unwrap(this.#lane.handle.addEndpoint(serialize(endpoint)));
+  }
+
+  /** Forgets every kept reply. */
+  clearCache(): void {
+    this.#lane.handle.clearCache();
+  }
+
+  /** Refuses new calls and lets those in flight finish for `timeoutMs`, then closes. */
+  async drain(timeoutMs: number): Promise<CloseReport> {
+    const limit = check.milliseconds('timeoutMs', timeoutMs, 0);
+    this.#lane.flush();
+    this.#lane.keepAlive.acquire();
+    try {
+      const { drained, aborted } = await this.#lane.handle.close(limit);
+      return { drained, aborted };
+    } finally {
+      this.#lane.keepAlive.release();
+    }
+  }
+
+  /** Closes at once: calls in flight are rejected with `MOORING_CLOSED`. Idempotent. */
+  async close(): Promise<void> {
+    await this.drain(0);
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #blockhash(commitment: Commitment, options: CallOptions, cached: boolean): Promise<shape.BlockhashInfo> {
+    const operation = op.call('getLatestBlockhash', [{ commitment }], check.callOptions(options), cached);
+    return ((await this.#json(operation)) as shape.WithContext<shape.BlockhashInfo>).value;
+  }
+
+  async #read<T>(method: string, params: readonly unknown[], options: CallOptions): Promise<shape.WithContext<T>> {
+    return (await this.#json(op.call(method, params, check.callOptions(options), true))) as shape.WithContext<T>;
+  }
+
+  async #json(operation: Operation): Promise<unknown> {
+    const outcome = await this.#lane.run(operation);
+    if (isFailure(outcome)) throw readError(outcome, () => tryWeb3(this.#givenWeb3));
+    return JSON.parse(String(outcome)) as unknown;
+  }
+
+  async #track(bytes: Uint8Array, how: object, options: CallOptions): Promise<Tracked> {
+    const outcome = await this.#lane.run(op.track(bytes, how, check.callOptions(options)));
+    if (isFailure(outcome)) throw sendError(outcome, () => tryWeb3(this.#givenWeb3));
+    return JSON.parse(String(outcome)) as Tracked;
+  }
+
+  #mustBeOpen(): void {
+    if (this.#closed) throw check.closed();
+  }
+}
+
+export { ConnectionPool as SolanaConnectionPool };

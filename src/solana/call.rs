@@ -1,0 +1,144 @@
+//! One call from the outside: checked, counted, cached, shared, under one deadline, cancellable. The attempts are `attempt.rs`.
+
+use super::error::PoolError;
+use super::method::Lifetime;
+use super::pool::Pool;
+use super::request::Prepared;
+use bytes::Bytes;
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// What a caller wants of one call.
+#[derive(Debug, Clone, Default)]
+pub struct CallOptions {
+    /// For the whole call. Default: the pool's.
+    pub deadline: Option<Duration>,
+    /// Whether a kept reply will do, and whether the reply is kept.
+    pub cached: bool,
+    /// Fires when the caller gives up.
+    pub cancel: CancellationToken,
+}
+
+/// A JSON-RPC call.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Method name.
+    pub method: &'a str,
+    /// Parameters as JSON array text; empty for none.
+    pub params: &'a str,
+}
+
+/// How far a call is; shared with those who wait for it.
+#[derive(Debug, Default)]
+pub struct Progress {
+    attempts: AtomicU32,
+    maybe_executed: AtomicBool,
+}
+
+impl Progress {
+    /// One more attempt begins: bytes may leave.
+    pub fn begin_attempt(&self) {
+        self.attempts.fetch_add(1, Ordering::Relaxed);
+        self.maybe_executed.store(true, Ordering::Relaxed);
+    }
+
+    /// The attempts so far are known not to have been executed.
+    pub fn not_executed(&self) {
+        self.maybe_executed.store(false, Ordering::Relaxed);
+    }
+
+    fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    fn maybe_executed(&self) -> bool {
+        self.maybe_executed.load(Ordering::Relaxed)
+    }
+}
+
+impl Pool {
+    /// Makes a JSON-RPC call and returns the text of its `result`.
+    pub async fn call(self: &Arc<Self>, call: Call<'_>, options: CallOptions) -> Result<Bytes, PoolError> {
+        let running = self.enter()?;
+        let result = self.call_within(call, options).await;
+        drop(running);
+        result
+    }
+
+    /// A call that is part of one that has entered: it goes on while the pool drains.
+    pub(super) async fn call_within(self: &Arc<Self>, call: Call<'_>, options: CallOptions) -> Result<Bytes, PoolError> {
+        self.run(Prepared::new(call.method, call.params, self.options.commitment)?, options).await
+    }
+
+    /// Makes a prepared call, as part of one that has entered.
+    pub(super) async fn run(self: &Arc<Self>, prepared: Prepared, options: CallOptions) -> Result<Bytes, PoolError> {
+        let started = Instant::now();
+        let deadline = started + options.deadline.unwrap_or(self.options.deadline);
+        let progress = Mutex::new(Arc::<Progress>::default());
+        let seen = || Arc::clone(&progress.lock().unwrap_or_else(PoisonError::into_inner));
+        tokio::select! {
+            biased;
+            result = self.answer(prepared, &options, deadline, &progress) => result,
+            () = options.cancel.cancelled() => Err(self.interrupted(&seen())),
+            () = self.stop.cancelled() => Err(self.interrupted(&seen())),
+            () = tokio::time::sleep_until(deadline) => Err(PoolError::Deadline {
+                elapsed: started.elapsed(),
+                attempts: seen().attempts(),
+                maybe_executed: seen().maybe_executed(),
+            }),
+        }
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        options: &CallOptions,
+        deadline: Instant,
+        progress: &Mutex<Arc<Progress>>,
+    ) -> Result<Bytes, PoolError> {
+        let lifetime = options.cached.then(|| self.lifetime(prepared.method.lifetime)).unwrap_or_default();
+        if !prepared.method.shared {
+            let own = Arc::clone(&progress.lock().unwrap_or_else(PoisonError::into_inner));
+            return self.attempts(&prepared, deadline, &own).await;
+        }
+        let key = prepared.key();
+        if !lifetime.is_zero()
+            && let Some(kept) = self.cache.get(&key)
+        {
+            return Ok(kept);
+        }
+        // A read begun after a send of this pool must not get the answer of a question asked before it.
+        let flight_key = [&key[..], &self.generation().to_le_bytes()].concat().into();
+        let deadline = deadline.max(Instant::now() + self.options.deadline);
+        let pool = Arc::clone(self);
+        let seat = self.flights.board(flight_key, move |progress| async move {
+            let result = pool.attempts(&prepared, deadline, &progress).await?;
+            pool.cache.put(key, &result, lifetime);
+            Ok(result)
+        });
+        *progress.lock().unwrap_or_else(PoisonError::into_inner) = Arc::clone(&seat.progress);
+        seat.land().await
+    }
+
+    fn interrupted(&self, progress: &Progress) -> PoolError {
+        if self.stop.is_cancelled() {
+            return PoolError::Closed { state: "closed" };
+        }
+        PoolError::Aborted { maybe_executed: progress.maybe_executed() }
+    }
+
+    /// How long replies of this kind are kept.
+    pub(super) fn lifetime(&self, kind: Option<Lifetime>) -> Duration {
+        let ttl = &self.options.ttl;
+        match kind {
+            Some(Lifetime::Balance) => ttl.balance,
+            Some(Lifetime::Blockhash) => ttl.blockhash,
+            Some(Lifetime::Account) => ttl.account,
+            Some(Lifetime::Status) => ttl.status,
+            None => Duration::ZERO,
+        }
+    }
+}

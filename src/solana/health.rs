@@ -1,0 +1,111 @@
+//! Slots of endpoints and their probes: who lags, who came back.
+//!
+//! Slots are read out of normal replies; an endpoint without a fresh one is asked. Probes take tokens of the pool's limiter, never wait for them, and stop when
+//! the pool has been idle for a minute. `getHealth` is not asked: nodes thousands of slots behind were seen answering `ok`.
+
+use super::endpoint::{Endpoint, SlotReport};
+use super::error::AttemptError;
+use super::method::Class;
+use super::pool::Pool;
+use super::reply;
+use super::request::Prepared;
+use super::slot::{Commitment, best};
+use bytes::Bytes;
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+
+const TICK: Duration = Duration::from_millis(100);
+const PROBE_LIMIT: Duration = Duration::from_secs(1);
+const IDLE: Duration = Duration::from_secs(60);
+
+impl Pool {
+    /// Starts the prober unless it runs. Call inside the runtime.
+    pub(super) fn ensure_prober(self: Arc<Self>) {
+        if self.prober_runs.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        drop(tokio::spawn(async move {
+            loop {
+                tokio::select! {
+                    () = self.stop.cancelled() => return,
+                    () = tokio::time::sleep(TICK) => {}
+                }
+                let last = *self.last_use.lock().unwrap_or_else(PoisonError::into_inner);
+                if last.is_none_or(|at| at.elapsed() > IDLE) {
+                    self.prober_runs.store(false, Ordering::Release);
+                    return;
+                }
+                self.probe_due();
+            }
+        }));
+    }
+
+    fn probe_due(self: &Arc<Self>) {
+        let now = Instant::now();
+        let endpoints = self.endpoints.load_full();
+        for endpoint in endpoints.iter() {
+            if !endpoint.is_due(now, self.options.probe_interval, endpoints.len()) {
+                continue;
+            }
+            if !self.take_token_now(Class::Read) {
+                endpoint.facts().breaker.release_probe();
+                return;
+            }
+            let (pool, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
+            drop(tokio::spawn(async move {
+                let Ok(call) = Prepared::new("getSlot", "", Commitment::Processed) else { return };
+                tokio::select! {
+                    _ = pool.attempt(&endpoint, &call, PROBE_LIMIT) => {}
+                    () = pool.stop.cancelled() => {}
+                }
+                // A 429 says neither good nor bad: the next tick may probe again after the pause.
+                endpoint.facts().breaker.release_probe();
+            }));
+        }
+    }
+
+    /// Remembers the slot that a reply tells.
+    pub(super) fn harvest_slot(&self, endpoint: &Endpoint, call: &Prepared, result: &Result<Bytes, AttemptError>) {
+        let slot = match result {
+            Ok(result) if call.name == "getSlot" => reply::number(result),
+            Ok(result) => reply::context_slot(result),
+            Err(AttemptError::Rpc(refusal)) if refusal.code == -32016 => context_slot_of(&refusal.body),
+            Err(_) => None,
+        };
+        let Some(slot) = slot else { return };
+        if let (Ok(result), "getLatestBlockhash") = (result, call.name.as_str()) {
+            self.remember_blockhash(result, slot);
+        }
+        let endpoints = self.endpoints.load();
+        let others = endpoints.iter().filter(|other| other.name != endpoint.name);
+        let mut slots: Vec<u64> =
+            others.filter_map(|other| other.facts().slots.get(call.commitment).map(|report| report.slot)).collect();
+        slots.push(slot);
+        let lag = best(&slots).unwrap_or(slot).saturating_sub(slot);
+        *endpoint.facts().slots.get_mut(call.commitment) = Some(SlotReport { slot, lag, at: Instant::now() });
+    }
+}
+
+impl Endpoint {
+    /// Whether it should be asked now: its breaker may close again, or its slot is old and there is another one to compare it with.
+    fn is_due(&self, now: Instant, interval: Duration, endpoints: usize) -> bool {
+        let mut facts = self.facts();
+        if !facts.breaker.is_closed() {
+            return facts.breaker.claim_probe(now);
+        }
+        let fresh = facts.slots.get(Commitment::Processed).is_some_and(|report| now.duration_since(report.at) < interval);
+        let asked = facts.last_probe.is_some_and(|at| now.duration_since(at) < interval);
+        let due = endpoints > 1 && !fresh && !asked && !facts.is_paused(now);
+        if due {
+            facts.last_probe = Some(now);
+        }
+        due
+    }
+}
+
+fn context_slot_of(body: &[u8]) -> Option<u64> {
+    let at = memchr::memmem::find(body, b"\"contextSlot\":")?;
+    reply::number(body.get(at + 14..)?)
+}

@@ -1,0 +1,295 @@
+//! Options of a pool: the only place where they are validated and where their defaults stand. They arrive as the JSON text of the caller's object.
+
+use super::error::PoolError;
+use super::slot::Commitment;
+use crate::error::Endpoint as Uri;
+use serde_json::{Map, Value};
+use std::time::Duration;
+
+type Object = Map<String, Value>;
+
+/// How long replies are kept, per kind. Zero switches a kind off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CacheTtl {
+    /// Balances, token balances and parsed token accounts. Default 1000 ms.
+    pub balance: Duration,
+    /// Blockhashes. Default 2000 ms.
+    pub blockhash: Duration,
+    /// Accounts. Default 1000 ms.
+    pub account: Duration,
+    /// Signature statuses. Default 500 ms.
+    pub status: Duration,
+}
+
+/// One endpoint as configured. Its debug form shows no URL path, query or header.
+#[derive(Clone)]
+pub struct EndpointOptions {
+    /// The whole URL with its secrets.
+    pub url: Uri,
+    /// The name for logs and metrics. Default: host and port.
+    pub name: Option<String>,
+    /// Headers of every request, such as `authorization`.
+    pub headers: Vec<(String, String)>,
+    /// Share of traffic relative to others. Default 1.
+    pub weight: f64,
+    /// Lower tiers are used first. Default 0.
+    pub tier: u32,
+    /// Reads a second on this endpoint alone.
+    pub reads_per_second: Option<f64>,
+    /// Sends a second on this endpoint alone.
+    pub sends_per_second: Option<f64>,
+}
+
+impl std::fmt::Debug for EndpointOptions {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("EndpointOptions").field("url", &self.url).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Options of a pool.
+#[derive(Debug, Clone)]
+pub struct PoolOptions {
+    /// May be empty; more can be added later.
+    pub endpoints: Vec<EndpointOptions>,
+    /// Reads a second, whole pool. Default 100.
+    pub reads_per_second: f64,
+    /// Sends a second, whole pool, counted apart. Default 10.
+    pub sends_per_second: f64,
+    /// Lifetimes of cached replies.
+    pub ttl: CacheTtl,
+    /// For reads without a commitment of their own, and preflight. Default `processed`.
+    pub commitment: Commitment,
+    /// For a whole call, all attempts included. Default 30 s.
+    pub deadline: Duration,
+    /// Attempts of a read. Default 3.
+    pub read_attempts: u32,
+    /// Attempts of a send, identical bytes each. Default 2.
+    pub send_attempts: u32,
+    /// Slots a node may be behind the best one. Default 20.
+    pub max_slot_lag: u64,
+    /// Bytes the cache may hold. Default 64 MiB.
+    pub cache_max_bytes: u64,
+    /// Calls that may wait per class. Default 10 000.
+    pub queue_max: u32,
+    /// Requests in flight per endpoint. Default 64.
+    pub max_sockets: u32,
+    /// How often an endpoint without a fresh slot is asked for one. Default 2 s.
+    pub probe_interval: Duration,
+}
+
+const NAMES: [&str; 13] = [
+    "endpoints",
+    "maxRequestsPerSecond",
+    "maxTransactionsPerSecond",
+    "cacheConfig",
+    "commitment",
+    "deadlineMs",
+    "readAttempts",
+    "sendAttempts",
+    "maxSlotLag",
+    "cacheMaxBytes",
+    "queueMax",
+    "maxSocketsPerEndpoint",
+    "probeIntervalMs",
+];
+const MAX_ENDPOINTS: usize = 256;
+const MAX_URL: usize = 4096;
+const MAX_MILLIS: f64 = 2_147_483_647.0;
+
+impl PoolOptions {
+    /// Reads the caller's object.
+    pub fn from_json(text: &str) -> Result<Self, PoolError> {
+        let value: Value = serde_json::from_str(text).map_err(|_| bad("options", "options must be an object"))?;
+        let object = value.as_object().ok_or_else(|| bad("options", "options must be an object"))?;
+        refuse_unknown(object, &NAMES, "")?;
+        Ok(Self {
+            endpoints: endpoints(object)?,
+            reads_per_second: number(object, "maxRequestsPerSecond", (0.01, 1e6), 100.0)?,
+            sends_per_second: number(object, "maxTransactionsPerSecond", (0.01, 1e6), 10.0)?,
+            ttl: cache_ttl(object)?,
+            commitment: commitment(object)?,
+            deadline: millis(object, "deadlineMs", 1.0, 30_000.0)?,
+            read_attempts: integer(object, "readAttempts", (1, 20), 3)?,
+            send_attempts: integer(object, "sendAttempts", (1, 20), 2)?,
+            max_slot_lag: u64::from(integer(object, "maxSlotLag", (1, 1_000_000), 20)?),
+            cache_max_bytes: u64::from(integer(object, "cacheMaxBytes", (0, u32::MAX), 64 * 1024 * 1024)?),
+            queue_max: integer(object, "queueMax", (1, 10_000_000), 10_000)?,
+            max_sockets: integer(object, "maxSocketsPerEndpoint", (1, 10_000), 64)?,
+            probe_interval: millis(object, "probeIntervalMs", 10.0, 2_000.0)?,
+        })
+    }
+}
+
+impl EndpointOptions {
+    /// Reads a URL, or an object with one.
+    pub fn from_value(value: &Value) -> Result<Self, PoolError> {
+        let empty = Object::new();
+        let (url, object) = match value {
+            Value::String(url) => (Some(url.as_str()), &empty),
+            Value::Object(object) => (object.get("url").and_then(Value::as_str), object),
+            _ => (None, &empty),
+        };
+        let url = url.ok_or_else(|| bad("endpoints", "endpoint must be a url or an object with a url"))?;
+        refuse_unknown(object, &["url", "name", "headers", "weight", "tier", "limits"], "endpoints.")?;
+        let limits = object_in(object, "limits")?.unwrap_or(&empty);
+        refuse_unknown(limits, &["read", "send"], "endpoints.limits.")?;
+        let name = match object.get("name") {
+            None | Some(Value::Null) => None,
+            Some(Value::String(name)) if !name.is_empty() && name.len() <= 100 => Some(name.clone()),
+            Some(_) => return Err(bad("endpoints.name", "endpoint name must be a text of 1 to 100 characters")),
+        };
+        Ok(Self {
+            url: checked_url(url)?,
+            name,
+            headers: headers(object)?,
+            weight: number(object, "weight", (0.001, 1000.0), 1.0)?,
+            tier: integer(object, "tier", (0, 1000), 0)?,
+            reads_per_second: optional(limits, "read")?,
+            sends_per_second: optional(limits, "send")?,
+        })
+    }
+}
+
+fn bad(option: &str, message: impl Into<String>) -> PoolError {
+    PoolError::Config { option: option.to_owned(), message: message.into() }
+}
+
+fn refuse_unknown(object: &Object, names: &[&str], prefix: &str) -> Result<(), PoolError> {
+    match object.keys().find(|key| !names.contains(&key.as_str())) {
+        None => Ok(()),
+        Some(key) => Err(bad(&format!("{prefix}{key}"), format!("unknown option {prefix}{key}"))),
+    }
+}
+
+fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
+    object.get(name).filter(|value| !value.is_null())
+}
+
+fn number(object: &Object, name: &str, (min, max): (f64, f64), default: f64) -> Result<f64, PoolError> {
+    let Some(value) = present(object, name) else { return Ok(default) };
+    let number = value.as_f64().filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| bad(name, format!("{name} must be a number between {min} and {max}")))
+}
+
+fn optional(object: &Object, name: &str) -> Result<Option<f64>, PoolError> {
+    let range = (0.01, 1e6);
+    present(object, name).map(|_| number(object, name, range, 0.0)).transpose()
+}
+
+fn integer(object: &Object, name: &str, (min, max): (u32, u32), default: u32) -> Result<u32, PoolError> {
+    let Some(value) = present(object, name) else { return Ok(default) };
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    let number = number.filter(|number| (min..=max).contains(number));
+    number.ok_or_else(|| bad(name, format!("{name} must be a whole number between {min} and {max}")))
+}
+
+fn millis(object: &Object, name: &str, min: f64, default: f64) -> Result<Duration, PoolError> {
+    Ok(Duration::from_secs_f64(number(object, name, (min, MAX_MILLIS), default)? / 1000.0))
+}
+
+fn object_in<'a>(object: &'a Object, name: &str) -> Result<Option<&'a Object>, PoolError> {
+    let Some(value) = present(object, name) else { return Ok(None) };
+    value.as_object().map(Some).ok_or_else(|| bad(name, format!("{name} must be an object")))
+}
+
+fn cache_ttl(object: &Object) -> Result<CacheTtl, PoolError> {
+    let empty = Object::new();
+    let config = object_in(object, "cacheConfig")?.unwrap_or(&empty);
+    refuse_unknown(config, &["balanceTTL", "blockhashTTL", "accountInfoTTL", "signatureStatusTTL"], "cacheConfig.")?;
+    Ok(CacheTtl {
+        balance: millis(config, "balanceTTL", 0.0, 1000.0)?,
+        blockhash: millis(config, "blockhashTTL", 0.0, 2000.0)?,
+        account: millis(config, "accountInfoTTL", 0.0, 1000.0)?,
+        status: millis(config, "signatureStatusTTL", 0.0, 500.0)?,
+    })
+}
+
+fn commitment(object: &Object) -> Result<Commitment, PoolError> {
+    let Some(value) = present(object, "commitment") else { return Ok(Commitment::Processed) };
+    let parsed = value.as_str().and_then(Commitment::parse);
+    parsed.ok_or_else(|| bad("commitment", "commitment must be processed, confirmed or finalized"))
+}
+
+fn endpoints(object: &Object) -> Result<Vec<EndpointOptions>, PoolError> {
+    let Some(value) = present(object, "endpoints") else { return Ok(Vec::new()) };
+    let list = value.as_array().ok_or_else(|| bad("endpoints", "endpoints must be an array"))?;
+    if list.len() > MAX_ENDPOINTS {
+        return Err(bad("endpoints", format!("endpoints must not hold more than {MAX_ENDPOINTS} entries")));
+    }
+    list.iter().map(EndpointOptions::from_value).collect()
+}
+
+/// The message never quotes the URL: it may hold a key.
+fn checked_url(url: &str) -> Result<Uri, PoolError> {
+    let wrong = || bad("endpoints", "endpoint url must be an absolute http or https url");
+    if url.len() > MAX_URL {
+        return Err(wrong());
+    }
+    let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
+    let scheme_fits = matches!(uri.scheme_str(), Some("http" | "https"));
+    if !scheme_fits || uri.host().is_none_or(str::is_empty) {
+        return Err(wrong());
+    }
+    Ok(Uri::new(url))
+}
+
+fn headers(object: &Object) -> Result<Vec<(String, String)>, PoolError> {
+    let Some(headers) = object_in(object, "headers")? else { return Ok(Vec::new()) };
+    let parse = |(name, value): (&String, &Value)| {
+        let text = value.as_str().filter(|text| hyper::header::HeaderValue::from_str(text).is_ok());
+        let fits = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok();
+        match text {
+            Some(text) if fits => Ok((name.clone(), text.to_owned())),
+            _ => Err(bad("endpoints.headers", "endpoint headers must be valid http header names and texts")),
+        }
+    };
+    headers.iter().map(parse).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::PoolOptions;
+    use crate::solana::error::PoolError;
+    use crate::solana::slot::Commitment;
+    use std::time::Duration;
+
+    fn option_of(text: &str) -> String {
+        match PoolOptions::from_json(text) {
+            Err(PoolError::Config { option, message }) => {
+                assert!(!message.contains("SECRET"), "{message}");
+                option
+            }
+            other => panic!("expected a configuration error, got {other:?}"),
+        }
+    }
+
+    #[test]
+    fn fills_in_the_documented_defaults() {
+        let options = PoolOptions::from_json("{}").unwrap();
+        assert!((options.reads_per_second - 100.0).abs() < 1e-9 && (options.sends_per_second - 10.0).abs() < 1e-9);
+        assert_eq!((options.read_attempts, options.send_attempts), (3, 2));
+        assert_eq!(options.commitment, Commitment::Processed);
+        assert_eq!(options.ttl.status, Duration::from_millis(500));
+        assert_eq!(options.deadline, Duration::from_secs(30));
+    }
+
+    #[test]
+    fn merges_a_partial_cache_configuration() {
+        let options = PoolOptions::from_json(r#"{"cacheConfig":{"balanceTTL":0}}"#).unwrap();
+        assert_eq!(options.ttl.balance, Duration::ZERO);
+        assert_eq!(options.ttl.blockhash, Duration::from_secs(2));
+    }
+
+    #[test]
+    fn names_the_option_that_is_wrong_and_never_quotes_a_url() {
+        assert_eq!(option_of(r#"{"nope":1}"#), "nope");
+        assert_eq!(option_of(r#"{"maxRequestsPerSecond":-1}"#), "maxRequestsPerSecond");
+        assert_eq!(option_of(r#"{"readAttempts":1.5}"#), "readAttempts");
+        assert_eq!(option_of(r#"{"commitment":"max"}"#), "commitment");
+        assert_eq!(option_of(r#"{"endpoints":["ftp://h/SECRET"]}"#), "endpoints");
+        assert_eq!(option_of(r#"{"endpoints":["SECRET"]}"#), "endpoints");
+        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wight":1}]}"#), "endpoints.wight");
+        assert_eq!(option_of(r#"{"cacheConfig":{"x":1}}"#), "cacheConfig.x");
+        assert_eq!(option_of("[]"), "options");
+    }
+}

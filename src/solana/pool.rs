@@ -1,0 +1,298 @@
+//! The pool: endpoints, limits, cache and lifecycle. Calls are `call.rs` and `attempt.rs`.
+
+use super::cache::Cache;
+use super::endpoint::Endpoint;
+use super::error::PoolError;
+use super::flight::Flights;
+use super::method::Class;
+use super::options::{EndpointOptions, PoolOptions};
+use super::rate_limit::Gcra;
+use super::stats::Starts;
+use super::status::Statuses;
+use super::transport::Transport;
+use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, State, StateCell};
+use crate::observe::EventSink;
+use crate::retry::{Budget, BudgetOptions, Deadline};
+use arc_swap::ArcSwap;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use tokio::sync::Notify;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// A pool of RPC endpoints.
+pub struct Pool {
+    pub(super) options: PoolOptions,
+    /// Grows, never shrinks: a position names an endpoint for ever.
+    pub(super) endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
+    pub(super) cache: Cache,
+    pub(super) flights: Arc<Flights>,
+    pub(super) statuses: Statuses,
+    pub(super) budget: Budget,
+    pub(super) events: Arc<dyn EventSink>,
+    pub(super) next_id: AtomicU64,
+    pub(super) last_winner: AtomicUsize,
+    /// Fires when the pool closes.
+    pub(super) stop: CancellationToken,
+    pub(super) reads: Limit,
+    pub(super) sends: Limit,
+    pub(super) prober_runs: AtomicBool,
+    pub(super) last_use: Mutex<Option<Instant>>,
+    me: Weak<Self>,
+    generation: AtomicU64,
+    transport: Mutex<Option<Transport>>,
+    state: StateCell,
+    calls: AtomicU32,
+    settled: Notify,
+    closed: CancellationToken,
+}
+
+/// The limiter of one class and those who wait for it.
+pub(super) struct Limit {
+    limiter: Mutex<Gcra>,
+    pub(super) waiting: AtomicU32,
+    pub(super) starts: Mutex<Starts>,
+}
+
+/// A call that runs; dropping it ends the count.
+pub(super) struct Entered<'a>(&'a Pool);
+
+impl Drop for Entered<'_> {
+    fn drop(&mut self) {
+        if self.0.calls.fetch_sub(1, Ordering::AcqRel) == 1 {
+            self.0.settled.notify_waiters();
+        }
+    }
+}
+
+/// One waiting caller; dropping it ends the count.
+struct Waiting<'a>(&'a AtomicU32);
+
+impl Drop for Waiting<'_> {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Limit {
+    fn new(per_second: f64) -> Self {
+        Self { limiter: Mutex::new(Gcra::new(per_second)), waiting: AtomicU32::new(0), starts: Mutex::default() }
+    }
+
+    fn limiter(&self) -> MutexGuard<'_, Gcra> {
+        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn count_start(&self) {
+        self.starts.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
+    }
+}
+
+impl Pool {
+    /// A pool with its configured endpoints. Opens no socket and starts no task before the first call.
+    pub fn new(options: PoolOptions, events: Arc<dyn EventSink>) -> Arc<Self> {
+        let pool = Arc::new_cyclic(|me| Self {
+            endpoints: ArcSwap::default(),
+            cache: Cache::new(options.cache_max_bytes),
+            flights: Arc::default(),
+            statuses: Statuses::default(),
+            budget: Budget::new(BudgetOptions::default()),
+            events,
+            next_id: AtomicU64::new(1),
+            last_winner: AtomicUsize::new(usize::MAX),
+            stop: CancellationToken::new(),
+            reads: Limit::new(options.reads_per_second),
+            sends: Limit::new(options.sends_per_second),
+            prober_runs: AtomicBool::new(false),
+            last_use: Mutex::default(),
+            me: Weak::clone(me),
+            generation: AtomicU64::new(0),
+            transport: Mutex::new(Some(Transport::new())),
+            state: StateCell::default(),
+            calls: AtomicU32::new(0),
+            settled: Notify::new(),
+            closed: CancellationToken::new(),
+            options,
+        });
+        for endpoint in &pool.options.endpoints {
+            pool.add_endpoint(endpoint);
+        }
+        pool.state.advance(State::Ready);
+        pool
+    }
+
+    /// Adds an endpoint and returns its name.
+    pub fn add_endpoint(&self, options: &EndpointOptions) -> String {
+        let mut name = String::new();
+        self.endpoints.rcu(|endpoints| {
+            let taken: Vec<_> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+            let endpoint = Endpoint::new(options, self.options.max_sockets, &taken);
+            name.clone_from(&endpoint.name);
+            let mut more = Vec::clone(endpoints);
+            more.push(Arc::new(endpoint));
+            more
+        });
+        name
+    }
+
+    /// Forgets every kept reply.
+    pub fn clear_cache(&self) {
+        self.cache.clear();
+    }
+
+    /// Resolves when the pool has closed.
+    pub async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    /// The token that fires when the pool closes.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// The client for attempts; `None` once closed.
+    pub(super) fn transport(&self) -> Option<Transport> {
+        self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Counts the sends of this pool: reads before and after one do not share an answer.
+    pub(super) fn generation(&self) -> u64 {
+        self.generation.load(Ordering::Acquire)
+    }
+
+    /// A send begins or ends.
+    pub(super) fn next_generation(&self) {
+        self.generation.fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// A call begins.
+    pub(super) fn enter(&self) -> Result<Entered<'_>, PoolError> {
+        // Counted first, looked at second: a close that begins in between waits for this call or cuts it.
+        self.calls.fetch_add(1, Ordering::AcqRel);
+        let entered = Entered(self);
+        let state = self.state.get();
+        if state.refuses_work() {
+            return Err(PoolError::Closed { state: state.as_str() });
+        }
+        *self.last_use.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+        if let Some(pool) = self.me.upgrade() {
+            pool.ensure_prober();
+        }
+        Ok(entered)
+    }
+
+    fn limit(&self, class: Class) -> &Limit {
+        if class == Class::Send { &self.sends } else { &self.reads }
+    }
+
+    /// Waits for the pool's limiter. Refuses at once when too many wait or when the token would come too late.
+    pub(super) async fn take_token(&self, class: Class, deadline: Instant) -> Result<(), PoolError> {
+        let limit = self.limit(class);
+        let waiting = Waiting(&limit.waiting);
+        if limit.waiting.fetch_add(1, Ordering::AcqRel) >= self.options.queue_max {
+            return Err(PoolError::QueueFull { size: self.options.queue_max });
+        }
+        let now = Instant::now();
+        let reserved = limit.limiter().reserve(now, deadline);
+        let at = reserved.map_err(|at| PoolError::LocalLimit { retry_after: at.duration_since(now) })?;
+        if at > now {
+            tokio::time::sleep_until(at).await;
+        }
+        drop(waiting);
+        limit.count_start();
+        Ok(())
+    }
+
+    /// Takes a token only if one is there.
+    pub(super) fn take_token_now(&self, class: Class) -> bool {
+        let (limit, now) = (self.limit(class), Instant::now());
+        let taken = limit.limiter().reserve(now, now).is_ok();
+        if taken {
+            limit.count_start();
+        }
+        taken
+    }
+
+    async fn wait_settled(&self) {
+        loop {
+            let settled = self.settled.notified();
+            if self.calls.load(Ordering::Acquire) == 0 {
+                return;
+            }
+            settled.await;
+        }
+    }
+
+    fn shut(&self) {
+        self.stop.cancel();
+        self.state.advance(State::Closed);
+        drop(self.transport.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.cache.clear();
+        self.closed.cancel();
+    }
+
+    async fn close_by(&self, deadline: Deadline) -> CloseSummary {
+        if !self.state.advance(State::Draining) {
+            self.closed.cancelled().await;
+            return CloseSummary::default();
+        }
+        let before = self.calls.load(Ordering::Acquire);
+        tokio::select! {
+            () = self.wait_settled() => {}
+            () = deadline.passed() => {}
+            () = self.stop.cancelled() => {}
+        }
+        let aborted = self.calls.load(Ordering::Acquire);
+        self.stop.cancel();
+        self.wait_settled().await;
+        self.shut();
+        CloseSummary { drained: before.saturating_sub(aborted), aborted }
+    }
+}
+
+impl Managed for Pool {
+    fn kind(&self) -> Kind {
+        Kind::Solana
+    }
+
+    fn name(&self) -> String {
+        let endpoints = self.endpoints.load();
+        let names: Vec<_> = endpoints.iter().take(4).map(|endpoint| endpoint.name.as_str()).collect();
+        names.join(",")
+    }
+
+    fn state(&self) -> State {
+        self.state.get()
+    }
+
+    fn in_flight(&self) -> u32 {
+        self.calls.load(Ordering::Acquire)
+    }
+
+    fn drain(&self, deadline: Deadline) -> CloseFuture {
+        let pool = self.me.upgrade();
+        Box::pin(async move {
+            let Some(pool) = pool else { return CloseSummary::default() };
+            let before = pool.in_flight();
+            tokio::select! {
+                () = pool.wait_settled() => {}
+                () = deadline.passed() => {}
+            }
+            CloseSummary { drained: before.saturating_sub(pool.in_flight()), aborted: 0 }
+        })
+    }
+
+    fn close(&self, deadline: Deadline) -> CloseFuture {
+        let pool = self.me.upgrade();
+        Box::pin(async move {
+            match pool {
+                Some(pool) => pool.close_by(deadline).await,
+                None => CloseSummary::default(),
+            }
+        })
+    }
+
+    fn abandon(&self) {
+        self.shut();
+    }
+}

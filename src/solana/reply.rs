@@ -1,0 +1,126 @@
+//! The reply side of the envelope. A reply counts only when it is one complete JSON value with our id: that catches truncation and crossed replies.
+//! The result stays a slice of what was received.
+
+use super::error::{AttemptError, RpcRefusal};
+use bytes::Bytes;
+use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
+
+/// How far into a result the slot of its context is looked for.
+const CONTEXT_HEAD: usize = 256;
+
+#[derive(Deserialize)]
+struct Wire<'a> {
+    #[serde(borrow, default, deserialize_with = "given")]
+    id: Option<&'a RawValue>,
+    #[serde(borrow, default, deserialize_with = "given")]
+    result: Option<&'a RawValue>,
+    #[serde(borrow, default)]
+    error: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct WireError {
+    code: i64,
+    #[serde(default)]
+    message: String,
+}
+
+/// A `null` that was given is a value.
+fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
+}
+
+/// The `result` of a reply to request `id`, as a slice of `body`.
+pub fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptError> {
+    let garbled = |detail: &str| AttemptError::Garbled { detail: detail.to_owned() };
+    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| {
+        garbled(if error.is_eof() { "reply is cut short" } else { "reply is not a JSON-RPC object" })
+    })?;
+    if let Some(error) = wire.error {
+        // An error may come with id null, when the node could not read the request.
+        let raw = body.slice_ref(error.get().as_bytes());
+        let parsed: WireError =
+            serde_json::from_slice(&raw).map_err(|_| garbled("reply has an error without a code"))?;
+        return Err(AttemptError::Rpc(RpcRefusal { code: parsed.code, message: parsed.message, body: raw }));
+    }
+    if wire.id.is_none_or(|raw| raw.get() != id.to_string()) {
+        return Err(garbled("reply has another id"));
+    }
+    let result = wire.result.ok_or_else(|| garbled("reply has neither result nor error"))?;
+    Ok(body.slice_ref(result.get().as_bytes()))
+}
+
+/// The error inside a body that came with a bad HTTP status, if there is one.
+pub fn read_error(body: &Bytes) -> Option<RpcRefusal> {
+    match read(body, 0) {
+        Err(AttemptError::Rpc(refusal)) => Some(refusal),
+        _ => None,
+    }
+}
+
+/// The slot in `{"context":{..,"slot":N}..}`, looked for in the head of a result only.
+pub fn context_slot(result: &[u8]) -> Option<u64> {
+    let head = result.get(..result.len().min(CONTEXT_HEAD))?;
+    if !head.starts_with(b"{\"context\"") {
+        return None;
+    }
+    let at = memchr::memmem::find(head, b"\"slot\":")?;
+    number(head.get(at + 7..)?)
+}
+
+/// The digits at the start of `text`.
+pub fn number(text: &[u8]) -> Option<u64> {
+    let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
+    std::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{context_slot, read};
+    use crate::solana::error::AttemptError;
+    use bytes::Bytes;
+    use proptest::prelude::*;
+
+    const WHOLE: &str = r#"{"jsonrpc":"2.0","result":{"context":{"apiVersion":"2","slot":77},"value":5},"id":12}"#;
+
+    #[test]
+    fn cuts_the_result_out_without_copying() {
+        let body = Bytes::from_static(WHOLE.as_bytes());
+        let result = read(&body, 12).unwrap();
+        assert_eq!(&result[..], br#"{"context":{"apiVersion":"2","slot":77},"value":5}"#);
+        assert_eq!(context_slot(&result), Some(77));
+        assert_eq!(&read(&Bytes::from_static(br#"{"id":1,"result":null}"#), 1).unwrap()[..], b"null");
+    }
+
+    #[test]
+    fn refuses_crossed_and_empty_replies_and_keeps_the_error_object() {
+        let body = |text: &'static str| Bytes::from_static(text.as_bytes());
+        assert!(matches!(read(&body(WHOLE), 13), Err(AttemptError::Garbled { .. })));
+        assert!(matches!(read(&body(r#"{"id":1}"#), 1), Err(AttemptError::Garbled { .. })));
+        assert!(matches!(read(&body("<html>"), 1), Err(AttemptError::Garbled { .. })));
+        let Err(AttemptError::Rpc(refusal)) =
+            read(&body(r#"{"id":null,"error":{"code":-32602,"message":"no","data":[1]}}"#), 1)
+        else {
+            panic!("expected the node's error");
+        };
+        assert_eq!((refusal.code, refusal.message.as_str()), (-32602, "no"));
+        assert_eq!(&refusal.body[..], br#"{"code":-32602,"message":"no","data":[1]}"#);
+    }
+
+    proptest! {
+        #[test]
+        fn every_truncation_is_noticed(cut in 0..WHOLE.len()) {
+            let body = Bytes::copy_from_slice(&WHOLE.as_bytes()[..cut]);
+            let noticed = matches!(read(&body, 12), Err(AttemptError::Garbled { .. }));
+            prop_assert!(noticed);
+        }
+
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+            let body = Bytes::from(bytes);
+            drop(read(&body, 1));
+            context_slot(&body);
+        }
+    }
+}
