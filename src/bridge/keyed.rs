@@ -47,8 +47,9 @@ impl KeyedLane {
 
     /// Settles an operation that was refused before it started, or ends a started one.
     pub(crate) fn settle(&self, id: u32, outcome: Outcome) {
-        self.running().remove(&id);
+        // Queued first: when nothing is in flight any more, everything can be drained.
         self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
+        self.running().remove(&id);
     }
 
     /// Asks one operation to end; it settles with what its room decides.
