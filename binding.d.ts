@@ -41,6 +41,62 @@ export declare class MongoHandle {
   release(): void
 }
 
+/** One Redis client. Its stream ends with `release()`. */
+export declare class RedisWire {
+  /** Checks the options and makes a client in `wait`. Does no I/O. */
+  static open(optionsJson: string, wake: () => void): RedisWire | FailureRecord
+  /** Takes `commands` encoded commands in `out[0, length)`, eight integers each in `descriptors`. Copies before it returns. */
+  flush(out: Uint8Array, length: number, descriptors: Int32Array, commands: number): FailureRecord | null
+  /** Fills `meta` and `blob` with what has happened: the number of integers, 0 for nothing, -1 when `meta[0]` integers and `meta[1]` bytes are needed. */
+  drain(meta: Int32Array, blob: Uint8Array): number
+  /** A failure that tokens of the last drain speak of. */
+  failure(id: number): FailureRecord | null
+  /** Connects, unless it is connecting or connected. */
+  connect(): WireTransition | FailureRecord
+  /** Ends the connection; with `reconnect` the retry policy goes on afterwards. */
+  disconnect(reconnect: boolean): WireTransition | FailureRecord
+  /** The answer of the user's retry strategy for this generation; negative stops. */
+  answerRetry(generation: number, delayMs: number): WireTransition | FailureRecord
+  /** The answer of `reconnectOnError`: 0 the error stands, 1 reconnect, 2 reconnect and send again. */
+  answerReconnectOnError(seq: number, verdict: number): WireTransition | FailureRecord
+  /** Keeps the text of a script; commands name it by `id` (1 and up). */
+  registerScript(id: number, source: string): void
+  /** The name that the next handshake gives the connection. */
+  setConnectionName(name: string): void
+  /** The status now. */
+  status(): WireTransition
+  /** A look at it. */
+  stats(): WireStats
+  /** Ends for good within `deadline_ms`: waits for what is in flight (blocking commands excepted), then settles the rest. Never rejects. */
+  close(deadlineMs: number): Promise<WireCloseReport>
+  /** Drops the wake function and whatever is still open. */
+  release(): void
+}
+
+/** A pool of RPC endpoints. */
+export declare class SolanaPool {
+  /** Opens a pool; `wake` and `wake_feed` are called when there is something to drain. */
+  static open(options: string, wake: () => void, wakeFeed: () => void): SolanaPool | FailureRecord
+  /** Starts the operations in `buffer[0, length)`. */
+  submit(buffer: Uint8Array, length: number): FailureRecord | null
+  /** Fills `meta` with settled operations. */
+  drain(meta: Uint32Array): Batch
+  /** Hands events over. */
+  drainFeed(): FeedBatch
+  /** Asks one operation to end. */
+  cancel(id: number): void
+  /** What the pool says about itself, as JSON text. */
+  stats(): string
+  /** Adds an endpoint (a URL or an object, as JSON text) and returns its name. */
+  addEndpoint(endpoint: string): string | FailureRecord
+  /** Forgets every kept reply. */
+  clearCache(): void
+  /** Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest. */
+  close(deadlineMs: number): Promise<SolanaClosed>
+  /** Drops both thread-safe functions; nothing reaches JavaScript afterwards. */
+  release(): void
+}
+
 /**
  * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
  *
@@ -68,6 +124,9 @@ export interface CauseRecord {
   /** Its message, redacted. */
   message: string
 }
+
+/** Whether a JSON-RPC code, or an HTTP status, is worth another attempt: `never`, `once`, `elsewhere` or `after-slot`. */
+export declare function classifyRpcError(code?: number | undefined | null, status?: number | undefined | null): string
 
 /** What kind of failure an error is. */
 export type ErrorCode = 'MOORING_INVALID_ARGUMENT' | 'MOORING_INVALID_CONFIG' | 'MOORING_UNSUPPORTED_PLATFORM' | 'MOORING_CONNECT_FAILED' | 'MOORING_AUTH_FAILED' | 'MOORING_DISCONNECTED' | 'MOORING_TIMEOUT' | 'MOORING_POOL_EXHAUSTED' | 'MOORING_CLOSED' | 'MOORING_ABORTED' | 'MOORING_SERVER_ERROR' | 'MOORING_CONFLICT' | 'MOORING_UNKNOWN_COMMIT' | 'MOORING_RATE_LIMITED' | 'MOORING_NO_HEALTHY_ENDPOINT' | 'MOORING_PROTOCOL' | 'MOORING_INTERNAL'
@@ -151,4 +210,52 @@ export interface ShutdownPhase {
   drained: number
   /** Operations cut at the deadline. */
   aborted: number
+}
+
+/** What closing a pool did. */
+export interface SolanaClosed {
+  /** Calls that finished by themselves. */
+  drained: number
+  /** Calls cut at the deadline. */
+  aborted: number
+}
+
+/** How a close went. */
+export interface WireCloseReport {
+  /** Commands that were answered while it waited. */
+  drained: number
+  /** Commands that were cut. */
+  aborted: number
+}
+
+/** A look at a wire. */
+export interface WireStats {
+  /** The status. */
+  status: string
+  /** Connection epoch. */
+  generation: number
+  /** Failed attempts since the last success. */
+  retries: number
+  /** Commands sent without an answer. */
+  inFlight: number
+  /** Commands that wait to be sent. */
+  queued: number
+  /** Their bytes. */
+  queuedBytes: number
+  /** Channels, patterns and shard channels subscribed to. */
+  subscriptions: number
+  /** Bytes of replies that wait to be drained. */
+  backlog: number
+  /** The server's address, while connected over TCP. */
+  remoteAddress?: string
+  /** The server's port. */
+  remotePort?: number
+}
+
+/** The status after a synchronous call. */
+export interface WireTransition {
+  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end` or `monitoring`. */
+  status: string
+  /** Counts transitions: a status token with an older number is old news. */
+  number: number
 }
