@@ -4,12 +4,16 @@
  * Signing a transfer, and delivering signed bytes through the RPC pool. Signing happens here once per transfer; delivering never signs.
  */
 import { PublicKey, SystemProgram, TransactionInstruction, TransactionMessage, VersionedTransaction } from '@solana/web3.js';
+import type { Tracked } from 'mooring';
 import { pool } from '../jobs/db.js';
 import type { SealedKey, SignedTransfer } from '../models/index.js';
 import { base58 } from './base58.js';
 import { openKey } from './wallet-key.js';
 
 const MEMO_PROGRAM = new PublicKey('MemoSq4gqABAXKb96qnH8TysNcWxMyWCqXgDLGmfcHr');
+
+/** How long a refused transfer is looked for on chain. */
+const LOOK_MS = 3_000;
 
 /** What is to be signed. */
 export interface Payment {
@@ -43,10 +47,21 @@ export async function signTransfer({ wallet, to, lamports, memo }: Payment): Pro
 }
 
 /** Sends the bytes, again and again if need be, until they have landed or never will. Throws when neither is known. */
-export async function deliver({ bytes, lastValidBlockHeight }: SignedTransfer): Promise<Delivery> {
-  const { status, slot, err } = await pool.sendAndConfirm(Uint8Array.from(bytes), { lastValidBlockHeight });
-  if (status === 'landed' && slot !== undefined) return { status, slot };
+export async function deliver(signed: SignedTransfer): Promise<Delivery> {
+  const { status, slot, err } = await follow(signed);
+  if (status === 'landed' && slot !== null) return { status, slot };
   if (status === 'failed') return { status, error: JSON.stringify(err) };
   if (status === 'expired') return { status: 'failed', error: 'the blockhash expired before the transfer landed' };
-  throw new Error(`the outcome of the transfer is ${status}`);
+  throw new Error(`the outcome of transfer ${signed.signature} is ${status}`);
+}
+
+/** A refused send says nothing about an earlier one of the same bytes: unless the chain knows how they ended, the refusal is thrown and they stay open. */
+async function follow({ bytes, lastValidBlockHeight, signature }: SignedTransfer): Promise<Tracked> {
+  try {
+    return await pool.sendAndConfirm(Uint8Array.from(bytes), { lastValidBlockHeight });
+  } catch (refusal) {
+    const tracked = await pool.confirm(signature, { lastValidBlockHeight, deadlineMs: LOOK_MS });
+    if (tracked.status === 'unknown') throw refusal;
+    return tracked;
+  }
 }
