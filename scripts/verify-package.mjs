@@ -52,7 +52,7 @@ const platform = addonFile().split('.')[1];
 async function stage(folder) {
   const target = TARGETS[platform];
   must(target !== undefined, `test:package does not know the target of ${platform}`);
-  for (const name of ['package.json', 'README.md', 'LICENSE', 'index.d.ts', 'binding.d.ts', 'dist']) {
+  for (const name of ['package.json', 'README.md', 'LICENSE', 'binding.d.ts', 'dist']) {
     if (existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
   cpSync(join(ADDON_FOLDER, 'binding.js'), join(folder, 'binding.js'));
@@ -74,7 +74,7 @@ async function pack(folder, out) {
 
 function checkContents(root, addon) {
   const folders = new Set(root.files.map((path) => path.split('/')[0]));
-  const allowed = ['package.json', 'README.md', 'LICENSE', 'index.d.ts', 'binding.d.ts', 'binding.js', 'dist'];
+  const allowed = ['package.json', 'README.md', 'LICENSE', 'binding.d.ts', 'binding.js', 'dist'];
   const strange = [...folders].filter((name) => !allowed.includes(name));
   must(strange.length === 0, `the root package holds ${strange.join(', ')}`);
   must(

@@ -125,7 +125,7 @@ function getSignaturesForAddress(front, [address, config]) {
   const tip = front.slotAt(commitment);
   const finalized = front.slotAt('finalized');
   const mine = [...transactions.values()].filter((record) => record.order < newest && record.order > oldest && record.slot <= tip && record.keys.includes(address));
-  return mine.reverse().slice(0, limit).map((record) => ({
+  return mine.toReversed().slice(0, limit).map((record) => ({
     blockTime: record.time,
     confirmationStatus: record.slot <= finalized ? 'finalized' : 'confirmed',
     err: record.err,

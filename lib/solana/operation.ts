@@ -21,6 +21,8 @@ const SEND = 5;
 const TRACK = 6;
 /** Flag: a kept reply will do. */
 const CACHED = 1;
+/** Flag: integers come back marked. */
+const MARKED = 2;
 
 function operation(opcode: number, flags: number, options: CallOptions, write: Operation['write']): Operation {
   const { signal, deadlineMs = 0 } = options;
@@ -58,8 +60,8 @@ export function call(method: string, params: readonly unknown[], options: CallOp
 }
 
 /** A whole request text; settles as the whole response text. */
-export function fetchText(body: string, options: CallOptions): Operation {
-  return operation(FETCH, 0, options, ofText(body));
+export function fetchText(body: string, markIntegers: boolean, options: CallOptions): Operation {
+  return operation(FETCH, markIntegers ? MARKED : 0, options, ofText(body));
 }
 
 /** Balances of many keys; settles as a JSON array. */

@@ -4,7 +4,7 @@
  * `ConnectionPool`: the drop-in pool over several RPC endpoints. Rust chooses endpoints, limits, retries, caches and shares; this file shapes arguments and
  * results, with the classes of the caller's own `@solana/web3.js`. An idle pool does not keep the process alive, a pending call does.
  */
-import { invalidArgument, isFailure, unwrap } from '../error/index.js';
+import { fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.js';
 import { KeyedLane, type Operation } from '../lane.js';
 import { native, type SolanaPool } from '../native.js';
 import * as check from './check.js';
@@ -69,7 +69,7 @@ export class ConnectionPool {
     this.#lane = new KeyedLane<SolanaPool>(open, () => {
       this.#closed = true;
     });
-    this.fetch = poolFetch((body, signal) => this.#lane.run(op.fetchText(body, { signal })));
+    this.fetch = poolFetch((body, signal) => this.#lane.run(op.fetchText(body, false, { signal })));
     this.#signing = { seen: new SeenSignatures(), latestBlockhash: (fresh) => this.#blockhash('confirmed', {}, !fresh) };
   }
 
@@ -78,6 +78,14 @@ export class ConnectionPool {
     if (typeof method !== 'string') throw invalidArgument('method', 'method must be a JSON-RPC method name');
     if (!Array.isArray(params)) throw invalidArgument('params', 'params must be an array');
     return (await this.#json(op.call(method, params, check.callOptions(options), false))) as T;
+  }
+
+  /** Answers a whole JSON-RPC request text (or an array of them) with the response text; for client libraries. `markIntegers` is for `mooring/kit`. */
+  async respond(body: string, options: CallOptions & { readonly markIntegers?: boolean } = {}): Promise<string> {
+    if (typeof body !== 'string') throw invalidArgument('body', 'body must be a JSON-RPC request text');
+    const outcome = await this.#lane.run(op.fetchText(body, options.markIntegers === true, check.callOptions(options)));
+    if (isFailure(outcome)) throw fromFailure(outcome);
+    return String(outcome);
   }
 
   /** Lamports of an account; 0 when it does not exist. */

@@ -82,7 +82,11 @@ impl ReplySink for Stream {
 impl RedisWire {
     /// Checks the options and makes a client in `wait`. Does no I/O.
     #[napi(catch_unwind, ts_return_type = "RedisWire | FailureRecord")]
-    pub fn open(env: Env, options_json: String, wake: Function<'_, (), ()>) -> Result<Either<RedisWire, FailureRecord>> {
+    pub fn open(
+        env: Env,
+        options_json: String,
+        wake: Function<'_, (), ()>,
+    ) -> Result<Either<RedisWire, FailureRecord>> {
         let options = match Options::parse(&options_json) {
             Ok(options) => options,
             Err(failure) => return Ok(Either::B(failure.into())),

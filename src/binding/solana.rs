@@ -1,5 +1,6 @@
 //! Exports of the solana room: the pool on the keyed lane, its events on a feed.
 
+use super::solana_frame::{Work, parse};
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::frame::{Frame, Frames};
 use crate::bridge::keyed::KeyedLane;
@@ -11,8 +12,9 @@ use crate::error::Failure;
 use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
-use crate::solana::{Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status};
-use super::solana_frame::{Work, parse};
+use crate::solana::{
+    Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status,
+};
 use bytes::Bytes;
 use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint32ArraySlice};
@@ -27,6 +29,8 @@ const SETTLE_STEPS: u32 = 500;
 
 /// Flag of a call: a kept reply will do.
 const CACHED: u16 = 1;
+/// Flag of a whole request: integers come back marked.
+const MARKED: u16 = 2;
 
 /// A pool of RPC endpoints.
 #[napi]
@@ -50,12 +54,12 @@ impl SolanaPool {
     /// Opens a pool; `wake` and `wake_feed` are called when there is something to drain.
     #[napi(catch_unwind, ts_return_type = "SolanaPool | FailureRecord")]
     pub fn open(
-        env: &Env,
+        env: Env,
         options: String,
         wake: Function<'_, (), ()>,
         wake_feed: Function<'_, (), ()>,
     ) -> Result<Checked<SolanaPool>> {
-        let scope = scope::of(env)?;
+        let scope = scope::of(&env)?;
         let options = match PoolOptions::from_json(&options) {
             Ok(options) => options,
             Err(error) => return Ok(checked(Err(error.into()))),
@@ -153,33 +157,36 @@ impl SolanaPool {
     fn start(&self, frame: Frame<'_>) {
         let (id, pool) = (frame.id, Arc::clone(&self.pool));
         let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));
-        let cached = frame.flags & CACHED != 0;
+        let (cached, mark) = (frame.flags & CACHED != 0, frame.flags & MARKED != 0);
         let options = move |cancel: CancellationToken| CallOptions { deadline, cached, cancel };
         match parse(frame) {
             Err(error) => self.lane.settle(id, Failure::from(error).into()),
             Ok(Work::Call { method, params }) => self.run(id, |cancel| async move {
-                pool.call(Call { method: &method, params: &params }, options(cancel)).await.map(text)
+                let call = Call { method: &method, params: &params };
+                Ok(text(pool.call(call, options(cancel)).await?))
             }),
             Ok(Work::Fetch(body)) => {
-                self.run(id, |cancel| async move { pool.fetch(&body, options(cancel)).await.map(Outcome::Text) });
+                self.run(
+                    id,
+                    |cancel| async move { Ok(Outcome::Text(pool.fetch(&body, mark, options(cancel)).await?)) },
+                );
             }
-            Ok(Work::Balances(keys)) => self.run(id, |cancel| async move {
-                let balances = pool.balances(&keys, options(cancel)).await?;
-                Ok(json(&balances))
-            }),
+            Ok(Work::Balances(keys)) => {
+                self.run(id, |cancel| async move { Ok(json(&pool.balances(&keys, options(cancel)).await?)) });
+            }
             Ok(Work::Statuses(asked)) => self.run(id, |cancel| async move {
                 let history = asked.search_transaction_history;
-                pool.signature_statuses(&asked.signatures, history, options(cancel)).await.map(text)
+                Ok(text(pool.signature_statuses(&asked.signatures, history, options(cancel)).await?))
             }),
             Ok(Work::Send(transaction, how)) => self.run(id, |cancel| async move {
-                pool.send(&transaction, &how, options(cancel)).await.map(Outcome::Text)
+                Ok(Outcome::Text(pool.send(&transaction, &how, options(cancel)).await?))
             }),
             Ok(Work::SendAndConfirm(transaction, how)) => self.run(id, |cancel| async move {
-                pool.send_and_confirm(&transaction, &how, options(cancel)).await.map(|tracked| json(&tracked))
+                Ok(json(&pool.send_and_confirm(&transaction, &how, options(cancel)).await?))
             }),
-            Ok(Work::Confirm(how)) => self.run(id, |cancel| async move {
-                pool.confirm(&how, options(cancel)).await.map(|tracked| json(&tracked))
-            }),
+            Ok(Work::Confirm(how)) => {
+                self.run(id, |cancel| async move { Ok(json(&pool.confirm(&how, options(cancel)).await?)) });
+            }
         }
     }
 

@@ -55,9 +55,9 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
 
 /// A body of two parts: `u16` length of the first, the first, the second.
 fn split(body: &[u8]) -> Result<(&[u8], &[u8]), PoolError> {
-    let parts = body.split_first_chunk::<2>().and_then(|(length, rest)| {
-        rest.split_at_checked(usize::from(u16::from_le_bytes(*length)))
-    });
+    let parts = body
+        .split_first_chunk::<2>()
+        .and_then(|(length, rest)| rest.split_at_checked(usize::from(u16::from_le_bytes(*length))));
     parts.ok_or_else(|| malformed("body"))
 }
 
@@ -67,7 +67,8 @@ fn utf8(bytes: &[u8]) -> Result<String, PoolError> {
 
 fn json<T: serde::de::DeserializeOwned>(bytes: &[u8], argument: &'static str) -> Result<T, PoolError> {
     // The message of serde names the field and never quotes long input.
-    serde_json::from_slice(bytes).map_err(|error| PoolError::Argument { argument, message: format!("{argument}: {error}") })
+    serde_json::from_slice(bytes)
+        .map_err(|error| PoolError::Argument { argument, message: format!("{argument}: {error}") })
 }
 
 fn malformed(argument: &'static str) -> PoolError {

@@ -5,8 +5,8 @@
 
 use super::command::Submission;
 use super::connection::{Machine, Plan, Status, Transition};
-use super::io;
 use super::error::WireError;
+use super::io;
 use super::options::Options;
 use super::reply::ReplySink;
 use crate::error::Failure;
@@ -321,7 +321,8 @@ impl Managed for Shared {
     }
 
     fn state(&self) -> State {
-        match lock(&self.machine).transition().status {
+        let status = lock(&self.machine).transition().status;
+        match status {
             Status::Wait => State::Idle,
             Status::Ready | Status::Monitoring => State::Ready,
             Status::End => State::Closed,

@@ -48,7 +48,7 @@ impl Flags {
 
 /// Who waits for the reply.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
+pub(super) enum Origin {
     /// A promise in JavaScript.
     User,
     /// AUTH of the handshake.
@@ -71,7 +71,7 @@ pub enum Origin {
 
 /// One command in the ledger.
 #[derive(Debug, Clone)]
-pub struct Entry {
+pub(super) struct Entry {
     /// Its number since the client was opened, wrapping. Meaningless unless it is the user's.
     pub seq: u32,
     /// Who waits.
@@ -102,6 +102,8 @@ pub struct Entry {
     pub seen: i32,
     /// Settled already; its reply is discarded.
     pub settled: bool,
+    /// Written on an earlier connection.
+    pub sent_before: bool,
     /// Where its last byte is in the connection's stream.
     pub end: u64,
     /// How often a server refused it for now (READONLY, LOADING).
@@ -110,7 +112,7 @@ pub struct Entry {
 
 impl Entry {
     /// A command of our own.
-    pub fn internal(origin: Origin, args: &[&[u8]]) -> Self {
+    pub(super) fn internal(origin: Origin, args: &[&[u8]]) -> Self {
         Self {
             seq: 0,
             origin,
@@ -127,6 +129,7 @@ impl Entry {
             due: 1,
             seen: 0,
             settled: false,
+            sent_before: false,
             end: 0,
             refusals: 0,
         }
@@ -135,7 +138,7 @@ impl Entry {
 
 /// What one flush handed over.
 #[derive(Debug, Clone)]
-pub struct Submission {
+pub(super) struct Submission {
     /// All commands, one after another.
     pub bytes: Bytes,
     /// Descriptors, [`STRIDE`] integers each; checked by [`Submission::new`].
@@ -146,13 +149,17 @@ pub struct Submission {
 
 impl Submission {
     /// Copies and checks what JavaScript hands over: the lengths must add up, and every command must be a RESP array.
-    pub fn new(out: &[u8], descriptors: &[i32], commands: usize) -> Result<Self, Failure> {
+    pub(super) fn new(out: &[u8], descriptors: &[i32], commands: usize) -> Result<Self, Failure> {
         let Some(descriptors) = descriptors.get(..commands * STRIDE) else {
-            return Err(Failure::invalid_argument("descriptors", format!("descriptors hold less than {commands} commands")));
+            return Err(Failure::invalid_argument(
+                "descriptors",
+                format!("descriptors hold less than {commands} commands"),
+            ));
         };
         let mut total = 0usize;
         for descriptor in descriptors.chunks_exact(STRIDE) {
-            let length = descriptor.first().and_then(|length| usize::try_from(*length).ok()).filter(|length| *length > 3);
+            let length =
+                descriptor.first().and_then(|length| usize::try_from(*length).ok()).filter(|length| *length > 3);
             let Some(length) = length.filter(|_| out.get(total) == Some(&b'*')) else {
                 return Err(Failure::invalid_argument("descriptors", "descriptors do not fit the encoded commands"));
             };
@@ -166,7 +173,7 @@ impl Submission {
     }
 
     /// The entries, with numbers from `first`.
-    pub fn entries(self, first: u32) -> impl Iterator<Item = Entry> {
+    pub(super) fn entries(self, first: u32) -> impl Iterator<Item = Entry> {
         let Self { mut bytes, descriptors, at } = self;
         let count = descriptors.len() / STRIDE;
         (0..count).filter_map(move |i| {
@@ -194,7 +201,7 @@ impl Submission {
 }
 
 /// A command as RESP.
-pub fn encode(args: &[&[u8]]) -> Bytes {
+pub(super) fn encode(args: &[&[u8]]) -> Bytes {
     if args.is_empty() {
         return Bytes::new();
     }
@@ -208,7 +215,7 @@ pub fn encode(args: &[&[u8]]) -> Bytes {
 }
 
 /// The arguments of an encoded command, without its name first skipped: index 0 is the name.
-pub fn arguments(bytes: &Bytes) -> Vec<Bytes> {
+pub(super) fn arguments(bytes: &Bytes) -> Vec<Bytes> {
     let mut out = Vec::new();
     let mut at = next_line(bytes, 0).map_or(bytes.len(), |(_, next)| next);
     while let Some((length, start)) = next_line(bytes, at) {

@@ -23,7 +23,9 @@ pub enum WireError {
     #[error("Command timed out")]
     Timeout,
     /// `maxRetriesPerRequest` was reached.
-    #[error("Reached the max retries per request limit (which is {0}). Refer to \"maxRetriesPerRequest\" option for details.")]
+    #[error(
+        "Reached the max retries per request limit (which is {0}). Refer to \"maxRetriesPerRequest\" option for details."
+    )]
     MaxRetries(u32),
     /// Not connected, and waiting is switched off.
     #[error("Stream isn't writeable and enableOfflineQueue options is false")]
@@ -86,7 +88,8 @@ impl ConnectError {
             (Some(address), None) => format!(" {address}"),
             _ => String::new(),
         };
-        let message = if code == "UNKNOWN" { redact_text(&error.to_string()) } else { format!("{syscall} {code}{place}") };
+        let message =
+            if code == "UNKNOWN" { redact_text(&error.to_string()) } else { format!("{syscall} {code}{place}") };
         let errno = error.raw_os_error().map_or(0, |number| -number);
         Self { message, code, errno, syscall, address, port, hostname: None }
     }
@@ -102,7 +105,13 @@ impl ConnectError {
 
     /// No answer within `connectTimeout`.
     pub fn timeout() -> Self {
-        Self { message: "connect ETIMEDOUT".to_owned(), code: "ETIMEDOUT", errno: -110, syscall: "connect", ..Self::default() }
+        Self {
+            message: "connect ETIMEDOUT".to_owned(),
+            code: "ETIMEDOUT",
+            errno: -110,
+            syscall: "connect",
+            ..Self::default()
+        }
     }
 
     /// TLS could not be agreed on.
@@ -122,13 +131,12 @@ fn code_of(error: &io::Error) -> &'static str {
     }
     match error.kind() {
         io::ErrorKind::ConnectionRefused => "ECONNREFUSED",
-        io::ErrorKind::ConnectionReset => "ECONNRESET",
+        io::ErrorKind::ConnectionReset | io::ErrorKind::UnexpectedEof => "ECONNRESET",
         io::ErrorKind::ConnectionAborted => "ECONNABORTED",
         io::ErrorKind::BrokenPipe => "EPIPE",
         io::ErrorKind::TimedOut => "ETIMEDOUT",
         io::ErrorKind::NotFound => "ENOENT",
         io::ErrorKind::PermissionDenied => "EACCES",
-        io::ErrorKind::UnexpectedEof => "ECONNRESET",
         io::ErrorKind::AddrNotAvailable => "EADDRNOTAVAIL",
         _ => "UNKNOWN",
     }
@@ -194,7 +202,8 @@ impl From<WireError> for Failure {
 }
 
 fn with_connect(failure: Failure, error: ConnectError) -> Failure {
-    let mut failure = failure.in_phase(Phase::Connect).with_text("code", error.code).with_text("syscall", error.syscall);
+    let mut failure =
+        failure.in_phase(Phase::Connect).with_text("code", error.code).with_text("syscall", error.syscall);
     if error.errno != 0 {
         failure = failure.with_number("errno", f64::from(error.errno));
     }

@@ -27,7 +27,7 @@ const READ_BYTES: usize = 64 * 1024;
 /// An input buffer beyond this size is given back when it is empty.
 const KEEP_BYTES: usize = 1024 * 1024;
 /// Where a timer points that has nothing to wait for.
-const FAR: Duration = Duration::from_secs(60 * 60 * 24);
+const FAR: Duration = Duration::from_hours(24);
 
 /// Runs a driver on the I/O thread. False when the thread cannot be had.
 pub(crate) fn spawn(driver: impl Future<Output = ()> + Send + 'static) -> bool {

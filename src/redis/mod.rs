@@ -18,7 +18,7 @@ mod socket;
 mod tls;
 
 pub use client::{Client, Stats};
-pub use connection::{Status, Transition};
 pub use command::{Flags, STRIDE};
+pub use connection::{Status, Transition};
 pub use error::WireError;
 pub use options::{Options, Resend, Retry, TlsOptions};

@@ -220,12 +220,10 @@ impl Options {
     /// Reads and checks the JSON that TypeScript hands over.
     pub fn parse(json: &str) -> Result<Self, Failure> {
         let mut value: serde_json::Value = serde_json::from_str(json).map_err(|_| unreadable("options are no JSON"))?;
-        if let Some(fields) = value.as_object_mut() {
-            // `null` means absent, except where a field is optional anyway.
-            fields.retain(|_, value| !value.is_null());
-        }
-        // serde's text may quote a value, such as a password of the wrong type: only what follows is safe to show.
-        let options: Self = serde_path(value)?;
+        let fields = value.as_object_mut().ok_or_else(|| unreadable("options are no object"))?;
+        // `null` means absent.
+        fields.retain(|_, value| !value.is_null());
+        let options = read_fields(value)?;
         options.validate()?;
         Ok(options)
     }
@@ -237,7 +235,11 @@ impl Options {
         if !matches!(self.protocol, 2 | 3) {
             return Err(Failure::invalid_config("protocol", format!("protocol must be 2 or 3, not {}", self.protocol)));
         }
-        let texts = [("host", Some(&self.host)), ("path", self.path.as_ref()), ("connectionName", self.connection_name.as_ref())];
+        let texts = [
+            ("host", Some(&self.host)),
+            ("path", self.path.as_ref()),
+            ("connectionName", self.connection_name.as_ref()),
+        ];
         for (option, text) in texts {
             if text.is_some_and(|text| text.is_empty() || text.len() > MAX_TEXT) {
                 return Err(Failure::invalid_config(option, format!("{option} must have 1 to {MAX_TEXT} bytes")));
@@ -262,17 +264,15 @@ impl Options {
     }
 }
 
-/// Deserialises field by field, so that a message can name the field without quoting its value.
-fn serde_path(value: serde_json::Value) -> Result<Options, Failure> {
-    if let Some(fields) = value.as_object() {
-        for (name, field) in fields {
-            let one = serde_json::Value::Object([(name.clone(), field.clone())].into_iter().collect());
-            if serde_json::from_value::<Options>(one).is_err() {
-                return Err(Failure::invalid_config(name, format!("{name} is unknown or has an unusable value")));
-            }
+/// Deserialises field by field first: serde's own message may quote a value, such as a password of the wrong type.
+fn read_fields(value: serde_json::Value) -> Result<Options, Failure> {
+    for (name, field) in value.as_object().into_iter().flatten() {
+        let one = serde_json::Value::Object([(name.clone(), field.clone())].into_iter().collect());
+        if serde_json::from_value::<Options>(one).is_err() {
+            return Err(Failure::invalid_config(name, format!("{name} is unknown or has an unusable value")));
         }
     }
-    serde_json::from_value(value).map_err(|_| unreadable("options are no object"))
+    serde_json::from_value(value).map_err(|_| unreadable("options cannot be read"))
 }
 
 fn unreadable(message: &str) -> Failure {
@@ -287,7 +287,10 @@ pub(crate) fn millis(ms: u32) -> Option<Duration> {
 impl fmt::Debug for Options {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let password = self.password.as_ref().map(|_| REDACTED);
-        f.debug_struct("Options").field("endpoint", &self.endpoint()).field("password", &password).finish_non_exhaustive()
+        f.debug_struct("Options")
+            .field("endpoint", &self.endpoint())
+            .field("password", &password)
+            .finish_non_exhaustive()
     }
 }
 
@@ -313,7 +316,9 @@ mod tests {
 
     #[test]
     fn names_the_unusable_option_and_never_its_value() {
-        for json in [r#"{"port":"S3CR3T"}"#, r#"{"password":{"x":"S3CR3T"}}"#, r#"{"S3":1}"#, r#"{"family":5}"#, "[]", "x"] {
+        for json in
+            [r#"{"port":"S3CR3T"}"#, r#"{"password":{"x":"S3CR3T"}}"#, r#"{"S3":1}"#, r#"{"family":5}"#, "[]", "x"]
+        {
             let failure = Options::parse(json).unwrap_err();
             assert_eq!(failure.code.as_str(), "MOORING_INVALID_CONFIG", "{json}");
             assert!(!failure.message.contains("S3CR3T"), "{}", failure.message);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 /// What an array of a subscribed connection is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Frame {
+pub(super) enum Frame {
     /// A message for listeners.
     Message,
     /// A confirmation that adds to the set of this index, or removes from it.
@@ -21,7 +21,7 @@ const SUBSCRIBE: [&[u8]; 3] = [b"subscribe", b"psubscribe", b"ssubscribe"];
 const UNSUBSCRIBE: [&[u8]; 3] = [b"unsubscribe", b"punsubscribe", b"sunsubscribe"];
 
 /// Recognises a frame by its head.
-pub fn frame(head: &[u8]) -> Option<Frame> {
+pub(super) fn frame(head: &[u8]) -> Option<Frame> {
     if matches!(head, b"message" | b"pmessage" | b"smessage") {
         return Some(Frame::Message);
     }
@@ -33,23 +33,23 @@ pub fn frame(head: &[u8]) -> Option<Frame> {
 
 /// Channels, patterns and shard channels.
 #[derive(Debug, Default, Clone)]
-pub struct Subscriptions {
+pub(super) struct Subscriptions {
     sets: [BTreeSet<Vec<u8>>; 3],
 }
 
 impl Subscriptions {
     /// How many there are.
-    pub fn count(&self) -> usize {
+    pub(super) fn count(&self) -> usize {
         self.sets.iter().map(BTreeSet::len).sum()
     }
 
     /// How many are in one set.
-    pub fn count_of(&self, set: usize) -> usize {
+    pub(super) fn count_of(&self, set: usize) -> usize {
         self.sets.get(set).map_or(0, BTreeSet::len)
     }
 
     /// Follows a confirmation.
-    pub fn confirm(&mut self, set: usize, adds: bool, channel: &[u8]) {
+    pub(super) fn confirm(&mut self, set: usize, adds: bool, channel: &[u8]) {
         let Some(set) = self.sets.get_mut(set) else {
             return;
         };
@@ -61,7 +61,7 @@ impl Subscriptions {
     }
 
     /// The commands that subscribe to everything again.
-    pub fn restore(&self) -> Vec<Entry> {
+    pub(super) fn restore(&self) -> Vec<Entry> {
         let mut out = Vec::new();
         for (set, name) in self.sets.iter().zip(SUBSCRIBE) {
             if set.is_empty() {

@@ -267,10 +267,7 @@ impl<'a> Reply<'a> {
 }
 
 fn has_bytes(kind: i32) -> bool {
-    matches!(
-        kind,
-        token::SIMPLE | token::ERROR | token::BIGINT | token::BULK | token::DOUBLE | token::VERBATIM
-    )
+    matches!(kind, token::SIMPLE | token::ERROR | token::BIGINT | token::BULK | token::DOUBLE | token::VERBATIM)
 }
 
 /// Where a client's stream goes.

@@ -6,9 +6,9 @@
 use super::reply::{Tokens, token};
 
 /// The deepest nesting of aggregates.
-pub const MAX_DEPTH: usize = 128;
+pub(super) const MAX_DEPTH: usize = 128;
 /// The largest bulk string, as in redis-server's `proto-max-bulk-len`.
-pub const MAX_BULK: usize = 512 * 1024 * 1024;
+pub(super) const MAX_BULK: usize = 512 * 1024 * 1024;
 /// The longest simple string, error or number.
 const MAX_LINE: usize = 1024 * 1024;
 
@@ -34,7 +34,7 @@ pub enum ProtocolError {
 
 /// What one call of [`Parser::advance`] did.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Step {
+pub(super) struct Step {
     /// Bytes of the input that were used.
     pub consumed: usize,
     /// Whether a whole reply is in the tokens now.
@@ -43,7 +43,7 @@ pub struct Step {
 
 /// The state between two calls: how many values each open aggregate still waits for.
 #[derive(Debug, Default)]
-pub struct Parser {
+pub(super) struct Parser {
     open: Vec<usize>,
 }
 
@@ -55,7 +55,7 @@ struct Value {
 
 impl Parser {
     /// Parses at most to the end of one reply. Tokens of an incomplete reply stay in `out`; call again with the rest of the input and more.
-    pub fn advance(&mut self, input: &[u8], out: &mut Tokens) -> Result<Step, ProtocolError> {
+    pub(super) fn advance(&mut self, input: &[u8], out: &mut Tokens) -> Result<Step, ProtocolError> {
         let mut at = 0;
         loop {
             let Some(value) = parse_value(input, at, out)? else {

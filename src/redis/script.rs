@@ -8,34 +8,34 @@ use std::collections::{HashMap, HashSet};
 
 /// The scripts of one client.
 #[derive(Debug, Default)]
-pub struct Scripts {
+pub(super) struct Scripts {
     sources: HashMap<i32, Bytes>,
     seen: HashSet<i32>,
 }
 
 impl Scripts {
     /// Keeps a script's text.
-    pub fn register(&mut self, id: i32, source: &str) {
+    pub(super) fn register(&mut self, id: i32, source: &str) {
         self.sources.insert(id, Bytes::copy_from_slice(source.as_bytes()));
     }
 
     /// A new connection, or a server that lost its scripts.
-    pub fn forget_all(&mut self) {
+    pub(super) fn forget_all(&mut self) {
         self.seen.clear();
     }
 
     /// The server does not have this one.
-    pub fn forget(&mut self, id: i32) {
+    pub(super) fn forget(&mut self, id: i32) {
         self.seen.remove(&id);
     }
 
     /// Whether its text is known.
-    pub fn knows(&self, id: i32) -> bool {
+    pub(super) fn knows(&self, id: i32) -> bool {
         self.sources.contains_key(&id)
     }
 
     /// The bytes to send: as they are, or with EVAL and the text in the place of EVALSHA and the digest.
-    pub fn prepare(&mut self, entry: &mut Entry) -> Bytes {
+    pub(super) fn prepare(&mut self, entry: &mut Entry) -> Bytes {
         entry.as_eval = false;
         if entry.script == 0 || self.seen.contains(&entry.script) {
             return entry.bytes.clone();

@@ -24,7 +24,7 @@ pub(crate) struct Socket {
 
 /// Opens a connection within `connectTimeout`.
 pub(crate) async fn open(options: &Options) -> Result<Socket, WireError> {
-    let limit = millis(options.connect_timeout_ms).unwrap_or(Duration::from_secs(60 * 60));
+    let limit = millis(options.connect_timeout_ms).unwrap_or(Duration::from_hours(1));
     let result = tokio::time::timeout(limit, open_any(options)).await;
     result.unwrap_or_else(|_| Err(ConnectError::timeout())).map_err(WireError::Connect)
 }

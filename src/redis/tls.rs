@@ -13,10 +13,7 @@ use tokio_rustls::rustls::{
 };
 
 /// A connector and the name to verify.
-pub(crate) fn connector(
-    options: &TlsOptions,
-    host: &str,
-) -> Result<(TlsConnector, ServerName<'static>), ConnectError> {
+pub(crate) fn connector(options: &TlsOptions, host: &str) -> Result<(TlsConnector, ServerName<'static>), ConnectError> {
     let provider = Arc::new(ring::default_provider());
     let builder = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()

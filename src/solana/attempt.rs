@@ -145,7 +145,10 @@ impl Pool {
         let (class, write) = (call.method.class, call.is_send());
         let mut facts = endpoint.facts();
         let health = result.as_ref().err().map_or(Health::Good, |error| rule(error, write).health);
-        let unheard = matches!(result, Err(AttemptError::Connect { .. } | AttemptError::Lost { .. } | AttemptError::Timeout { .. }));
+        let unheard = matches!(
+            result,
+            Err(AttemptError::Connect { .. } | AttemptError::Lost { .. } | AttemptError::Timeout { .. })
+        );
         if !unheard {
             facts.last_answer = Some(now);
         }
@@ -295,7 +298,9 @@ impl<'a> Plan<'a> {
 
     fn choose(&self, endpoints: &[Arc<Endpoint>]) -> Choice {
         let candidates = self.candidates(endpoints, &self.visited);
-        choose(&candidates, Some(self.pool.last_winner.load(Ordering::Relaxed)), |below| fastrand::usize(..below.max(1)))
+        choose(&candidates, Some(self.pool.last_winner.load(Ordering::Relaxed)), |below| {
+            fastrand::usize(..below.max(1))
+        })
     }
 
     fn launch(&self, endpoint: Arc<Endpoint>) -> impl Future<Output = Running> + use<'a> {
@@ -318,14 +323,20 @@ impl<'a> Plan<'a> {
             Ok(result) => return Some(Ok(result)),
             Err(error) => error,
         };
-        if let Some(landed) = transaction::landed_before(self.call, &error, self.tried.iter().any(|one| one.error.maybe_executed())) {
+        if let Some(landed) =
+            transaction::landed_before(self.call, &error, self.tried.iter().any(|one| one.error.maybe_executed()))
+        {
             return Some(Ok(landed));
         }
         if !error.maybe_executed() && self.tried.iter().all(|one| !one.error.maybe_executed()) {
             self.progress.not_executed();
         }
         let again = rule(&error, self.call.is_send()).again;
-        self.tried.push(Tried { endpoint: done.endpoint.name.clone(), error: error.clone(), elapsed: done.began.elapsed() });
+        self.tried.push(Tried {
+            endpoint: done.endpoint.name.clone(),
+            error: error.clone(),
+            elapsed: done.began.elapsed(),
+        });
         match again {
             Again::Never => return Some(Err(PoolError::Refused(error))),
             Again::Once if self.final_answer.is_some() => return Some(Err(PoolError::Refused(error))),
@@ -357,7 +368,11 @@ impl<'a> Plan<'a> {
             return None;
         }
         if slow.endpoint.facts().trip(Trip::Silent, now) {
-            self.pool.report_endpoint(&slow.endpoint, false, Some(&AttemptError::Timeout { limit: now.duration_since(slow.began) }));
+            self.pool.report_endpoint(
+                &slow.endpoint,
+                false,
+                Some(&AttemptError::Timeout { limit: now.duration_since(slow.began) }),
+            );
         }
         let Choice::Use(index) = self.choose(&endpoints) else { return None };
         endpoints.get(index).map(|endpoint| self.start(index, endpoint))

@@ -33,20 +33,20 @@ pub struct Call<'a> {
 
 /// How far a call is; shared with those who wait for it.
 #[derive(Debug, Default)]
-pub struct Progress {
+pub(super) struct Progress {
     attempts: AtomicU32,
     maybe_executed: AtomicBool,
 }
 
 impl Progress {
     /// One more attempt begins: bytes may leave.
-    pub fn begin_attempt(&self) {
+    pub(super) fn begin_attempt(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         self.maybe_executed.store(true, Ordering::Relaxed);
     }
 
     /// The attempts so far are known not to have been executed.
-    pub fn not_executed(&self) {
+    pub(super) fn not_executed(&self) {
         self.maybe_executed.store(false, Ordering::Relaxed);
     }
 
@@ -69,7 +69,11 @@ impl Pool {
     }
 
     /// A call that is part of one that has entered: it goes on while the pool drains.
-    pub(super) async fn call_within(self: &Arc<Self>, call: Call<'_>, options: CallOptions) -> Result<Bytes, PoolError> {
+    pub(super) async fn call_within(
+        self: &Arc<Self>,
+        call: Call<'_>,
+        options: CallOptions,
+    ) -> Result<Bytes, PoolError> {
         self.run(Prepared::new(call.method, call.params, self.options.commitment)?, options).await
     }
 
@@ -99,7 +103,7 @@ impl Pool {
         deadline: Instant,
         progress: &Mutex<Arc<Progress>>,
     ) -> Result<Bytes, PoolError> {
-        let lifetime = options.cached.then(|| self.lifetime(prepared.method.lifetime)).unwrap_or_default();
+        let lifetime = if options.cached { self.lifetime(prepared.method.lifetime) } else { Duration::ZERO };
         if !prepared.method.shared {
             let own = Arc::clone(&progress.lock().unwrap_or_else(PoisonError::into_inner));
             return self.attempts(&prepared, deadline, &own).await;

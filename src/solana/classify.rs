@@ -32,7 +32,7 @@ impl Again {
 
 /// What the attempt says about the endpoint.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Health {
+pub(super) enum Health {
     /// It works.
     Good,
     /// Counts against its breaker.
@@ -50,7 +50,7 @@ pub enum Health {
 
 /// A row of the table.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ruling {
+pub(super) struct Ruling {
     /// For the call.
     pub again: Again,
     /// For the endpoint.
@@ -62,7 +62,7 @@ fn ruling(again: Again, health: Health) -> Ruling {
 }
 
 /// The row of one failed attempt. `write`: the method changes something (sends).
-pub fn rule(error: &AttemptError, write: bool) -> Ruling {
+pub(super) fn rule(error: &AttemptError, write: bool) -> Ruling {
     match error {
         AttemptError::Connect { .. }
         | AttemptError::Lost { .. }
@@ -74,7 +74,7 @@ pub fn rule(error: &AttemptError, write: bool) -> Ruling {
 }
 
 /// The row of an HTTP status.
-pub fn rule_status(status: u16, retry_after: Option<Duration>) -> Ruling {
+pub(super) fn rule_status(status: u16, retry_after: Option<Duration>) -> Ruling {
     match status {
         408 | 500 | 502 | 503 | 504 | 520..=527 => ruling(Again::Elsewhere, Health::Failed),
         429 => ruling(Again::Elsewhere, Health::Limited { retry_after }),
@@ -150,10 +150,8 @@ mod tests {
             codes::JSON_RPC_SERVER_ERROR_SLOT_NOT_EPOCH_BOUNDARY,
         ];
         assert!(never.iter().all(|code| again_for_code(*code) == Again::Never));
-        let wait = [
-            codes::JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY,
-            codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED,
-        ];
+        let wait =
+            [codes::JSON_RPC_SERVER_ERROR_NODE_UNHEALTHY, codes::JSON_RPC_SERVER_ERROR_MIN_CONTEXT_SLOT_NOT_REACHED];
         assert!(wait.iter().all(|code| again_for_code(*code) == Again::AfterSlot));
         assert_eq!(again_for_code(codes::JSON_RPC_SERVER_ERROR_BLOCK_NOT_AVAILABLE), Again::Elsewhere);
         assert_eq!(again_for_code(codes::JSON_RPC_SERVER_ERROR_BLOCK_STATUS_NOT_AVAILABLE_YET), Again::Elsewhere);

@@ -17,7 +17,7 @@ use tokio::sync::Semaphore;
 use tokio::time::Instant;
 
 /// For how long a method that a node does not serve is not asked for there.
-const UNSUPPORTED_FOR: Duration = Duration::from_secs(600);
+const UNSUPPORTED_FOR: Duration = Duration::from_mins(10);
 /// Without a `Retry-After`: doubles per 429 in a row up to the longest.
 const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
@@ -27,7 +27,7 @@ const UNKNOWN_LATENCY: Duration = Duration::from_millis(10);
 const MAX_UNSUPPORTED: usize = 64;
 
 /// One endpoint.
-pub struct Endpoint {
+pub(super) struct Endpoint {
     /// For logs and metrics; no secrets.
     pub name: String,
     /// With its secrets.
@@ -43,7 +43,7 @@ pub struct Endpoint {
 
 /// What is known about an endpoint.
 #[derive(Default)]
-pub struct Facts {
+pub(super) struct Facts {
     /// Its breaker.
     pub breaker: Breaker,
     /// Its latency.
@@ -69,7 +69,7 @@ pub struct Facts {
 
 /// A slot as reported.
 #[derive(Debug, Clone, Copy)]
-pub struct SlotReport {
+pub(super) struct SlotReport {
     /// The slot.
     pub slot: u64,
     /// How far behind the best one it was.
@@ -86,7 +86,7 @@ struct Pause {
 
 impl Endpoint {
     /// An endpoint as configured; `taken` are the names in use.
-    pub fn new(options: &EndpointOptions, sockets: u32, taken: &[String]) -> Self {
+    pub(super) fn new(options: &EndpointOptions, sockets: u32, taken: &[String]) -> Self {
         // Both were validated with the options.
         let uri: Uri = options.url.expose().parse().unwrap_or_default();
         let base = options.name.clone().unwrap_or_else(|| host_of(&uri));
@@ -110,19 +110,20 @@ impl Endpoint {
     }
 
     /// What is known.
-    pub fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the selection sees it for one call.
-    pub fn candidate(&self, index: usize, need: &Need<'_>) -> Candidate {
+    pub(super) fn candidate(&self, index: usize, need: &Need<'_>) -> Candidate {
         let facts = self.facts();
         let latency = facts.latency.get().unwrap_or(UNKNOWN_LATENCY).as_secs_f64();
         let limited_until = facts.limited_until(need.class, need.now);
         let supported = facts.unsupported.get(need.method).is_none_or(|until| *until <= need.now);
-        let fresh = facts.slots.get(need.commitment).is_none_or(|report| {
-            report.lag <= need.max_lag && need.min_slot.is_none_or(|min| report.slot >= min)
-        });
+        let fresh = facts
+            .slots
+            .get(need.commitment)
+            .is_none_or(|report| report.lag <= need.max_lag && need.min_slot.is_none_or(|min| report.slot >= min));
         Candidate {
             index,
             cost: latency.max(0.0001) * f64::from(facts.in_flight + 1) / self.weight,
@@ -135,7 +136,7 @@ impl Endpoint {
 }
 
 /// What one call needs of an endpoint.
-pub struct Need<'a> {
+pub(super) struct Need<'a> {
     /// Method name.
     pub method: &'a str,
     /// Its class.
@@ -162,12 +163,12 @@ impl Facts {
     }
 
     /// Whether it wants no reads at the moment.
-    pub fn is_paused(&self, now: Instant) -> bool {
+    pub(super) fn is_paused(&self, now: Instant) -> bool {
         self.limited_until(Class::Read, now).is_some()
     }
 
     /// Takes a start from its own limit.
-    pub fn take_start(&mut self, class: Class, now: Instant) {
+    pub(super) fn take_start(&mut self, class: Class, now: Instant) {
         let limit = match class {
             Class::Send => self.send_limit.as_mut(),
             Class::Read | Class::Heavy => self.read_limit.as_mut(),
@@ -179,7 +180,7 @@ impl Facts {
     }
 
     /// A 429 came.
-    pub fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
+    pub(super) fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
         let pause = self.pause_of(class);
         pause.in_a_row = pause.in_a_row.saturating_add(1);
         let doubled = FIRST_PAUSE.saturating_mul(1 << (pause.in_a_row - 1).min(10)).min(LONGEST_PAUSE);
@@ -187,7 +188,7 @@ impl Facts {
     }
 
     /// An answer came that was no 429.
-    pub fn end_pause(&mut self, class: Class) {
+    pub(super) fn end_pause(&mut self, class: Class) {
         *self.pause_of(class) = Pause::default();
     }
 
@@ -199,7 +200,7 @@ impl Facts {
     }
 
     /// The node does not serve this method.
-    pub fn mark_unsupported(&mut self, method: &str, now: Instant) {
+    pub(super) fn mark_unsupported(&mut self, method: &str, now: Instant) {
         self.unsupported.retain(|_, until| *until > now);
         if self.unsupported.len() < MAX_UNSUPPORTED {
             self.unsupported.insert(method.to_owned(), now + UNSUPPORTED_FOR);
@@ -207,7 +208,7 @@ impl Facts {
     }
 
     /// Opens the breaker at once. True when it was closed.
-    pub fn trip(&mut self, why: Trip, now: Instant) -> bool {
+    pub(super) fn trip(&mut self, why: Trip, now: Instant) -> bool {
         self.breaker.trip(why, now, fastrand::f64())
     }
 }
@@ -245,15 +246,12 @@ fn percent_decode(text: &str) -> Vec<u8> {
     let mut rest = text.as_bytes();
     while let Some((byte, after)) = rest.split_first() {
         let hex = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        match hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%') {
-            Some(decoded) => {
-                out.push(decoded);
-                rest = after.get(2..).unwrap_or_default();
-            }
-            None => {
-                out.push(*byte);
-                rest = after;
-            }
+        if let Some(decoded) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%') {
+            out.push(decoded);
+            rest = after.get(2..).unwrap_or_default();
+        } else {
+            out.push(*byte);
+            rest = after;
         }
     }
     out
@@ -293,14 +291,8 @@ mod tests {
     #[test]
     fn a_paused_class_leaves_the_other_alone() {
         let (made, now) = (endpoint(&json!("http://h:1")), Instant::now());
-        let need = |class| Need {
-            method: "x",
-            class,
-            commitment: Commitment::Processed,
-            min_slot: None,
-            max_lag: 20,
-            now,
-        };
+        let need =
+            |class| Need { method: "x", class, commitment: Commitment::Processed, min_slot: None, max_lag: 20, now };
         made.facts().pause(Class::Read, Some(Duration::from_secs(1)), now);
         assert!(!made.candidate(0, &need(Class::Read)).eligible);
         assert!(!made.candidate(0, &need(Class::Heavy)).eligible);

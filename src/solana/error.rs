@@ -6,7 +6,7 @@ use bytes::Bytes;
 use std::time::Duration;
 
 /// The text operators search for when nothing could be reached.
-pub const NO_ENDPOINT_TEXT: &str = "No healthy RPC connections available";
+pub(super) const NO_ENDPOINT_TEXT: &str = "No healthy RPC connections available";
 
 /// A JSON-RPC error of a node.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -201,9 +201,10 @@ impl Classify for PoolError {
 
     fn verdict(&self) -> Verdict {
         match self {
-            Self::QueueFull { .. } | Self::LocalLimit { .. } | Self::NoEndpoint => Verdict::AfterDelay,
+            Self::QueueFull { .. } | Self::LocalLimit { .. } | Self::NoEndpoint | Self::Exhausted { .. } => {
+                Verdict::AfterDelay
+            }
             Self::Refused(error) if rule(error, true).again != Again::Never => Verdict::OtherEndpoint,
-            Self::Exhausted { .. } => Verdict::AfterDelay,
             _ => Verdict::Never,
         }
     }
@@ -304,8 +305,7 @@ mod tests {
         let connect = |error| Tried { endpoint: "a".to_owned(), error, elapsed: Duration::ZERO };
         let refused = connect(AttemptError::Connect { detail: "refused".to_owned() });
         let lost = connect(AttemptError::Lost { detail: "reset".to_owned() });
-        let error =
-            |tried| Failure::from(PoolError::Exhausted { tried, elapsed: Duration::ZERO, budget_spent: false });
+        let error = |tried| Failure::from(PoolError::Exhausted { tried, elapsed: Duration::ZERO, budget_spent: false });
         let all = error(vec![refused.clone(), refused.clone()]);
         assert_eq!((all.code, all.maybe_executed), (ErrorCode::NoHealthyEndpoint, Some(false)));
         assert!(all.message.contains("No healthy RPC connections available"));

@@ -4,6 +4,7 @@
 
 use super::call::{Call, CallOptions};
 use super::error::{AttemptError, PoolError};
+use super::mark::mark_integers;
 use super::pool::Pool;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
@@ -26,11 +27,12 @@ struct Request<'a> {
 
 impl Pool {
     /// Answers one request or an array of them. A node's own error is a response; anything else is the call's error.
-    pub async fn fetch(self: &Arc<Self>, text: &str, options: CallOptions) -> Result<String, PoolError> {
+    /// `mark`: integers come back marked, see `mark.rs`.
+    pub async fn fetch(self: &Arc<Self>, text: &str, mark: bool, options: CallOptions) -> Result<String, PoolError> {
         let running = self.enter()?;
         let answer = self.fetch_within(text, options).await;
         drop(running);
-        answer
+        if mark { Ok(mark_integers(&answer?)) } else { answer }
     }
 
     async fn fetch_within(self: &Arc<Self>, text: &str, options: CallOptions) -> Result<String, PoolError> {

@@ -14,7 +14,7 @@ type Landed = Option<Result<Bytes, PoolError>>;
 
 /// The flights of one pool.
 #[derive(Default)]
-pub struct Flights {
+pub(super) struct Flights {
     next: AtomicU64,
     flying: Mutex<HashMap<Bytes, Flight>>,
 }
@@ -28,7 +28,7 @@ struct Flight {
 }
 
 /// One caller's seat; leaving it is a drop.
-pub struct Seat {
+pub(super) struct Seat {
     flights: Arc<Flights>,
     key: Bytes,
     number: u64,
@@ -39,7 +39,7 @@ pub struct Seat {
 
 impl Seat {
     /// Waits for the shared result.
-    pub async fn land(mut self) -> Result<Bytes, PoolError> {
+    pub(super) async fn land(mut self) -> Result<Bytes, PoolError> {
         let landed = self.landed.wait_for(Option::is_some).await.map(|landed| landed.clone());
         // The sender goes away without a result only when the flight was stopped, that is when nobody waits.
         landed.ok().flatten().unwrap_or(Err(PoolError::Closed { state: "closed" }))
@@ -60,7 +60,7 @@ impl Drop for Seat {
 
 impl Flights {
     /// Boards the flight of `key`, or starts it with `fly`.
-    pub fn board<F>(self: &Arc<Self>, key: Bytes, fly: impl FnOnce(Arc<Progress>) -> F) -> Seat
+    pub(super) fn board<F>(self: &Arc<Self>, key: Bytes, fly: impl FnOnce(Arc<Progress>) -> F) -> Seat
     where
         F: Future<Output = Result<Bytes, PoolError>> + Send + 'static,
     {
@@ -78,13 +78,8 @@ impl Flights {
         }
         let (sender, landed) = watch::channel(None);
         let (stop, progress) = (CancellationToken::new(), Arc::<Progress>::default());
-        let flight = Flight {
-            waiting: 1,
-            number,
-            progress: Arc::clone(&progress),
-            landed: landed.clone(),
-            stop: stop.clone(),
-        };
+        let flight =
+            Flight { waiting: 1, number, progress: Arc::clone(&progress), landed: landed.clone(), stop: stop.clone() };
         flying.insert(key.clone(), flight);
         drop(flying);
         let (flights, flight_key, future) = (Arc::clone(self), key.clone(), fly(Arc::clone(&progress)));
@@ -144,13 +139,17 @@ mod tests {
         let (flights, ended) = (Arc::new(Flights::default()), Arc::new(()));
         let fly = |held: Arc<()>| {
             move |_| async move {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 drop(held);
                 Ok(Bytes::new())
             }
         };
-        let first = tokio::time::timeout(Duration::from_millis(1), flights.board(Bytes::new(), fly(Arc::clone(&ended))).land());
-        let second = tokio::time::timeout(Duration::from_millis(20), flights.board(Bytes::new(), fly(Arc::clone(&ended))).land());
+        let first =
+            tokio::time::timeout(Duration::from_millis(1), flights.board(Bytes::new(), fly(Arc::clone(&ended))).land());
+        let second = tokio::time::timeout(
+            Duration::from_millis(20),
+            flights.board(Bytes::new(), fly(Arc::clone(&ended))).land(),
+        );
         let (first, second) = tokio::join!(first, second);
         assert!(first.is_err() && second.is_err());
         tokio::time::sleep(Duration::from_millis(5)).await;

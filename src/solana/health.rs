@@ -18,7 +18,7 @@ use tokio::time::Instant;
 
 const TICK: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
-const IDLE: Duration = Duration::from_secs(60);
+const IDLE: Duration = Duration::from_mins(1);
 
 impl Pool {
     /// Starts the prober unless it runs. Call inside the runtime.
@@ -95,7 +95,8 @@ impl Endpoint {
         if !facts.breaker.is_closed() {
             return facts.breaker.claim_probe(now);
         }
-        let fresh = facts.slots.get(Commitment::Processed).is_some_and(|report| now.duration_since(report.at) < interval);
+        let fresh =
+            facts.slots.get(Commitment::Processed).is_some_and(|report| now.duration_since(report.at) < interval);
         let asked = facts.last_probe.is_some_and(|at| now.duration_since(at) < interval);
         let due = endpoints > 1 && !fresh && !asked && !facts.is_paused(now);
         if due {

@@ -7,13 +7,13 @@ const DECAY: Duration = Duration::from_secs(10);
 
 /// The smoothed latency of one endpoint; `None` until something was measured.
 #[derive(Debug, Default)]
-pub struct Latency {
+pub(super) struct Latency {
     smoothed: Option<(f64, Instant)>,
 }
 
 impl Latency {
     /// Takes one measurement (also the time a failed attempt took).
-    pub fn observe(&mut self, took: Duration, now: Instant) {
+    pub(super) fn observe(&mut self, took: Duration, now: Instant) {
         let took = took.as_secs_f64();
         self.smoothed = Some(match self.smoothed {
             Some((old, at)) if took < old => {
@@ -25,7 +25,7 @@ impl Latency {
     }
 
     /// The smoothed latency.
-    pub fn get(&self) -> Option<Duration> {
+    pub(super) fn get(&self) -> Option<Duration> {
         self.smoothed.map(|(seconds, _)| Duration::from_secs_f64(seconds))
     }
 }
@@ -45,7 +45,7 @@ mod tests {
         assert_eq!(latency.get(), Some(Duration::from_secs(1)));
         latency.observe(Duration::from_millis(20), now + Duration::from_secs(1));
         assert!(latency.get().unwrap() > Duration::from_millis(800));
-        latency.observe(Duration::from_millis(20), now + Duration::from_secs(60));
+        latency.observe(Duration::from_millis(20), now + Duration::from_mins(1));
         assert!(latency.get().unwrap() < Duration::from_millis(40));
     }
 }

@@ -4,7 +4,7 @@
 
 /// The traffic class of a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Class {
+pub(super) enum Class {
     /// A light read.
     Read,
     /// A read that nodes find expensive: longer limit, never overtaken.
@@ -15,7 +15,7 @@ pub enum Class {
 
 /// Which lifetime of the cache belongs to a method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Lifetime {
+pub(super) enum Lifetime {
     /// Balances, token balances, parsed token accounts.
     Balance,
     /// Blockhashes.
@@ -28,7 +28,7 @@ pub enum Lifetime {
 
 /// Where a commitment stands in the parameters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct CommitmentPlace {
+pub(super) struct CommitmentPlace {
     /// Position of the configuration object.
     pub index: usize,
     /// Its field.
@@ -39,7 +39,7 @@ pub struct CommitmentPlace {
 
 /// One method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Method {
+pub(super) struct Method {
     /// Traffic class.
     pub class: Class,
     /// Where a commitment goes; `None`: never touched.
@@ -50,12 +50,12 @@ pub struct Method {
     pub lifetime: Option<Lifetime>,
 }
 
-const fn place(index: usize) -> Option<CommitmentPlace> {
-    Some(CommitmentPlace { index, field: "commitment", at_least_confirmed: false })
+const fn place(index: usize) -> CommitmentPlace {
+    CommitmentPlace { index, field: "commitment", at_least_confirmed: false }
 }
 
-const fn confirmed(index: usize) -> Option<CommitmentPlace> {
-    Some(CommitmentPlace { index, field: "commitment", at_least_confirmed: true })
+const fn confirmed(index: usize) -> CommitmentPlace {
+    CommitmentPlace { at_least_confirmed: true, ..place(index) }
 }
 
 const fn read(commitment: Option<CommitmentPlace>) -> Method {
@@ -76,29 +76,35 @@ const fn send(index: usize, field: &'static str) -> Method {
 }
 
 /// What is known about `name`.
-pub fn method(name: &str) -> Method {
+pub(super) fn method(name: &str) -> Method {
     match name {
-        "getBalance" | "getTokenAccountBalance" => cached(place(1), Lifetime::Balance),
-        "getLatestBlockhash" => cached(place(0), Lifetime::Blockhash),
-        "getAccountInfo" | "getMultipleAccounts" => cached(place(1), Lifetime::Account),
-        "getTokenAccountsByOwner" => Method { class: Class::Heavy, ..cached(place(2), Lifetime::Balance) },
+        "getBalance" | "getTokenAccountBalance" => cached(Some(place(1)), Lifetime::Balance),
+        "getLatestBlockhash" => cached(Some(place(0)), Lifetime::Blockhash),
+        "getAccountInfo" | "getMultipleAccounts" => cached(Some(place(1)), Lifetime::Account),
+        "getTokenAccountsByOwner" => Method { class: Class::Heavy, ..cached(Some(place(2)), Lifetime::Balance) },
         "getSlot" | "getBlockHeight" | "getEpochInfo" | "getTransactionCount" | "getSupply" | "getVoteAccounts" => {
-            read(place(0))
+            read(Some(place(0)))
         }
         "isBlockhashValid" | "getFeeForMessage" | "getTokenSupply" | "getMinimumBalanceForRentExemption" => {
-            read(place(1))
+            read(Some(place(1)))
         }
-        "getTokenLargestAccounts" => heavy(place(1)),
-        "getProgramAccounts" => heavy(place(1)),
-        "getTokenAccountsByDelegate" => heavy(place(2)),
-        "getBlock" | "getTransaction" | "getSignaturesForAddress" => heavy(confirmed(1)),
-        "getBlocks" | "getBlocksWithLimit" => heavy(confirmed(2)),
+        "getTokenLargestAccounts" | "getProgramAccounts" => heavy(Some(place(1))),
+        "getTokenAccountsByDelegate" => heavy(Some(place(2))),
+        "getBlock" | "getTransaction" | "getSignaturesForAddress" => heavy(Some(confirmed(1))),
+        "getBlocks" | "getBlocksWithLimit" => heavy(Some(confirmed(2))),
         "getSignatureStatuses" => Method { lifetime: Some(Lifetime::Status), ..read(None) },
-        "getHealth" | "getVersion" | "getGenesisHash" | "getIdentity" | "getEpochSchedule" | "getBlockTime"
-        | "getFirstAvailableBlock" | "minimumLedgerSlot" | "getRecentPrioritizationFees" => read(None),
+        "getHealth"
+        | "getVersion"
+        | "getGenesisHash"
+        | "getIdentity"
+        | "getEpochSchedule"
+        | "getBlockTime"
+        | "getFirstAvailableBlock"
+        | "minimumLedgerSlot"
+        | "getRecentPrioritizationFees" => read(None),
         "sendTransaction" => send(1, "preflightCommitment"),
         "requestAirdrop" => send(2, "commitment"),
-        "simulateTransaction" => Method { shared: false, ..read(place(1)) },
+        "simulateTransaction" => Method { shared: false, ..read(Some(place(1))) },
         _ => Method { class: Class::Read, commitment: None, shared: false, lifetime: None },
     }
 }

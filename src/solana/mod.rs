@@ -15,6 +15,7 @@ mod fetch;
 mod flight;
 mod health;
 mod latency;
+mod mark;
 mod method;
 mod options;
 mod pool;

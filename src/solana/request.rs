@@ -13,7 +13,7 @@ const MAX_PARAMS: usize = 48 * 1024 * 1024;
 
 /// A call ready to be sent any number of times.
 #[derive(Debug, Clone)]
-pub struct Prepared {
+pub(super) struct Prepared {
     /// The method's name.
     pub name: String,
     /// What is known about it.
@@ -38,7 +38,7 @@ struct ConfigHead<'a> {
 
 impl Prepared {
     /// Checks a call and fills in the pool's commitment where the caller gave none. `params` is the text of a JSON array, or empty for none.
-    pub fn new(name: &str, params: &str, default: Commitment) -> Result<Self, PoolError> {
+    pub(super) fn new(name: &str, params: &str, default: Commitment) -> Result<Self, PoolError> {
         let fits = !name.is_empty() && name.len() <= MAX_METHOD;
         if !fits || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err(argument("method", "method must be a JSON-RPC method name"));
@@ -93,17 +93,17 @@ impl Prepared {
     }
 
     /// Whether it changes something.
-    pub fn is_send(&self) -> bool {
+    pub(super) fn is_send(&self) -> bool {
         self.method.class == Class::Send
     }
 
     /// What makes two calls the same.
-    pub fn key(&self) -> Bytes {
+    pub(super) fn key(&self) -> Bytes {
         [self.name.as_bytes(), b"\n", &self.params].concat().into()
     }
 
     /// The body of one attempt.
-    pub fn body(&self, id: u64) -> Bytes {
+    pub(super) fn body(&self, id: u64) -> Bytes {
         let mut body = Vec::with_capacity(self.params.len() + self.name.len() + 64);
         body.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         body.extend_from_slice(id.to_string().as_bytes());
@@ -174,7 +174,8 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_request() {
-        for (name, text) in [("", "[]"), ("get\"x", "[]"), ("getBalance", "[1"), ("foo", "1"), ("getVersion", "[] []")] {
+        for (name, text) in [("", "[]"), ("get\"x", "[]"), ("getBalance", "[1"), ("foo", "1"), ("getVersion", "[] []")]
+        {
             assert!(Prepared::new(name, text, Commitment::Processed).is_err(), "{name} {text}");
         }
     }

@@ -93,11 +93,13 @@ fn client_error(error: PoolError, request: RpcRequest) -> ClientError {
 fn rpc_error(refusal: &RpcRefusal) -> ClientErrorKind {
     let data = match refusal.code {
         -32002 => serde_json::from_slice::<WithData<RpcSimulateTransactionResult>>(&refusal.body)
-            .map_or(RpcResponseErrorData::Empty, |with| RpcResponseErrorData::SendTransactionPreflightFailure(with.data)),
-        -32005 => serde_json::from_slice::<WithData<Unhealthy>>(&refusal.body).map_or(
-            RpcResponseErrorData::Empty,
-            |with| RpcResponseErrorData::NodeUnhealthy { num_slots_behind: with.data.num_slots_behind },
-        ),
+            .map_or(RpcResponseErrorData::Empty, |with| {
+                RpcResponseErrorData::SendTransactionPreflightFailure(with.data)
+            }),
+        -32005 => serde_json::from_slice::<WithData<Unhealthy>>(&refusal.body)
+            .map_or(RpcResponseErrorData::Empty, |with| RpcResponseErrorData::NodeUnhealthy {
+                num_slots_behind: with.data.num_slots_behind,
+            }),
         _ => RpcResponseErrorData::Empty,
     };
     let (code, message) = (refusal.code, refusal.message.clone());

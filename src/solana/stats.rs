@@ -15,13 +15,13 @@ const STEP: Duration = Duration::from_millis(50);
 
 /// Starts in the last second, counted in steps of 50 ms.
 #[derive(Debug, Default)]
-pub struct Starts {
+pub(super) struct Starts {
     steps: VecDeque<(Instant, u32)>,
 }
 
 impl Starts {
     /// One more start.
-    pub fn count(&mut self, now: Instant) {
+    pub(super) fn count(&mut self, now: Instant) {
         match self.steps.back_mut().filter(|(at, _)| now.duration_since(*at) < STEP) {
             Some((_, count)) => *count += 1,
             None => self.steps.push_back((now, 1)),
@@ -30,7 +30,7 @@ impl Starts {
     }
 
     /// Starts in the second before `now`.
-    pub fn in_last_second(&mut self, now: Instant) -> u32 {
+    pub(super) fn in_last_second(&mut self, now: Instant) -> u32 {
         self.forget(now);
         self.steps.iter().map(|(_, count)| count).sum()
     }
@@ -106,8 +106,7 @@ impl Pool {
     /// A snapshot.
     pub fn stats(&self) -> PoolStats {
         let now = Instant::now();
-        let started =
-            |limit: &Limit| limit.starts.lock().unwrap_or_else(PoisonError::into_inner).in_last_second(now);
+        let started = |limit: &Limit| limit.starts.lock().unwrap_or_else(PoisonError::into_inner).in_last_second(now);
         let (hits, misses) = self.cache.counts();
         let endpoints = self.endpoints.load();
         PoolStats {

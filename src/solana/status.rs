@@ -18,11 +18,11 @@ const CHUNK: usize = 256;
 /// How often the pending ones are asked for; about a slot.
 const POLL: Duration = Duration::from_millis(400);
 /// Statuses that cannot change any more.
-const SETTLED_LIFETIME: Duration = Duration::from_secs(60);
+const SETTLED_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The status of one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignatureStatus {
+pub(super) struct SignatureStatus {
     /// The slot it is in.
     pub slot: u64,
     /// How sure that is.
@@ -32,11 +32,11 @@ pub struct SignatureStatus {
 }
 
 /// What a look at one signature found; `None`: nothing yet.
-pub type Look = Result<Option<SignatureStatus>, PoolError>;
+pub(super) type Look = Result<Option<SignatureStatus>, PoolError>;
 
 /// Signatures that trackers wait for.
 #[derive(Default)]
-pub struct Statuses {
+pub(super) struct Statuses {
     waiting: Mutex<Waiting>,
 }
 
@@ -93,7 +93,8 @@ impl Pool {
                 found.insert(signature, kept);
             }
         }
-        let mut missing: Vec<&str> = signatures.iter().map(String::as_str).filter(|one| !found.contains_key(one)).collect();
+        let mut missing: Vec<&str> =
+            signatures.iter().map(String::as_str).filter(|one| !found.contains_key(one)).collect();
         missing.dedup();
         for chunk in missing.chunks(CHUNK) {
             let result = self.ask(chunk, search_history, options.clone()).await?;
@@ -118,7 +119,12 @@ impl Pool {
         self.cache.put(key(signature), raw.get().as_bytes(), lifetime);
     }
 
-    async fn ask(self: &Arc<Self>, signatures: &[&str], history: bool, options: CallOptions) -> Result<Bytes, PoolError> {
+    async fn ask(
+        self: &Arc<Self>,
+        signatures: &[&str],
+        history: bool,
+        options: CallOptions,
+    ) -> Result<Bytes, PoolError> {
         let list = serde_json::json!(signatures).to_string();
         let params =
             if history { format!("[{list},{{\"searchTransactionHistory\":true}}]") } else { format!("[{list}]") };
@@ -202,13 +208,14 @@ fn key(signature: &str) -> Bytes {
 }
 
 fn parse(result: &Bytes) -> Result<Reply<'_>, PoolError> {
-    serde_json::from_slice(result).map_err(|_| {
-        PoolError::Refused(AttemptError::Garbled { detail: "statuses are not a list".to_owned() })
-    })
+    serde_json::from_slice(result)
+        .map_err(|_| PoolError::Refused(AttemptError::Garbled { detail: "statuses are not a list".to_owned() }))
 }
 
 fn assemble(signatures: &[String], found: &HashMap<&str, Bytes>, slot: u64) -> String {
-    let values = signatures.iter().map(|one| found.get(one.as_str()).map_or("null", |raw| std::str::from_utf8(raw).unwrap_or("null")));
+    let values = signatures
+        .iter()
+        .map(|one| found.get(one.as_str()).map_or("null", |raw| std::str::from_utf8(raw).unwrap_or("null")));
     format!("{{\"context\":{{\"slot\":{slot}}},\"value\":[{}]}}", values.collect::<Vec<_>>().join(","))
 }
 

@@ -175,7 +175,12 @@ impl<'a> Tracker<'a> {
     fn repeat(&self) {
         let Some(transaction) = self.transaction else { return };
         let commitment = Some("processed".to_owned());
-        let how = SendOptions { skip_preflight: true, max_retries: Some(0), preflight_commitment: commitment, ..SendOptions::default() };
+        let how = SendOptions {
+            skip_preflight: true,
+            max_retries: Some(0),
+            preflight_commitment: commitment,
+            ..SendOptions::default()
+        };
         let Ok(prepared) = self.pool.prepare_send(transaction, &how) else { return };
         for endpoint in self.pool.best_endpoints(&prepared, self.options.fanout.unwrap_or(2)) {
             if !self.pool.take_token_now(prepared.method.class) {

@@ -83,7 +83,7 @@ fn compact_u16(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// A resend is refused with `AlreadyProcessed` when an earlier attempt got through after all: that is a success. Its result is the signature.
-pub fn landed_before(call: &Prepared, error: &AttemptError, sent_before: bool) -> Option<Bytes> {
+pub(super) fn landed_before(call: &Prepared, error: &AttemptError, sent_before: bool) -> Option<Bytes> {
     let AttemptError::Rpc(refusal) = error else { return None };
     if !sent_before || call.name != "sendTransaction" || !refusal.mentions("AlreadyProcessed") {
         return None;
@@ -127,7 +127,11 @@ impl Pool {
     }
 
     /// The call that sends `transaction`.
-    pub(super) fn prepare_send(&self, transaction: &SignedTransaction, how: &SendOptions) -> Result<Prepared, PoolError> {
+    pub(super) fn prepare_send(
+        &self,
+        transaction: &SignedTransaction,
+        how: &SendOptions,
+    ) -> Result<Prepared, PoolError> {
         let mut config = json!({ "encoding": "base64" });
         let mut put = |name: &str, value: Value| {
             if let Some(config) = config.as_object_mut() {
@@ -159,7 +163,7 @@ impl Pool {
         let rest = result.get(at + 13..).unwrap_or_default();
         let end = memchr::memchr(b'"', rest).unwrap_or(0);
         if let Some(Ok(blockhash)) = rest.get(..end).map(std::str::from_utf8) {
-            let lifetime = std::time::Duration::from_secs(120);
+            let lifetime = std::time::Duration::from_mins(2);
             self.cache.put(blockhash_key(blockhash), slot.to_string().as_bytes(), lifetime);
         }
     }

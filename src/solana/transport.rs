@@ -31,7 +31,7 @@ type Tls = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The sockets of one pool. Dropping the last clone closes the idle ones.
 #[derive(Clone)]
-pub struct Transport {
+pub(super) struct Transport {
     plain: Plain,
     /// Made by the first https request: reading the system's certificates takes a while.
     tls: Arc<OnceCell<Tls>>,
@@ -39,7 +39,7 @@ pub struct Transport {
 
 /// What a server answered.
 #[derive(Debug)]
-pub struct Answer {
+pub(super) struct Answer {
     /// HTTP status.
     pub status: u16,
     /// How long it asks us to stay away.
@@ -50,11 +50,13 @@ pub struct Answer {
 
 impl Answer {
     /// The result of request `id`, or what is wrong.
-    pub fn understand(&self, id: u64) -> Result<Bytes, AttemptError> {
+    pub(super) fn understand(&self, id: u64) -> Result<Bytes, AttemptError> {
         match self.status {
             200..=299 => reply::read(&self.body, id),
             // Only for these does a JSON-RPC error in the body say more than the status.
-            400 | 405 | 413 | 415 | 422 => Err(reply::read_error(&self.body).map_or_else(|| self.refused(), AttemptError::Rpc)),
+            400 | 405 | 413 | 415 | 422 => {
+                Err(reply::read_error(&self.body).map_or_else(|| self.refused(), AttemptError::Rpc))
+            }
             _ => Err(self.refused()),
         }
     }
@@ -66,7 +68,7 @@ impl Answer {
 
 impl Transport {
     /// Opens no socket.
-    pub fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { plain: client(connector()), tls: Arc::default() }
     }
 
@@ -81,7 +83,7 @@ impl Transport {
     }
 
     /// Posts one body.
-    pub async fn post(&self, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Answer, AttemptError> {
+    pub(super) async fn post(&self, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Answer, AttemptError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();
@@ -102,7 +104,9 @@ impl Transport {
         match body {
             Ok(body) => Ok(Answer { status: status.as_u16(), retry_after, body: body.to_bytes() }),
             // The status already says what to do; the rest of an error page does not matter.
-            Err(_) if status != StatusCode::OK => Ok(Answer { status: status.as_u16(), retry_after, body: Bytes::new() }),
+            Err(_) if status != StatusCode::OK => {
+                Ok(Answer { status: status.as_u16(), retry_after, body: Bytes::new() })
+            }
             Err(error) => Err(AttemptError::Lost { detail: redact_text(&error.to_string()) }),
         }
     }

@@ -24,7 +24,7 @@ const PEERS: &[(&str, &[&str])] = &[
     ("redis", &[]),
     ("bullmq", &["redis/bullmq", "redis/bullmq-register"]),
     ("bull", &["redis/bull"]),
-    ("@solana/web3.js", &["solana/web3"]),
+    ("@solana/web3.js", &["solana/peer", "solana/web3"]),
     ("@solana/kit", &["solana/kit"]),
     ("ws", &[]),
 ];

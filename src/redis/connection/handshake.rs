@@ -15,7 +15,7 @@ const NO_INFO: &str = "[WARN] Skipping the ready check because INFO command fail
 
 impl Machine {
     /// The socket of `generation` is open; false when nobody wants it any more.
-    pub fn opened(&mut self, generation: u32, now: Instant) -> bool {
+    pub(crate) fn opened(&mut self, generation: u32, now: Instant) -> bool {
         if self.phase != Phase::Opening || generation != self.generation {
             return false;
         }

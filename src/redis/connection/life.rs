@@ -17,7 +17,7 @@ pub(super) const NOTICE_WARNING: i32 = 2;
 
 impl Machine {
     /// Starts an attempt, from `wait`, `close`, `reconnecting` or `end`.
-    pub fn connect(&mut self) -> Transition {
+    pub(crate) fn connect(&mut self) -> Transition {
         if matches!(self.phase, Phase::Idle | Phase::Asking | Phase::Backoff { .. } | Phase::Ended) && !self.closing {
             self.by_hand = false;
             self.begin();
@@ -26,7 +26,7 @@ impl Machine {
     }
 
     /// Ends the connection; with `reconnect` the retry policy goes on afterwards.
-    pub fn disconnect(&mut self, reconnect: bool, now: Instant) -> Transition {
+    pub(crate) fn disconnect(&mut self, reconnect: bool, now: Instant) -> Transition {
         let by_hand = !reconnect;
         match self.phase {
             Phase::Ended => {}
@@ -53,7 +53,7 @@ impl Machine {
     }
 
     /// The user's retry strategy answered; negative means stop.
-    pub fn answer_retry(&mut self, generation: u32, delay_ms: i64, now: Instant) -> Transition {
+    pub(crate) fn answer_retry(&mut self, generation: u32, delay_ms: i64, now: Instant) -> Transition {
         if self.phase == Phase::Asking && generation == self.generation {
             match u64::try_from(delay_ms) {
                 Ok(ms) => self.back_off(Duration::from_millis(ms), now),
@@ -64,7 +64,7 @@ impl Machine {
     }
 
     /// Ends for good: nothing connects again, what is unanswered is settled.
-    pub fn shut(&mut self, now: Instant) {
+    pub(crate) fn shut(&mut self, now: Instant) {
         self.closing = true;
         self.by_hand = true;
         match self.phase {
@@ -73,39 +73,41 @@ impl Machine {
                 self.disconnect(false, now);
             }
             // The driver ends it: only the driver knows what was written a moment ago.
-            Phase::Ready | Phase::Draining | Phase::Closing { .. } => self.phase = Phase::Closing { until: now, left: 0 },
+            Phase::Ready | Phase::Draining | Phase::Closing { .. } => {
+                self.phase = Phase::Closing { until: now, left: 0 }
+            }
             _ => self.lost(now, None),
         }
     }
 
     /// Replies are not read for now, because nobody fetches them: that is no silence of the server.
-    pub fn paused(&mut self, now: Instant) {
+    pub(crate) fn paused(&mut self, now: Instant) {
         self.pulse.last_read = now;
     }
 
     /// The environment is gone: nobody is told anything.
-    pub fn abandon(&mut self) {
+    pub(crate) fn abandon(&mut self) {
         self.abandoned = true;
         self.ledger.clear();
         drop(self.out.take());
     }
 
     /// A defect of ours ended the driver.
-    pub fn broke(&mut self, error: &WireError) {
+    pub(crate) fn broke(&mut self, error: &WireError) {
         self.emit_error(error.clone());
         self.settle_all(error);
         self.finish();
     }
 
     /// The socket of `generation` could not be opened.
-    pub fn open_failed(&mut self, generation: u32, error: WireError, now: Instant) {
+    pub(crate) fn open_failed(&mut self, generation: u32, error: WireError, now: Instant) {
         if self.phase == Phase::Opening && generation == self.generation {
             self.lost(now, Some(error));
         }
     }
 
     /// The socket of `generation` ended, by itself or with an error.
-    pub fn socket_ended(&mut self, generation: u32, error: Option<WireError>, now: Instant) {
+    pub(crate) fn socket_ended(&mut self, generation: u32, error: Option<WireError>, now: Instant) {
         if self.plan() == super::Plan::Serve(generation) {
             self.lost(now, error);
         }
@@ -157,7 +159,7 @@ impl Machine {
 
     fn back_off(&mut self, delay: Duration, now: Instant) {
         // A year is for ever, and does not overflow a timer.
-        let delay = delay.min(Duration::from_secs(60 * 60 * 24 * 365));
+        let delay = delay.min(Duration::from_hours(24 * 365));
         self.phase = Phase::Backoff { until: now + delay };
         self.set_status(Status::Reconnecting, u32::try_from(delay.as_millis()).unwrap_or(u32::MAX));
         let Some(limit) = self.options.max_retries_per_request else {

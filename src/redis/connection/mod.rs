@@ -7,7 +7,8 @@ mod handshake;
 mod life;
 mod receive;
 mod send;
-#[cfg(all(test, feature = "test-util"))]
+#[cfg(feature = "test-util")]
+#[cfg(test)]
 mod tests;
 mod time;
 
@@ -72,7 +73,7 @@ pub struct Transition {
 
 /// What the driver has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Plan {
+pub(super) enum Plan {
     /// Nothing but timers.
     Rest,
     /// Open a socket for this generation.
@@ -87,16 +88,25 @@ pub enum Plan {
 enum Phase {
     Idle,
     Opening,
-    Handshaking { until: Instant },
-    Loading { until: Instant },
+    Handshaking {
+        until: Instant,
+    },
+    Loading {
+        until: Instant,
+    },
     Ready,
     /// QUIT was sent.
     Draining,
     /// `disconnect()` while serving: sends what was there, then shuts the write side.
-    Closing { until: Instant, left: usize },
+    Closing {
+        until: Instant,
+        left: usize,
+    },
     /// The user's retry strategy must answer.
     Asking,
-    Backoff { until: Instant },
+    Backoff {
+        until: Instant,
+    },
     Ended,
 }
 
@@ -129,7 +139,8 @@ struct Pulse {
 
 /// The state machine of one client.
 #[derive(Debug)]
-pub struct Machine {
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a life, not one state")]
+pub(super) struct Machine {
     options: Arc<Options>,
     random: fn() -> f64,
     phase: Phase,
@@ -165,7 +176,7 @@ pub struct Machine {
 
 impl Machine {
     /// A machine in `wait`.
-    pub fn new(options: Arc<Options>, random: fn() -> f64) -> Self {
+    pub(super) fn new(options: Arc<Options>, random: fn() -> f64) -> Self {
         let db = options.db;
         let now = Instant::now();
         Self {
@@ -199,7 +210,7 @@ impl Machine {
     }
 
     /// What the driver has to do now.
-    pub fn plan(&self) -> Plan {
+    pub(super) fn plan(&self) -> Plan {
         match self.phase {
             _ if self.abandoned => Plan::Over,
             Phase::Ended => Plan::Over,
@@ -210,57 +221,57 @@ impl Machine {
     }
 
     /// The status and its number.
-    pub fn transition(&self) -> Transition {
+    pub(super) fn transition(&self) -> Transition {
         Transition { status: self.status, number: self.transition }
     }
 
     /// The connection epoch.
-    pub fn generation(&self) -> u32 {
+    pub(super) fn generation(&self) -> u32 {
         self.generation
     }
 
     /// Failed attempts since the last success.
-    pub fn attempts(&self) -> u32 {
+    pub(super) fn attempts(&self) -> u32 {
         self.attempts
     }
 
     /// The commands without an answer.
-    pub fn ledger(&self) -> &Ledger {
+    pub(super) fn ledger(&self) -> &Ledger {
         &self.ledger
     }
 
     /// Subscriptions of this client.
-    pub fn subscriptions(&self) -> usize {
+    pub(super) fn subscriptions(&self) -> usize {
         self.subscriptions.count()
     }
 
     /// Whether the handshake of this generation is still under way.
-    pub fn is_shaking_hands(&self, generation: u32) -> bool {
+    pub(super) fn is_shaking_hands(&self, generation: u32) -> bool {
         generation == self.generation && matches!(self.phase, Phase::Handshaking { .. })
     }
 
     /// Whether `connect()` never happened or the client has ended.
-    pub fn is_over(&self) -> bool {
+    pub(super) fn is_over(&self) -> bool {
         self.abandoned || matches!(self.phase, Phase::Ended)
     }
 
     /// Whether commands are sent as they come.
-    pub fn is_ready(&self) -> bool {
+    pub(super) fn is_ready(&self) -> bool {
         matches!(self.phase, Phase::Ready)
     }
 
     /// Keeps a script's text.
-    pub fn register_script(&mut self, id: i32, source: &str) {
+    pub(super) fn register_script(&mut self, id: i32, source: &str) {
         self.scripts.register(id, source);
     }
 
     /// The name for the next handshake.
-    pub fn set_connection_name(&mut self, name: String) {
+    pub(super) fn set_connection_name(&mut self, name: String) {
         self.connection_name = (!name.is_empty()).then_some(name);
     }
 
     /// What has happened since the last call, if anything.
-    pub fn take_chunk(&mut self) -> Option<Chunk> {
+    pub(super) fn take_chunk(&mut self) -> Option<Chunk> {
         (!self.out.is_empty()).then(|| self.out.take())
     }
 

@@ -17,7 +17,7 @@ const RECYCLE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Machine {
     /// Parses what the socket of `generation` received.
-    pub fn received(&mut self, generation: u32, buffer: &mut BytesMut, now: Instant) {
+    pub(crate) fn received(&mut self, generation: u32, buffer: &mut BytesMut, now: Instant) {
         self.pulse.last_read = now;
         // Replies of an earlier generation, or after the end, are nobody's.
         while self.plan() == super::Plan::Serve(generation) {
@@ -32,7 +32,10 @@ impl Machine {
                 Err(error) => return self.garbled(error, now),
             }
         }
-        if self.pulse.recycle_at.is_some() && self.ledger.in_flight() == 0 && self.plan() == super::Plan::Serve(generation) {
+        if self.pulse.recycle_at.is_some()
+            && self.ledger.in_flight() == 0
+            && self.plan() == super::Plan::Serve(generation)
+        {
             self.lost(now, None);
         }
     }
@@ -183,13 +186,13 @@ impl Machine {
     }
 
     /// `reconnectOnError` answered: 0 the error stands, 1 reconnect, 2 reconnect and send the command again.
-    pub fn answer_reconnect(&mut self, seq: u32, verdict: i32, now: Instant) -> Transition {
+    pub(crate) fn answer_reconnect(&mut self, seq: u32, verdict: i32, now: Instant) -> Transition {
         if let Some(entry) = self.asked.remove(&seq) {
             if verdict == 2 {
                 if matches!(self.phase, Phase::Ended) || self.abandoned || self.closing {
                     self.refuse(seq, WireError::Closed { lost: false });
                 } else {
-                    self.ledger.enqueue_again(entry);
+                    self.ledger.enqueue_again(Entry { sent_before: true, ..entry });
                 }
             }
             if verdict != 0 && matches!(self.phase, Phase::Ready) {

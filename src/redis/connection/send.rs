@@ -14,7 +14,7 @@ const WRITE_HIGH: usize = 16 * 1024 * 1024;
 
 impl Machine {
     /// Takes what a flush handed over.
-    pub fn ingest(&mut self, submission: Submission, now: Instant) {
+    pub(crate) fn ingest(&mut self, submission: Submission, now: Instant) {
         let first = self.next_seq;
         for entry in submission.entries(first) {
             self.next_seq = entry.seq.wrapping_add(1);
@@ -59,7 +59,7 @@ impl Machine {
     }
 
     /// Appends what may be sent now to `buffer`, up to about 64 KiB.
-    pub fn take_output(&mut self, buffer: &mut Vec<u8>, now: Instant) {
+    pub(crate) fn take_output(&mut self, buffer: &mut Vec<u8>, now: Instant) {
         if self.ledger.in_flight() == 0 {
             self.pulse.busy_since = now;
         }
@@ -72,12 +72,12 @@ impl Machine {
     }
 
     /// The network accepted `count` bytes.
-    pub fn wrote(&mut self, count: usize) {
+    pub(crate) fn wrote(&mut self, count: usize) {
         self.ledger.wrote(count);
     }
 
     /// Whether the write side is to be shut once the writer is empty.
-    pub fn wants_shutdown(&self) -> bool {
+    pub(crate) fn wants_shutdown(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. }) && !self.may_send()
     }
 

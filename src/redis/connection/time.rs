@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 impl Machine {
     /// Does what is due.
-    pub fn on_time(&mut self, now: Instant) {
+    pub(crate) fn on_time(&mut self, now: Instant) {
         self.expire_commands(now);
         self.expire_phase(now);
         self.expire_quit(now);
@@ -17,7 +17,7 @@ impl Machine {
     }
 
     /// When to call [`Machine::on_time`] next.
-    pub fn next_time(&self) -> Option<Instant> {
+    pub(crate) fn next_time(&self) -> Option<Instant> {
         let phase = match self.phase {
             Phase::Handshaking { until }
             | Phase::Loading { until }

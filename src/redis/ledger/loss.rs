@@ -12,7 +12,7 @@ const BROKEN_LIMIT: usize = 4096;
 
 /// How to decide.
 #[derive(Debug, Clone, Copy)]
-pub struct LossRule {
+pub(crate) struct LossRule {
     /// What is sent again.
     pub resend: Resend,
     /// Whether `safe` sends blocking commands again.
@@ -21,7 +21,7 @@ pub struct LossRule {
 
 /// A command settled by the loss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Loss {
+pub(crate) struct Loss {
     /// Its number.
     pub seq: u32,
     /// `Command aborted ..` instead of `Connection is closed.`.
@@ -32,6 +32,7 @@ pub struct Loss {
 
 /// What is known of a pipeline or transaction.
 #[derive(Debug, Default)]
+#[expect(clippy::struct_excessive_bools, reason = "independent facts about a group")]
 struct Group {
     /// Its first members were answered already, or settled by a deadline.
     begun: bool,
@@ -51,7 +52,7 @@ enum Fate {
 
 impl Ledger {
     /// The connection is gone. Commands that are sent again are at the front of the queue afterwards; the others are settled.
-    pub fn lose(&mut self, rule: LossRule) -> Vec<Loss> {
+    pub(crate) fn lose(&mut self, rule: LossRule) -> Vec<Loss> {
         if self.broken.len() > BROKEN_LIMIT {
             self.broken.clear();
         }
@@ -70,25 +71,27 @@ impl Ledger {
             if entry.origin != Origin::User || entry.settled {
                 continue;
             }
-            let maybe_sent = entry.end <= written;
+            let written = entry.end <= written;
             let fate = match fates.get(&entry.group).filter(|_| entry.group != 0) {
                 Some(fate) => *fate,
-                None if maybe_sent => single_fate(&entry, rule),
+                None if written => single_fate(&entry, rule),
                 None => Fate::Keep,
             };
+            entry.sent_before |= written;
             if fate == Fate::Keep {
                 (entry.expires, entry.seen, entry.as_eval) = (None, 0, false);
                 self.queued_bytes += entry.bytes.len();
                 self.watch(entry.deadline);
                 kept.push_back(entry);
             } else {
+                let maybe_sent = entry.sent_before;
                 losses.push(Loss { seq: entry.seq, aborted: fate == Fate::Abort, maybe_sent });
             }
         }
         for entry in std::mem::take(&mut self.queue) {
             if entry.group != 0 && fates.get(&entry.group) == Some(&Fate::Abort) {
                 self.queued_bytes -= entry.bytes.len();
-                losses.push(Loss { seq: entry.seq, aborted: true, maybe_sent: false });
+                losses.push(Loss { seq: entry.seq, aborted: true, maybe_sent: entry.sent_before });
             } else {
                 kept.push_back(entry);
             }
@@ -104,9 +107,11 @@ impl Ledger {
         let grouped = |entry: &&Entry| entry.group != 0 && entry.origin == Origin::User;
         for entry in self.flight.iter().filter(grouped) {
             // The first member in flight tells whether earlier ones were answered.
-            let group = groups
-                .entry(entry.group)
-                .or_insert_with(|| Group { begun: entry.index > 0, safe: true, ..Group::default() });
+            let group = groups.entry(entry.group).or_insert_with(|| Group {
+                begun: entry.index > 0,
+                safe: true,
+                ..Group::default()
+            });
             group.begun |= entry.settled;
             group.written |= entry.end <= self.written;
             note(group, entry);
@@ -142,7 +147,9 @@ fn single_fate(entry: &Entry, rule: LossRule) -> Fate {
     let blocking = entry.flags.has(Flags::BLOCKING);
     let again = match rule.resend {
         Resend::All => true,
-        Resend::Safe => entry.flags.is_safe() || (blocking && rule.resend_blocking) || entry.flags.has(Flags::SUBSCRIBE),
+        Resend::Safe => {
+            entry.flags.is_safe() || (blocking && rule.resend_blocking) || entry.flags.has(Flags::SUBSCRIBE)
+        }
         Resend::None => false,
     };
     if again && !entry.flags.has(Flags::QUIT) { Fate::Keep } else { Fate::Close }

@@ -8,7 +8,7 @@ mod loss;
 #[cfg(test)]
 mod tests;
 
-pub use loss::LossRule;
+pub(super) use loss::LossRule;
 
 use super::command::{Entry, Flags, Origin};
 use std::collections::{HashSet, VecDeque};
@@ -23,7 +23,7 @@ const TOMBSTONE_AGE: Duration = Duration::from_secs(60);
 
 /// All unanswered commands of one client.
 #[derive(Debug, Default)]
-pub struct Ledger {
+pub(super) struct Ledger {
     /// Refused for now by the server; go before the queue.
     again: VecDeque<Entry>,
     queue: VecDeque<Entry>,
@@ -44,7 +44,7 @@ pub struct Ledger {
 
 /// A command whose deadline passed.
 #[derive(Debug)]
-pub struct Expired {
+pub(super) struct Expired {
     /// Its number.
     pub seq: u32,
     /// Whether the server may have it.
@@ -55,7 +55,7 @@ pub struct Expired {
 
 /// What a look at the deadlines found.
 #[derive(Debug, Default)]
-pub struct Expiry {
+pub(super) struct Expiry {
     /// Commands to settle.
     pub expired: Vec<Expired>,
     /// Whether the connection must be replaced: a partly written command or a blocking one expired.
@@ -64,22 +64,22 @@ pub struct Expiry {
 
 impl Ledger {
     /// Commands that wait to be sent.
-    pub fn queued(&self) -> usize {
+    pub(super) fn queued(&self) -> usize {
         self.queue.len() + self.again.len()
     }
 
     /// Their bytes.
-    pub fn queued_bytes(&self) -> usize {
+    pub(super) fn queued_bytes(&self) -> usize {
         self.queued_bytes
     }
 
     /// Commands sent, or about to be, without an answer.
-    pub fn in_flight(&self) -> usize {
+    pub(super) fn in_flight(&self) -> usize {
         self.flight.len()
     }
 
     /// The user's commands in flight and waiting, tombstones not counted; `blocking` ones only if asked for.
-    pub fn unsettled(&self, blocking: bool) -> usize {
+    pub(super) fn unsettled(&self, blocking: bool) -> usize {
         let counts = |entry: &&Entry| {
             entry.origin == Origin::User && !entry.settled && (blocking || !entry.flags.has(Flags::BLOCKING))
         };
@@ -87,12 +87,12 @@ impl Ledger {
     }
 
     /// Whether a blocking command is in flight.
-    pub fn is_blocked(&self) -> bool {
+    pub(super) fn is_blocked(&self) -> bool {
         self.blocked > 0
     }
 
     /// Whether this transaction lost its connection; forgets it with its last member.
-    pub fn is_broken(&mut self, entry: &Entry) -> bool {
+    pub(super) fn is_broken(&mut self, entry: &Entry) -> bool {
         if self.broken.is_empty() || !self.broken.contains(&entry.group) {
             return false;
         }
@@ -103,33 +103,33 @@ impl Ledger {
     }
 
     /// Puts a command at the end of the queue.
-    pub fn enqueue(&mut self, entry: Entry) {
+    pub(super) fn enqueue(&mut self, entry: Entry) {
         self.watch(entry.deadline);
         self.queued_bytes += entry.bytes.len();
         self.queue.push_back(entry);
     }
 
     /// A command that the server refused for now: goes before the queue.
-    pub fn enqueue_again(&mut self, entry: Entry) {
+    pub(super) fn enqueue_again(&mut self, entry: Entry) {
         self.watch(entry.deadline);
         self.queued_bytes += entry.bytes.len();
         self.again.push_back(entry);
     }
 
     /// The next command to send.
-    pub fn next(&self) -> Option<&Entry> {
+    pub(super) fn next(&self) -> Option<&Entry> {
         self.again.front().or_else(|| self.queue.front())
     }
 
     /// Takes the next command to send.
-    pub fn take(&mut self) -> Option<Entry> {
+    pub(super) fn take(&mut self) -> Option<Entry> {
         let entry = self.again.pop_front().or_else(|| self.queue.pop_front())?;
         self.queued_bytes -= entry.bytes.len();
         Some(entry)
     }
 
     /// A command goes to the writer with `length` bytes.
-    pub fn launch(&mut self, mut entry: Entry, length: usize) {
+    pub(super) fn launch(&mut self, mut entry: Entry, length: usize) {
         self.taken += length as u64;
         entry.end = self.taken;
         self.blocked += usize::from(entry.flags.has(Flags::BLOCKING));
@@ -139,17 +139,17 @@ impl Ledger {
     }
 
     /// The network accepted `count` bytes.
-    pub fn wrote(&mut self, count: usize) {
+    pub(super) fn wrote(&mut self, count: usize) {
         self.written += count as u64;
     }
 
     /// The command whose reply is next.
-    pub fn front(&mut self) -> Option<&mut Entry> {
+    pub(super) fn front(&mut self) -> Option<&mut Entry> {
         self.flight.front_mut()
     }
 
     /// The reply of the oldest command came.
-    pub fn answered(&mut self) -> Option<Entry> {
+    pub(super) fn answered(&mut self) -> Option<Entry> {
         let entry = self.flight.pop_front()?;
         self.blocked -= usize::from(entry.flags.has(Flags::BLOCKING));
         if entry.settled {
@@ -161,20 +161,15 @@ impl Ledger {
         Some(entry)
     }
 
-    /// Commands in flight that were not settled by us.
-    pub fn flight(&self) -> impl Iterator<Item = &Entry> {
-        self.flight.iter().filter(|entry| !entry.settled)
-    }
-
     /// When to look at the deadlines next.
-    pub fn next_look(&self) -> Option<Instant> {
+    pub(super) fn next_look(&self) -> Option<Instant> {
         let tombstones = self.tombstoned_at.map(|at| at + TOMBSTONE_AGE);
         let deadlines = self.earliest.map(|at| at + STEP / 10);
         [tombstones, deadlines].into_iter().flatten().min()
     }
 
     /// Settles what is overdue. Commands not sent are removed; with one member of an unsent group goes the whole group.
-    pub fn expire(&mut self, now: Instant) -> Expiry {
+    pub(super) fn expire(&mut self, now: Instant) -> Expiry {
         let mut expiry = Expiry::default();
         if self.tombstones > TOMBSTONES || self.tombstoned_at.is_some_and(|at| at + TOMBSTONE_AGE <= now) {
             expiry.recycle = true;
@@ -200,7 +195,7 @@ impl Ledger {
             let over = is_over(entry) || groups.contains(&entry.group);
             if over {
                 *queued_bytes -= entry.bytes.len();
-                expiry.expired.push(Expired { seq: entry.seq, maybe_sent: false, blocking: false });
+                expiry.expired.push(Expired { seq: entry.seq, maybe_sent: entry.sent_before, blocking: false });
             }
             !over
         };
@@ -214,8 +209,9 @@ impl Ledger {
             if !blocking && entry.deadline.is_none_or(|deadline| deadline > now) {
                 continue;
             }
-            let maybe_sent = entry.end <= self.written;
-            expiry.recycle |= blocking || !maybe_sent;
+            let written = entry.end <= self.written;
+            let maybe_sent = written || entry.sent_before;
+            expiry.recycle |= blocking || !written;
             entry.settled = true;
             self.tombstones += 1;
             self.tombstoned_at.get_or_insert(now);
@@ -226,14 +222,14 @@ impl Ledger {
     }
 
     /// Settles everything: hands out the numbers of the user's commands and whether they may have been sent.
-    pub fn clear(&mut self) -> Vec<(u32, bool)> {
+    pub(super) fn clear(&mut self) -> Vec<(u32, bool)> {
         let written = self.written;
         let flight = std::mem::take(&mut self.flight);
         let waiting = std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.queue));
         let out = flight
             .into_iter()
-            .map(|entry| (entry.end <= written, entry))
-            .chain(waiting.map(|entry| (false, entry)))
+            .map(|entry| (entry.end <= written || entry.sent_before, entry))
+            .chain(waiting.map(|entry| (entry.sent_before, entry)))
             .filter(|(_, entry)| entry.origin == Origin::User && !entry.settled)
             .map(|(maybe_sent, entry)| (entry.seq, maybe_sent))
             .collect();
@@ -242,7 +238,7 @@ impl Ledger {
     }
 
     /// A database that could not be selected: what waits for it runs in the old one.
-    pub fn move_database(&mut self, from: u32, to: u32) {
+    pub(super) fn move_database(&mut self, from: u32, to: u32) {
         for entry in self.queue.iter_mut().chain(&mut self.again).chain(&mut self.flight) {
             if entry.db == from && !entry.flags.has(Flags::SELECT) {
                 entry.db = to;
