@@ -50,7 +50,6 @@ impl KeyedLane {
 
     /// Settles an operation that was refused before it started, or ends a started one.
     pub(crate) fn settle(&self, id: u32, outcome: Outcome) {
-<<<<<<< HEAD
         // In this order: who sees nothing in flight must find every outcome in the queue.
         self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
         self.running().remove(&id);
@@ -69,11 +68,6 @@ impl KeyedLane {
             }
         };
         tokio::time::timeout(limit, settled).await.is_ok()
-=======
-        // Queued first: when nothing is in flight any more, everything can be drained.
-        self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
-        self.running().remove(&id);
->>>>>>> mongo
     }
 
     /// Asks one operation to end; it settles with what its room decides.
