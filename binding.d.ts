@@ -12,7 +12,7 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 /** A MongoDB client, owned by Rust. */
 export declare class MongoHandle {
   /** Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain. */
-  static open(uri: string, options: Uint8Array, wake: () => void): Checked<MongoHandle>
+  static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
   /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null
   /** Fills `meta` with settled operations. */

@@ -216,7 +216,7 @@ export class MongoClient extends EventEmitter {
 
   #listen(): void {
     if (this.#events !== undefined || this.#operations === undefined) return;
-    this.#events = new DriverEvents(this.#operations.lane.handle, (event, data) => this.emit(event, data));
+    this.#events = new DriverEvents(this.#host, this.#operations.lane.handle, (event, data) => this.emit(event, data));
   }
 
   #description(): Description {

@@ -5,6 +5,7 @@
  * Rust's bounded feed. The feed is opened with the first listener and closed with the client.
  */
 import type { MongoHandle } from '../native.js';
+import type { Document, Host } from './host.js';
 
 /** Names of the events that come from Rust. */
 export const DRIVER_EVENTS = new Set([
@@ -102,7 +103,10 @@ export class DriverEvents {
   readonly #handle: MongoHandle;
   readonly #emit: (event: string, data: object) => void;
 
-  constructor(handle: MongoHandle, emit: (event: string, data: object) => void) {
+  readonly #host: Host;
+
+  constructor(host: Host, handle: MongoHandle, emit: (event: string, data: object) => void) {
+    this.#host = host;
     this.#handle = handle;
     this.#emit = emit;
     handle.openFeed(() => this.#drain());
@@ -116,8 +120,16 @@ export class DriverEvents {
     for (const record of this.#handle.drainFeed().events) {
       const { event, data } = JSON.parse(record) as { event: string; data?: string | object };
       if (!DRIVER_EVENTS.has(event)) continue;
-      this.#emit(event, shaped(typeof data === 'string' ? (JSON.parse(data) as object) : (data ?? {})));
+      this.#emit(event, shaped(this.#decoded(typeof data === 'string' ? (JSON.parse(data) as Document) : ((data ?? {}) as Document))));
     }
+  }
+
+  /** Commands and replies come as BSON in base64: JSON would lose types. */
+  #decoded(data: Document): Document {
+    const { commandBson, replyBson, ...others } = data;
+    if (typeof commandBson === 'string') others['command'] = this.#host.bson.deserialize(Buffer.from(commandBson, 'base64'));
+    if (typeof replyBson === 'string') others['reply'] = this.#host.bson.deserialize(Buffer.from(replyBson, 'base64'));
+    return others;
   }
 }
 

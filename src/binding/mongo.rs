@@ -29,7 +29,7 @@ pub struct MongoHandle {
 #[napi]
 impl MongoHandle {
     /// Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain.
-    #[napi(catch_unwind)]
+    #[napi(catch_unwind, ts_return_type = "MongoHandle | FailureRecord")]
     pub fn open(env: Env, uri: String, options: &[u8], wake: Function<'_, (), ()>) -> Result<Checked<MongoHandle>> {
         let client = match Client::open(&uri, options) {
             Ok(client) => client,

@@ -6,7 +6,7 @@ use super::cursor::Cursors;
 use super::driver::Driver;
 use super::event::Watch;
 use super::options::{Limits, Settings};
-use super::session::{Entry, Sessions};
+use super::session::{Entry, Sessions, Turn};
 use super::transaction::{self, Counts};
 use super::write::Lanes;
 use super::{body, error, session};
@@ -168,11 +168,11 @@ impl Client {
         Ok(self.watch.has_retryable_writes())
     }
 
-    /// Counts one operation; `None` when there are too many.
-    pub(super) fn admit(&self) -> Option<Unit> {
+    /// Counts one operation; `None` when there are too many. What ends something is always admitted: refusing it would leak.
+    pub(super) fn admit(&self, always: bool) -> Option<Unit> {
         let before = self.work.running.fetch_add(1, Ordering::AcqRel);
         let unit = Unit { work: Arc::clone(&self.work), in_background: false };
-        (before < self.settings.limits.max_in_flight).then_some(unit)
+        (always || before < self.settings.limits.max_in_flight).then_some(unit)
     }
 
     /// Counts work that goes on without a caller.
@@ -277,9 +277,9 @@ impl Client {
     }
 
     /// Lets a session see at least what another has seen; takes what [`Client::session_times`] gives.
-    pub(super) async fn advance_session(&self, entry: &Arc<Entry>, times: &RawDocument) -> Result<(), Failure> {
+    pub(super) async fn advance_session(&self, entry: &Entry, turn: Turn, times: &RawDocument) -> Result<(), Failure> {
         let driver = self.driver().await?;
-        let Some(mut guard) = entry.turn().take().await else {
+        let Some(mut guard) = turn.take().await else {
             return Err(error::closed("closed"));
         };
         entry.fill(driver, &mut guard).await?;

@@ -121,7 +121,7 @@ pub(super) async fn run(
     match send(around, driver, database, command, plan).await {
         Err(first) if again.is_some() && error::is_retryable_read(&first) => {
             let second = send(around, driver, database, again.unwrap_or_default(), plan).await;
-            second.map_err(|second| error::failure(&second))
+            second.map_err(|second| error::failure(&error::more_telling(first, second)))
         }
         other => other.map_err(|found| error::failure(&found)),
     }

@@ -63,7 +63,8 @@ pub type ReplyFuture = Pin<Box<dyn Future<Output = Outcome> + Send>>;
 struct Ticket {
     entry: Arc<Entry>,
     attempt: Option<Arc<Attempt>>,
-    turn: Turn,
+    /// None for what only watches.
+    turn: Option<Turn>,
 }
 
 struct Job {
@@ -107,7 +108,10 @@ impl Client {
             return Err(Box::new(error::closed(state.as_str())));
         }
         // An attempt's watcher waits with the callback; it is no work in flight.
-        let unit = if request.opcode == opcode::ATTEMPT { None } else { self.admit().map_or_else(|| Err(self.full()), |unit| Ok(Some(unit)))? };
+        let unit = match request.opcode {
+            opcode::ATTEMPT => None,
+            _ => Some(self.admit(ends_something).ok_or_else(|| self.full())?),
+        };
         let ticket = if request.handle == 0 { None } else { self.ticket(&request)? };
         let deadline = (request.deadline_ms > 0).then(|| Deadline::after_millis(request.deadline_ms));
         let deadline = deadline.or_else(|| self.limits().timeout.filter(|_| !ends_something).map(Deadline::after));
@@ -144,7 +148,7 @@ impl Client {
             return Err(Box::new(attempt.refusal()));
         }
         let attempt = attempt.filter(|attempt| controls || attempt.is_open());
-        let turn = entry.turn();
+        let turn = (request.opcode != opcode::ATTEMPT).then(|| entry.turn());
         Ok(Some(Ticket { entry, attempt, turn }))
     }
 }
@@ -159,6 +163,7 @@ struct Limits {
     deadline: Option<Deadline>,
     wait: Option<Duration>,
     attempt: Option<(Arc<Entry>, Arc<Attempt>)>,
+    commits: bool,
     trace: Arc<Trace>,
 }
 
@@ -175,7 +180,8 @@ impl Limits {
             (own, socket) => own.or(socket),
         };
         let wait = limits.wait_queue_timeout.filter(|_| !control);
-        Self { client: Arc::clone(&job.client), deadline, wait, attempt, trace: Arc::clone(&job.trace) }
+        let commits = matches!(job.opcode, opcode::COMMIT | opcode::FINISH);
+        Self { client: Arc::clone(&job.client), deadline, wait, attempt, commits, trace: Arc::clone(&job.trace) }
     }
 
     async fn run(self, job: Job, unit: Option<Unit>, cancel: CancellationToken) -> Outcome {
@@ -187,7 +193,7 @@ impl Limits {
                 drop(unit);
                 return outcome.map_err(|failure| self.describe(failure));
             }
-            () = self.client.cut.cancelled() => error::closed("closed"),
+            () = self.client.cut.cancelled() => self.cut_off(),
             () = cancel.cancelled() => error::aborted(),
             failure = self.first_limit() => failure,
         };
@@ -225,6 +231,17 @@ impl Limits {
         }
     }
 
+    /// The client closed under it. Of a commit that was sent the outcome is unknown; of anything else the trace tells whether it was sent.
+    fn cut_off(&self) -> Failure {
+        if self.commits && self.trace.attempts() > 0 {
+            let unknown = Failure::new(ErrorCode::UnknownCommit, "outcome of the commit is unknown: client closed");
+            return unknown.with_text("kind", "unknownCommit").in_phase(Phase::Commit);
+        }
+        let mut failure = error::closed("closed");
+        failure.maybe_executed = None;
+        failure
+    }
+
     fn waited(&self) -> Failure {
         let waited = self.wait.unwrap_or_default().as_millis();
         let failure = Failure::new(ErrorCode::PoolExhausted, format!("no connection became free within {waited} ms"));
@@ -249,7 +266,7 @@ async fn work(job: Job) -> Outcome {
     let driver = client.driver().await?;
     let held = match job.ticket {
         Some(Ticket { entry, attempt, turn }) => {
-            let guard = turn.take().await.ok_or_else(|| error::closed("closed"))?;
+            let guard = take(turn).await?;
             Some(transaction::enter(driver, Held { guard, entry, attempt }, &client).await?)
         }
         None => None,
@@ -294,6 +311,14 @@ async fn run(around: &mut Surroundings, driver: &Driver, given: &mongodb::bson::
     }
 }
 
+/// Waits for an operation's turn on its session.
+async fn take(turn: Option<Turn>) -> Result<tokio::sync::OwnedMutexGuard<session::Slot>, Failure> {
+    match turn {
+        Some(turn) => turn.take().await.ok_or_else(|| error::closed("closed")),
+        None => Err(error::closed("closed")),
+    }
+}
+
 /// Operations on sessions and transactions.
 async fn control(client: &Arc<Client>, job: Job, given: &mongodb::bson::RawDocumentBuf) -> Outcome {
     if job.opcode == opcode::COMMIT_OUTCOME {
@@ -302,22 +327,20 @@ async fn control(client: &Arc<Client>, job: Job, given: &mongodb::bson::RawDocum
     let Some(Ticket { entry, attempt, turn }) = job.ticket else {
         return if job.opcode == opcode::END_SESSION { Ok(Reply::Nothing) } else { Err(session::unknown(job.handle)) };
     };
+    if job.opcode == opcode::ATTEMPT {
+        return match attempt {
+            Some(attempt) => transaction::watch(client, &entry, &attempt).await,
+            None => Ok(Reply::Nothing),
+        };
+    }
+    let turn = turn.ok_or_else(|| error::closed("closed"))?;
     match job.opcode {
         opcode::END_SESSION => end_session(client, entry, attempt, turn).await,
         opcode::COMMIT => transaction::commit(client, &entry, attempt, turn).await,
         opcode::ABORT => transaction::abort(client, &entry, attempt, turn).await,
         opcode::FINISH => transaction::finish(client, &entry, (attempt, turn), given).await,
-        opcode::ATTEMPT => {
-            // It watches and must not hold a place in the queue.
-            drop(turn);
-            match attempt {
-                Some(attempt) => transaction::watch(client, &entry, &attempt).await,
-                None => Ok(Reply::Nothing),
-            }
-        }
         opcode::ADVANCE_SESSION => {
-            drop(turn);
-            client.advance_session(&entry, given).await.map(|()| Reply::Nothing)
+            client.advance_session(&entry, turn, given).await.map(|()| Reply::Nothing)
         }
         other => Err(Failure::new(ErrorCode::Internal, format!("opcode {other} does not exist")).not_executed()),
     }

@@ -40,6 +40,12 @@ pub(super) fn is_retryable_read(error: &Error) -> bool {
     is_network(error) || code_of(error).is_some_and(|code| RETRYABLE_READ_CODES.contains(&code))
 }
 
+/// The error to report when a repeated attempt failed too: the first, if the second never reached a server or did nothing there.
+pub(super) fn more_telling(first: Error, second: Error) -> Error {
+    let nothing_done = second.contains_label(NO_WRITES) || matches!(*second.kind, ErrorKind::ServerSelection { .. });
+    if nothing_done { first } else { second }
+}
+
 /// An error of the crate as a failure, without what only the operation's trace knows.
 pub(super) fn failure(error: &Error) -> Failure {
     let (code, kind, message) = classify(error);
@@ -82,7 +88,7 @@ fn classify(error: &Error) -> (ErrorCode, &'static str, String) {
         ErrorKind::ConnectionPoolCleared { .. } => {
             (ErrorCode::Disconnected, "poolCleared", "connection pool was cleared because another operation failed".to_owned())
         }
-        ErrorKind::ServerSelection { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", message.clone()),
+        ErrorKind::ServerSelection { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", without_replies(message)),
         ErrorKind::DnsResolve { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", message.clone()),
         ErrorKind::Authentication { message, .. } => (ErrorCode::AuthFailed, "auth", message.clone()),
         ErrorKind::Transaction { message, .. } => (ErrorCode::InvalidArgument, "transaction", message.clone()),
@@ -98,6 +104,18 @@ fn classify(error: &Error) -> (ErrorCode, &'static str, String) {
         other => (ErrorCode::Protocol, "protocol", other.to_string()),
     };
     (code, kind, redact_text(&message))
+}
+
+/// The crate prints whole replies into the topology of a selection that timed out.
+fn without_replies(message: &str) -> String {
+    const START: &str = ", server response: Some(";
+    let mut out = String::with_capacity(message.len());
+    let mut rest = message;
+    while let Some((before, after)) = rest.split_once(START) {
+        out.push_str(before);
+        rest = after.split_once("\" })").map_or("", |(_, rest)| rest);
+    }
+    out + rest
 }
 
 fn add_labels(labels: &mut Vec<String>, reply: &RawDocument) {
@@ -164,6 +182,12 @@ mod tests {
         assert_eq!(failure.causes.len(), 1);
         assert_eq!(closed("closed").maybe_executed, Some(false));
         assert_eq!(super::failure(&ErrorKind::Shutdown.into()).code, ErrorCode::Closed);
+    }
+
+    #[test]
+    fn keeps_replies_out_of_messages() {
+        let message = r#"timeout: { Error: Code 1, server response: Some(RawDocumentBuf { data: "ff00" }) }, { Type: Unknown }"#;
+        assert_eq!(super::without_replies(message), "timeout: { Error: Code 1) }, { Type: Unknown }");
     }
 
     #[test]

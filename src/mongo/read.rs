@@ -144,7 +144,9 @@ async fn read(around: &mut Surroundings, driver: &Driver, given: &RawDocument, m
     let database = body::text(given, "db")?;
     let first = send(around, driver, database, command.clone(), criteria.clone()).await;
     let last = match first {
-        Err(found) if retry && error::is_retryable_read(&found) => send(around, driver, database, command, criteria).await,
+        Err(first) if retry && error::is_retryable_read(&first) => {
+            send(around, driver, database, command, criteria).await.map_err(|second| error::more_telling(first, second))
+        }
         other => other,
     };
     last.map_err(|found| own_limit(error::failure(&found), limited))
@@ -190,8 +192,9 @@ pub(super) async fn command(around: &mut Surroundings, driver: &Driver, given: &
     let database = body::text(given, "db")?;
     let again = retry.then(|| command.clone());
     let reply = match send(around, driver, database, command, criteria.clone()).await {
-        Err(found) if again.is_some() && error::is_retryable_read(&found) => {
-            send(around, driver, database, again.unwrap_or_default(), criteria).await
+        Err(first) if again.is_some() && error::is_retryable_read(&first) => {
+            let second = send(around, driver, database, again.unwrap_or_default(), criteria).await;
+            second.map_err(|second| error::more_telling(first, second))
         }
         other => other,
     };

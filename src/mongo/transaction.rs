@@ -67,6 +67,8 @@ pub(super) struct Attempt {
     /// Fires when running operations must settle: at the deadline.
     cut: CancellationToken,
     begun: AtomicBool,
+    /// It was cut because the client closes, not by its deadline.
+    closed: AtomicBool,
     /// The first answer by which the server aborted the transaction, unless it was transient.
     first_error: Mutex<Option<Failure>>,
 }
@@ -84,6 +86,7 @@ impl Attempt {
             over: CancellationToken::new(),
             cut: CancellationToken::new(),
             begun: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
             first_error: Mutex::new(None),
         }))
     }
@@ -121,8 +124,11 @@ impl Attempt {
         self.cut.cancelled().await;
     }
 
-    /// The failure for what its deadline cut.
+    /// The failure for what its deadline, or a close, cut.
     pub(super) fn timeout(&self) -> Failure {
+        if self.closed.load(Ordering::Acquire) {
+            return error::closed("closed").in_phase(Phase::Transaction);
+        }
         let mut failure = error::timed_out("transaction", self.timeout).in_phase(Phase::Transaction);
         failure.elapsed_ms = Some(self.started.elapsed().as_secs_f64() * 1000.0);
         failure.maybe_executed = Some(false);
@@ -132,7 +138,7 @@ impl Attempt {
     /// The failure for an operation that comes after the end.
     pub(super) fn refusal(&self) -> Failure {
         let state = if self.stage() == Stage::TimedOut { "timed-out" } else { "over" };
-        Failure::closed("transaction", state).with_text("kind", "transaction").in_phase(Phase::Transaction)
+        Failure::closed("transaction", state).with_text("kind", "closed").in_phase(Phase::Transaction)
     }
 
     /// Remembers the first answer that aborted the transaction on the server.
@@ -155,7 +161,12 @@ impl Attempt {
         let started = session.start_transaction().with_options(self.options.clone()).await;
         started.map_err(|found| {
             self.begun.store(false, Ordering::Release);
-            error::failure(&found)
+            let mut failure = error::failure(&found);
+            // As the specification labels a server that could not be selected in a transaction.
+            if matches!(failure.code, ErrorCode::ConnectFailed | ErrorCode::Disconnected) && !has(&failure, TRANSIENT) {
+                failure.labels.push(TRANSIENT.to_owned());
+            }
+            failure
         })
     }
 }
@@ -209,16 +220,18 @@ pub(super) async fn stop(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Att
         entry.drop_detached();
         guard = tokio::time::timeout(KILLED_GRACE, &mut turn).await.ok();
     }
-    if let Some(Some(mut guard)) = guard
-        && let Some(session) = guard.session.as_mut()
+    let mut guard = guard.flatten();
+    if let Some(session) = guard.as_mut().and_then(|guard| guard.session.as_mut())
         && attempt.begun.load(Ordering::Acquire)
     {
         let _answered = tokio::time::timeout(KILLED_GRACE, session.abort_transaction()).await;
     }
-    // The crate hides whether the abort arrived, and an abort may have crossed an operation that was dropped.
+    // The crate hides whether the abort arrived, and an abort may have crossed an operation that was dropped. The session stays ours meanwhile:
+    // the kill would hit the next transaction on it.
     if let Some(id) = entry.id().filter(|_| attempt.begun.load(Ordering::Acquire)) {
         kill(client, vec![id], Deadline::after(KILL_FOR)).await;
     }
+    drop(guard);
     attempt.end_as_timed_out();
 }
 
@@ -228,11 +241,11 @@ impl Attempt {
         self.over.cancel();
     }
 
-    /// Marks it as cut by a close: running operations settle, new ones are refused. False when it had ended.
-    pub(super) fn cut_by_close(&self) -> bool {
-        let cut = self.advance(Stage::Open, Stage::TimedOut) || self.stage() == Stage::Ending;
+    /// Marks it as cut by a close: running operations settle, new ones are refused.
+    pub(super) fn cut_by_close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.advance(Stage::Open, Stage::TimedOut);
         self.cut.cancel();
-        cut
     }
 }
 

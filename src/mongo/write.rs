@@ -152,8 +152,7 @@ async fn send_on(lane: &mut Lane, driver: &Driver, database: &str, mut command: 
     }
     let second = database.run_raw_command(command).session(&mut lane.session).await;
     match (first, second) {
-        // The second attempt did nothing; the first says more.
-        (Err(first), Err(second)) if second.contains_label(NO_WRITES) => Err(unsent(&first)),
+        (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second))),
         (Ok(first), Err(second)) if second.contains_label(NO_WRITES) => Ok(first),
         (_, second) => second.map_err(|found| unsent(&found)),
     }
