@@ -302,11 +302,6 @@ declare interface Call_2 {
     readonly callback: Callback | undefined;
 }
 
-/**
- * @module redis/callback
- *
- * Node-style callbacks beside promises. What a callback throws becomes an uncaught exception, never a rejection.
- */
 /** `(error, result)`. */
 export declare type Callback<T = unknown> = (error: Error | null, result?: T) => void;
 
@@ -340,13 +335,17 @@ declare type ChainableCommands<Self> = Record<MethodName | 'call' | 'callBuffer'
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
     #private;
+    /** As untyped as `EventEmitter`'s, and fits the typed emitter of every host driver. */
+    listeners: (event: string | symbol) => never[];
+    eventNames: () => never[];
+    rawListeners: (event: string | symbol) => never[];
     readonly client: MongoClient;
     readonly explicit = true;
     readonly snapshotEnabled: boolean;
     readonly supports: {
         causalConsistency: boolean;
     };
-    readonly defaultTransactionOptions: TransactionOptions;
+    readonly defaultTransactionOptions: Readonly<Record<never, never>>;
     hasEnded: boolean;
     transaction: Transaction;
     /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -361,8 +360,8 @@ export declare class ClientSession extends EventEmitter {
     get id(): {
         readonly id: never;
     } | undefined;
-    get clusterTime(): never | undefined;
-    get operationTime(): never | undefined;
+    get clusterTime(): never;
+    get operationTime(): never;
     get loadBalanced(): boolean;
     get isPinned(): boolean;
     /** Not available: the server session lives in Rust. Typed `never`, so that this session is accepted where the Node driver's is asked for. */

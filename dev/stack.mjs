@@ -46,8 +46,8 @@ async function main() {
     await stack.stop();
     process.stderr.write('[stack] stopped\n');
   };
-  process.once('SIGINT', () => void stop());
-  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', stop);
+  process.once('SIGTERM', stop);
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) await main();

@@ -5,6 +5,7 @@
  * never reordered, whatever the delay. Bytes swallowed by the black hole are gone for good.
  */
 import { connect, createServer } from 'node:net';
+import { resetSocket } from './reset.mjs';
 
 /** Starts a proxy on a free port in front of `target` (`{host, port}`). */
 export async function startProxy({ target }) {
@@ -71,8 +72,8 @@ class FaultyProxy {
   cut() {
     this.bytesLeft = Infinity;
     for (const { client, upstream } of this.pairs) {
-      client.resetAndDestroy();
-      upstream.resetAndDestroy();
+      resetSocket(client);
+      resetSocket(upstream);
     }
     this.pairs.clear();
   }

@@ -56,13 +56,13 @@ export function blockTransaction(record, { encoding, maxSupportedTransactionVers
   return {
     meta: metaOf(record),
     transaction: encodeTransaction(record, encoding),
-    ...(maxSupportedTransactionVersion === undefined ? {} : { version: transaction.version ?? 'legacy' }),
+    ...(maxSupportedTransactionVersion === undefined ? {} : { version: transaction.version }),
   };
 }
 
 function metaOf({ err, fee, before, after, logs, unitsConsumed, keys, transaction }) {
-  const loaded = keys.slice(transaction.keys?.length ?? keys.length);
-  const writable = (transaction.lookups ?? []).reduce((sum, lookup) => sum + lookup.writable.length, 0);
+  const loaded = keys.slice(transaction.keys.length);
+  const writable = transaction.lookups.reduce((sum, lookup) => sum + lookup.writable.length, 0);
   return {
     computeUnitsConsumed: unitsConsumed,
     err,
@@ -79,9 +79,7 @@ function metaOf({ err, fee, before, after, logs, unitsConsumed, keys, transactio
   };
 }
 
-function encodeTransaction({ transaction, keys, signature }, encoding) {
-  // The bytes of an airdrop stay inside the SVM.
-  if (transaction.bytes === undefined) return encoding.startsWith('json') ? { message: { accountKeys: keys }, signatures: [signature] } : null;
+function encodeTransaction({ transaction, keys }, encoding) {
   if (!encoding.startsWith('json')) return encodeData(transaction.bytes, encoding);
   return { message: encoding === 'json' ? rawMessage(transaction) : parsedMessage(transaction, keys), signatures: transaction.signatures.map((bytes) => toBase58(bytes)) };
 }
@@ -125,7 +123,7 @@ function getSignaturesForAddress(front, [address, config]) {
   const tip = front.slotAt(commitment);
   const finalized = front.slotAt('finalized');
   const mine = [...transactions.values()].filter((record) => record.order < newest && record.order > oldest && record.slot <= tip && record.keys.includes(address));
-  return mine.toReversed().slice(0, limit).map((record) => ({
+  return mine.reverse().slice(0, limit).map((record) => ({
     blockTime: record.time,
     confirmationStatus: record.slot <= finalized ? 'finalized' : 'confirmed',
     err: record.err,

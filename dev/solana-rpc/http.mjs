@@ -6,11 +6,13 @@
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { resetSocket } from '../reset.mjs';
 import { toJson } from './encoding.mjs';
 import { methodsOf } from './front.mjs';
 
 const MAX_BODY_BYTES = 50 * 1024;
-const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
+/** Said outright, so that Node does not announce when it will close an idle connection: a node does not either. */
+const JSON_TYPE = { connection: 'keep-alive', 'content-type': 'application/json; charset=utf-8' };
 /** As agave does. */
 const KEEP_ALIVE_MS = 20_000;
 const HTML = '<html><head><title>error</title></head><body><center><h1>error</h1></center></body></html>';
@@ -30,7 +32,7 @@ export function createFrontServer(front, control) {
     const cap = front.faults.has('socketCap');
     if (front.faults.has('refuse') !== undefined || (cap !== undefined && front.sockets.size >= cap.max)) {
       front.noteFault(cap === undefined ? 'refuse' : 'socketCap');
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     front.counters.connections = (front.counters.connections ?? 0) + 1;
@@ -154,7 +156,7 @@ async function dripOut({ res, bytes, headers, drip: { ms = 20, bytes: step = 1 }
 
 function reset(front, req) {
   front.noteFault('reset');
-  req.socket.resetAndDestroy();
+  resetSocket(req.socket);
 }
 
 function end(res, status, body, headers) {

@@ -5,6 +5,7 @@
  * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never.
  */
 import { WebSocketServer } from 'ws';
+import { resetSocket } from '../reset.mjs';
 import { publicKey } from './account-methods.mjs';
 import { encodeAccount, toJson } from './encoding.mjs';
 import { invalidParams, RpcError } from './errors.mjs';
@@ -55,7 +56,7 @@ export class Subscriptions {
   /** Closes every socket: 1006 breaks the connection without a close frame. */
   closeAll(code = 1006) {
     for (const ws of this.sockets) {
-      if (code === 1006) ws._socket.resetAndDestroy();
+      if (code === 1006) resetSocket(ws._socket);
       else ws.close(code);
     }
   }

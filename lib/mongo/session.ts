@@ -91,11 +91,15 @@ export interface AttemptOptions {
 
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export class ClientSession extends EventEmitter {
+  /** As untyped as `EventEmitter`'s, and fits the typed emitter of every host driver. */
+  declare listeners: (event: string | symbol) => never[];
+  declare eventNames: () => never[];
+  declare rawListeners: (event: string | symbol) => never[];
   readonly client: MongoClient;
   readonly explicit = true;
   readonly snapshotEnabled: boolean;
   readonly supports: { causalConsistency: boolean };
-  readonly defaultTransactionOptions: TransactionOptions;
+  readonly defaultTransactionOptions: Readonly<Record<never, never>>;
   hasEnded = false;
   transaction = new Transaction();
   /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -144,10 +148,10 @@ export class ClientSession extends EventEmitter {
     return { id: new Binary(bytes, 4) as never };
   }
 
-  get clusterTime(): never | undefined {
+  get clusterTime(): never {
     return this.#times()['clusterTime'] as never;
   }
-  get operationTime(): never | undefined {
+  get operationTime(): never {
     return this.#times()['operationTime'] as never;
   }
   get loadBalanced(): boolean {

@@ -3,6 +3,7 @@
  *
  * Node-style callbacks beside promises. What a callback throws becomes an uncaught exception, never a rejection.
  */
+import { nextTick } from '../tick.js';
 
 /** `(error, result)`. */
 export type Callback<T = unknown> = (error: Error | null, result?: T) => void;
@@ -21,7 +22,7 @@ function later(run: () => void): void {
   try {
     run();
   } catch (error) {
-    process.nextTick(() => {
+    nextTick(() => {
       throw error;
     });
   }

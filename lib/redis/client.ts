@@ -23,6 +23,7 @@ import { checkDefinition, Script, type ScriptDefinition } from './script.js';
 import { SocketView } from './socket.js';
 import { ScanStream, type ScanStreamOptions } from './stream.js';
 import { type Argument, pairs, type RedisValue } from './transformers.js';
+import { nextTick } from '../tick.js';
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the command methods are installed on the prototype below
 export interface Redis extends RedisCommands {}
@@ -58,7 +59,7 @@ export class Redis extends EventEmitter {
     Object.defineProperty(this.options, KIN, { value: kin, enumerable: true });
     Object.defineProperty(this, CORE, { value: new Core(this, kin, SEND_COMMAND) });
     for (const [name, definition] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, definition);
-    if (this.options.lazyConnect === true) process.nextTick(() => this.emit('wait'));
+    if (this.options.lazyConnect === true) nextTick(() => this.emit('wait'));
     else void this[CORE].connect().catch(() => {});
   }
 

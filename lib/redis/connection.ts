@@ -6,6 +6,7 @@
  * Guarantees: every command handed in settles exactly once, in the order the wire decides; the process stays alive while one is unsettled;
  * after `release` nothing reaches JavaScript. Decides nothing about sockets, retries or deadlines: Rust does.
  */
+import { setImmediate } from 'node:timers';
 import { isFailure, unwrap } from '../error/index.js';
 import { KeepAlive } from '../lane.js';
 import { type FailureRecord, native, type RedisWire, type WireTransition } from '../native.js';
@@ -15,6 +16,7 @@ import { commandInfo, CONNECTION_CLOSED, localError, replyError, wireError, with
 import { ReplyReader } from './reply.js';
 import type { Script } from './script.js';
 import type { RedisValue, Reply } from './transformers.js';
+import { nextTick } from '../tick.js';
 
 /** Status texts by number, as `src/redis/connection.rs` numbers them. */
 const STATUSES = ['wait', 'connecting', 'connect', 'ready', 'close', 'reconnecting', 'end', 'monitoring'] as const;
@@ -127,7 +129,7 @@ export class Connection {
     if (this.#out.length >= FLUSH_BYTES) this.flush();
     else if (!this.#scheduled) {
       this.#scheduled = true;
-      process.nextTick(this.#flush);
+      nextTick(this.#flush);
     }
   }
 
@@ -184,7 +186,7 @@ export class Connection {
     this.flush();
     const { status, number } = change();
     this.#lastStatus = number;
-    process.nextTick(this.#drainLater);
+    nextTick(this.#drainLater);
     return status as Status;
   }
 
@@ -302,7 +304,7 @@ export class Connection {
     let delay = -1;
     this.#guard(() => (delay = this.#listener.retryDelay(attempt)));
     this.#wire.answerRetry(generation, delay);
-    process.nextTick(this.#drainLater);
+    nextTick(this.#drainLater);
   }
 
   #askReconnect(reader: ReplyReader, seq: number): void {
@@ -317,7 +319,7 @@ export class Connection {
       if (taken !== undefined) this.#reject(taken, error);
     }
     this.#wire.answerReconnectOnError(seq >>> 0, verdict);
-    process.nextTick(this.#drainLater);
+    nextTick(this.#drainLater);
   }
 
   #notice(kind: number, number: number, failureId: number): void {
@@ -345,7 +347,7 @@ export class Connection {
     try {
       run();
     } catch (error) {
-      process.nextTick(() => {
+      nextTick(() => {
         throw error;
       });
     }

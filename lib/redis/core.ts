@@ -13,6 +13,7 @@ import { type ResolvedOptions, wireOptions } from './options.js';
 import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
 import type { Script } from './script.js';
 import type { Reply } from './transformers.js';
+import { nextTick } from '../tick.js';
 
 /** The inside of a client; for this feature's modules. */
 export const CORE = Symbol('mooring.redis.core');
@@ -265,7 +266,7 @@ export class Core implements ConnectionListener {
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
     const client = this.#client;
-    process.nextTick(() => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
+    nextTick(() => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
   }
 
   #settleWaiters(status: Status): void {

@@ -153,8 +153,10 @@ export function resolveOptions(args: readonly unknown[], defaults: RedisOptions 
   return options as unknown as ResolvedOptions;
 }
 
-function fill(target: Record<string, unknown>, source: object): void {
-  for (const [name, value] of Object.entries(source)) if (target[name] === undefined) target[name] = value;
+/** Adds what is missing; symbols too, which carry what a client shares with its duplicates. */
+function fill(target: Record<string | symbol, unknown>, source: object): void {
+  const given: Record<string | symbol, unknown> = { ...source };
+  for (const name of Reflect.ownKeys(given)) if (target[name] === undefined) target[name] = given[name];
 }
 
 function redacted(options: Record<string, unknown>): Record<string, unknown> {

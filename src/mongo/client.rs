@@ -71,7 +71,7 @@ impl Drop for Unit {
 impl Client {
     /// Validates the settings; no I/O. `options` is a BSON document with Node's names.
     pub fn open(uri: &str, options: &[u8]) -> Result<Arc<Self>, Failure> {
-        let options = body::parse(options)?;
+        let options = body::parse(options.to_vec())?;
         let settings = Settings::parse(uri, &options)?;
         Ok(Arc::new(Self {
             lanes: Lanes::new(settings.limits.max_pool_size),
@@ -177,7 +177,7 @@ impl Client {
 
     /// Whether writes may carry a number. The first write of a client that has not met its servers waits for them.
     pub(super) async fn takes_numbers(&self, driver: &Driver) -> Result<bool, Failure> {
-        if self.watch.topology().0 == "Unknown" {
+        if !self.watch.has_topology() {
             let admin = driver.database("admin");
             admin.run_command(doc! { "ping": 1 }).await.map_err(|found| error::failure(&found))?;
         }
@@ -257,7 +257,7 @@ impl Client {
         if self.state.get().refuses_work() {
             return Err(error::closed(self.state.get().as_str()));
         }
-        self.sessions.add(handle, body::parse(options)?.as_ref())
+        self.sessions.add(handle, body::parse(options.to_vec())?.as_ref())
     }
 
     /// Begins a transaction; it is folded into its first operation. No I/O.
@@ -266,7 +266,7 @@ impl Client {
             return Err(error::closed(self.state.get().as_str()));
         }
         let entry = self.sessions.get(handle).ok_or_else(|| session::unknown(handle))?;
-        transaction::begin(self, &entry, body::parse(options)?.as_ref())
+        transaction::begin(self, &entry, body::parse(options.to_vec())?.as_ref())
     }
 
     /// The 16 bytes of the session's id, once its first operation has run.

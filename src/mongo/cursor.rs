@@ -4,6 +4,7 @@
 //! (the crate would go on with the next batch), while an implicit session's getMore is resumed by the next call.
 
 use super::driver::{Driver, Surroundings};
+use super::session::Entry;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
@@ -75,6 +76,8 @@ struct Open {
 
 struct Place {
     live: Option<Live>,
+    /// Whose it is, if it is not its own.
+    session: Option<Arc<Entry>>,
     /// Set while a session's getMore runs: still set afterwards means that it was dropped with its batch.
     interrupted: bool,
 }
@@ -84,14 +87,14 @@ impl Cursors {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, live: Live) -> u32 {
+    fn keep(&self, live: Live, session: Option<Arc<Entry>>) -> u32 {
+        let place = Place { live: Some(live), session, interrupted: false };
         let mut open = self.open();
         loop {
             open.last = open.last.wrapping_add(1);
             let handle = open.last;
             if handle != 0 && !open.places.contains_key(&handle) {
-                open.places
-                    .insert(handle, Arc::new(tokio::sync::Mutex::new(Place { live: Some(live), interrupted: false })));
+                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(place)));
                 return handle;
             }
         }
@@ -101,6 +104,21 @@ impl Cursors {
     pub(super) fn close(&self, handle: u32) {
         let place = self.open().places.remove(&handle);
         drop(place);
+    }
+
+    /// Forgets those of a session that ends.
+    pub(super) fn close_of(&self, session: &Arc<Entry>) {
+        let mut gone = Vec::new();
+        self.open().places.retain(|_, place| {
+            let own = place
+                .try_lock()
+                .is_ok_and(|place| place.session.as_ref().is_some_and(|entry| Arc::ptr_eq(entry, session)));
+            if own {
+                gone.push(Arc::clone(place));
+            }
+            !own
+        });
+        drop(gone);
     }
 
     /// Forgets all.
@@ -159,11 +177,11 @@ async fn send(
 }
 
 /// Keeps the cursor unless it is exhausted and lays its batch out: handle, count, documents.
-pub(super) fn reply(cursors: &Cursors, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
+pub(super) fn reply(around: &Surroundings, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
     if is_exhausted(batch) {
         return lay_out(0, batch);
     }
-    let handle = cursors.keep(live);
+    let handle = around.client.cursors().keep(live, around.held.as_ref().map(|held| Arc::clone(&held.entry)));
     lay_out(handle, batch)
 }
 
@@ -179,7 +197,7 @@ pub(super) async fn get_more(around: &mut Surroundings, handle: u32) -> Result<B
         client.cursors().close(handle);
         return Err(gone(handle, "lost a batch to a deadline and was closed"));
     }
-    let Place { live, interrupted } = &mut *place;
+    let Place { live, interrupted, .. } = &mut *place;
     let next = match (live, around.session()) {
         (Some(Live::Own(cursor)), _) => cursor.next().await,
         (Some(Live::Session(_)), None) => return Err(gone(handle, "belongs to a session that has ended")),

@@ -271,8 +271,8 @@ impl Limits {
 }
 
 /// The operation itself.
-async fn work(job: Job) -> Outcome {
-    let given = body::parse(&job.body)?;
+async fn work(mut job: Job) -> Outcome {
+    let given = body::parse(std::mem::take(&mut job.body))?;
     let client = Arc::clone(&job.client);
     if job.opcode >= opcode::END_SESSION {
         return control(&client, job, &given).await;
@@ -374,6 +374,8 @@ async fn end_session(client: &Arc<Client>, entry: Arc<Entry>, attempt: Option<Ar
     if let Some(attempt) = held.attempt.clone().filter(|attempt| attempt.is_open()) {
         transaction::abort_held(client, &mut held, &attempt).await;
     }
+    // Its cursors can answer nothing any more.
+    client.cursors().close_of(&held.entry);
     drop(held.guard.session.take());
     Ok(Reply::Nothing)
 }

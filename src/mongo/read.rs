@@ -42,7 +42,7 @@ pub(super) async fn find(
     if one {
         return Ok(cursor::first_document(&batch)?.map_or(Reply::Nothing, Reply::Bytes));
     }
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The server stopped because of the limit that we derived from the operation's deadline: that is the deadline.
@@ -91,7 +91,7 @@ pub(super) async fn aggregate(
     let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
         .await
         .map_err(|f| own_limit(f, limited))?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// `countDocuments`: an aggregation, so that it sees what a find sees.
@@ -257,7 +257,7 @@ pub(super) async fn cursor_command(
     plan.batch_size = body::count(options, "batchSize")?.filter(|size| *size > 0);
     plan.retry = flags & RETRY_AS_READ != 0;
     let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The integer in a value of a reply.

@@ -229,6 +229,25 @@ async fn a_swallowed_abort_is_told_and_not_retried() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn concerns_and_preferences_of_operations_do_not_disturb_a_transaction() {
+    let under =
+        Under::start(doc! { "readPreference": "secondaryPreferred", "w": "majority", "readConcernLevel": "majority" })
+            .await;
+    let session = under.session();
+    let attempt = under.begin(session, doc! { "readPreference": "primary", "readConcern": { "level": "snapshot" }, "writeConcern": { "w": "majority" } });
+    let concerns =
+        doc! { "writeConcern": { "w": 1 }, "readConcern": { "level": "local" }, "readPreference": "secondary" };
+    let insert = doc! { "docs": [{ "_id": 1 }], "options": concerns.clone() };
+    under.on(opcode::INSERT, insert, session).await.unwrap();
+    let find = doc! { "filter": { "_id": 1 }, "options": concerns };
+    assert!(matches!(under.on(opcode::FIND_ONE, find, session).await.unwrap(), Reply::Bytes(_)));
+    assert!(under.finish(session, doc! { "threw": false }).await.unwrap().contains("committed"));
+    attempt.await.unwrap();
+    end(&under, session).await;
+    under.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn two_hundred_transactions_balance() {
     let under = Under::start(doc! {}).await;
     let mut committed = 0;

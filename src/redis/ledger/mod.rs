@@ -19,7 +19,7 @@ use tokio::time::Instant;
 const STEP: Duration = Duration::from_millis(10);
 /// Settled commands whose replies are still due: beyond this, or this age, the connection is replaced.
 const TOMBSTONES: usize = 10_000;
-const TOMBSTONE_AGE: Duration = Duration::from_secs(60);
+const TOMBSTONE_AGE: Duration = Duration::from_mins(1);
 
 /// All unanswered commands of one client.
 #[derive(Debug, Default)]
