@@ -9,6 +9,70 @@
  */
 export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-wasip1'
 
+/** A MongoDB client, owned by Rust. */
+export declare class MongoHandle {
+  /** Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain. */
+  static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
+  /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
+  submit(buffer: Uint8Array, length: number): FailureRecord | null
+  /** Fills `meta` with settled operations. */
+  drain(meta: Uint32Array): Batch
+  /** Asks one operation to end. */
+  cancel(id: number): void
+  /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
+  openSession(handle: number, options: Uint8Array): FailureRecord | null
+  /** Begins a transaction on a session; no I/O. Flush the lane before. */
+  beginTransaction(handle: number, options: Uint8Array): FailureRecord | null
+  /** The 16 bytes of a session's id; null before its first operation. */
+  sessionId(handle: number): Buffer | null
+  /** BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs. */
+  sessionTimes(handle: number): Buffer | null
+  /** The client and its servers as JSON, without secrets. */
+  describe(): string
+  /** Counters as JSON. */
+  stats(): string
+  /** Starts the feed of events; an open one is closed. */
+  openFeed(wake: () => void): void
+  /** Events that wait; empty without a feed. */
+  drainFeed(): FeedBatch
+  /** Ends the feed. */
+  closeFeed(): void
+  /** Drops the thread-safe functions; nothing reaches JavaScript afterwards. */
+  release(): void
+}
+
+/** One Redis client. Its stream ends with `release()`. */
+export declare class RedisWire {
+  /** Checks the options and makes a client in `wait`. Does no I/O. */
+  static open(optionsJson: string, wake: () => void): RedisWire | FailureRecord
+  /** Takes `commands` encoded commands in `out[0, length)`, eight integers each in `descriptors`. Copies before it returns. */
+  flush(out: Uint8Array, length: number, descriptors: Int32Array, commands: number): FailureRecord | null
+  /** Fills `meta` and `blob` with what has happened: the number of integers, 0 for nothing, -1 when `meta[0]` integers and `meta[1]` bytes are needed. */
+  drain(meta: Int32Array, blob: Uint8Array): number
+  /** A failure that tokens of the last drain speak of. */
+  failure(id: number): FailureRecord | null
+  /** Connects, unless it is connecting or connected. */
+  connect(): WireTransition | FailureRecord
+  /** Ends the connection; with `reconnect` the retry policy goes on afterwards. */
+  disconnect(reconnect: boolean): WireTransition | FailureRecord
+  /** The answer of the user's retry strategy for this generation; negative stops. */
+  answerRetry(generation: number, delayMs: number): WireTransition | FailureRecord
+  /** The answer of `reconnectOnError`: 0 the error stands, 1 reconnect, 2 reconnect and send again. */
+  answerReconnectOnError(seq: number, verdict: number): WireTransition | FailureRecord
+  /** Keeps the text of a script; commands name it by `id` (1 and up). */
+  registerScript(id: number, source: string): void
+  /** The name that the next handshake gives the connection. */
+  setConnectionName(name: string): void
+  /** The status now. */
+  status(): WireTransition
+  /** A look at it. */
+  stats(): WireStats
+  /** Ends for good within `deadline_ms`: waits for what is in flight (blocking commands excepted), then settles the rest. Never rejects. */
+  close(deadlineMs: number): Promise<WireCloseReport>
+  /** Drops the wake function and whatever is still open. */
+  release(): void
+}
+
 /** A pool of RPC endpoints. */
 export declare class SolanaPool {
   /** Opens a pool; `wake` and `wake_feed` are called when there is something to drain. */
@@ -154,4 +218,44 @@ export interface SolanaClosed {
   drained: number
   /** Calls cut at the deadline. */
   aborted: number
+}
+
+/** How a close went. */
+export interface WireCloseReport {
+  /** Commands that were answered while it waited. */
+  drained: number
+  /** Commands that were cut. */
+  aborted: number
+}
+
+/** A look at a wire. */
+export interface WireStats {
+  /** The status. */
+  status: string
+  /** Connection epoch. */
+  generation: number
+  /** Failed attempts since the last success. */
+  retries: number
+  /** Commands sent without an answer. */
+  inFlight: number
+  /** Commands that wait to be sent. */
+  queued: number
+  /** Their bytes. */
+  queuedBytes: number
+  /** Channels, patterns and shard channels subscribed to. */
+  subscriptions: number
+  /** Bytes of replies that wait to be drained. */
+  backlog: number
+  /** The server's address, while connected over TCP. */
+  remoteAddress?: string
+  /** The server's port. */
+  remotePort?: number
+}
+
+/** The status after a synchronous call. */
+export interface WireTransition {
+  /** `wait`, `connecting`, `connect`, `ready`, `close`, `reconnecting`, `end` or `monitoring`. */
+  status: string
+  /** Counts transitions: a status token with an older number is old news. */
+  number: number
 }

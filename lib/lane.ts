@@ -6,9 +6,10 @@
  * Guarantees: every operation handed in settles exactly once; the process stays alive while one is in flight and not because of an idle client;
  * the promise of an operation never rejects: it resolves with an `Outcome`, so that the caller builds the error in its own `async` function, with its frames.
  */
-import { clearInterval, setInterval } from 'node:timers';
+import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { fromFailure, invalidArgument, isFailure } from './error/index.js';
 import type { Batch, FailureRecord } from './native.js';
+import { nextTick } from './tick.js';
 
 /** What a native client offers to the lane. */
 export interface LaneHandle {
@@ -134,7 +135,7 @@ export class KeyedLane<Handle extends LaneHandle> {
       if (this.#length >= SUBMIT_BYTES) this.#submitNow();
       else if (!this.#scheduled) {
         this.#scheduled = true;
-        process.nextTick(this.#submit);
+        nextTick(this.#submit);
       }
     });
   }

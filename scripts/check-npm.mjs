@@ -45,8 +45,10 @@ function expected(target, root) {
 }
 
 function* problemsOf({ folder, addon, manifest }) {
-  if (!existsSync(join(ROOT, 'npm', folder, 'package.json')))
-    return yield `npm/${folder}/package.json is missing; run napi create-npm-dirs`;
+  if (!existsSync(join(ROOT, 'npm', folder, 'package.json'))) {
+    yield `npm/${folder}/package.json is missing; run napi create-npm-dirs`;
+    return;
+  }
   const found = readJson('npm', folder, 'package.json');
   for (const [key, value] of Object.entries(manifest)) {
     if (JSON.stringify(found[key]) !== JSON.stringify(value)) {

@@ -8,13 +8,14 @@
  *   node scripts/test.mjs servers [filter]   Rust rooms against servers
  *   node scripts/test.mjs jest [pattern..]   Jest, with its own arguments
  *   node scripts/test.mjs types              type tests
+ *   node scripts/test.mjs stack              the development stack's own tests
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { ensureTypes, setUp } from './setup.mjs';
 import { progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
-const SUITES = ['rust', 'servers', 'jest', 'types'];
+const SUITES = ['rust', 'stack', 'servers', 'jest', 'types'];
 const [suite, ...rest] = process.argv.slice(2);
 const CARGO = ['test', '--features', 'test-util'];
 const ROOMS = ['mongo', 'redis', 'solana'];
@@ -56,6 +57,7 @@ async function main(steps) {
   if (chosen('rust')) {
     await steps.run('rust: units, loom, tidy', () => run('cargo', [...CARGO, '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]));
   }
+  if (chosen('stack')) await steps.run('development stack', () => run(process.execPath, ['--test', ...rest, 'dev/check.mjs']));
   if (chosen('servers') || chosen('jest')) {
     await withServers(steps, async (env) => {
       if (chosen('servers') && rooms.length > 0) {
@@ -70,7 +72,7 @@ async function main(steps) {
   if (chosen('types')) {
     await steps.run('types', async () => {
       await ensureTypes();
-      await tool('tsd', ['--files', '__tests__/types/*.test-d.ts']);
+      await tool('tsd', ['--typings', 'dist/index.d.ts', '--files', '__tests__/types/*.test-d.ts']);
     });
   }
 }

@@ -3,7 +3,7 @@
  *
  * `npm run test:package`: packs what would be published for this machine, installs it offline into a new folder where there is no Rust, and uses it there
  * from CommonJS, ES modules, a worker thread, strict TypeScript and Jest, without any peer. Then the root package alone, which must fail in our words.
- * Works in a copy: `napi pre-publish` rewrites package.json. Publishes nothing.
+ * `--addon FOLDER` takes the addon and `binding.js` from there and builds none. Works in a copy: `napi pre-publish` rewrites package.json. Publishes nothing.
  */
 import {
   cpSync,
@@ -19,7 +19,8 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
+import { parseArgs } from 'node:util';
 import { addonFile, ensureAddon, ensureDependencies, ensureFacade, ensureTypes, RELEASE_FOLDER } from './setup.mjs';
 import { npm, progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
@@ -40,6 +41,10 @@ function must(condition, sentence) {
   if (!condition) throw new StepFailed(sentence);
 }
 
+/** Where the release addon and its `binding.js` are; `--addon FOLDER` names one that was built elsewhere. */
+const { values } = parseArgs({ options: { addon: { type: 'string' } } });
+const ADDON_FOLDER = resolve(ROOT, values.addon ?? RELEASE_FOLDER);
+
 /** The platform part of the addon's file name. */
 const platform = addonFile().split('.')[1];
 
@@ -47,12 +52,12 @@ const platform = addonFile().split('.')[1];
 async function stage(folder) {
   const target = TARGETS[platform];
   must(target !== undefined, `test:package does not know the target of ${platform}`);
-  for (const name of ['package.json', 'README.md', 'LICENSE', 'index.d.ts', 'binding.d.ts', 'dist']) {
+  for (const name of ['package.json', 'README.md', 'LICENSE', 'binding.d.ts', 'dist']) {
     if (existsSync(join(ROOT, name))) cpSync(join(ROOT, name), join(folder, name), { recursive: true });
   }
-  cpSync(join(ROOT, RELEASE_FOLDER, 'binding.js'), join(folder, 'binding.js'));
+  cpSync(join(ADDON_FOLDER, 'binding.js'), join(folder, 'binding.js'));
   mkdirSync(join(folder, 'artifacts'));
-  cpSync(join(ROOT, RELEASE_FOLDER, addonFile()), join(folder, 'artifacts', addonFile()));
+  cpSync(join(ADDON_FOLDER, addonFile()), join(folder, 'artifacts', addonFile()));
   // Only this machine's target: napi fails on targets whose addon is missing.
   writeJson(join(folder, 'napi.json'), { binaryName: 'mooring', constEnum: false, targets: [target] });
   const napi = (...args) => tool('napi', [...args, '-c', 'napi.json'], { cwd: folder, quiet: true });
@@ -69,7 +74,7 @@ async function pack(folder, out) {
 
 function checkContents(root, addon) {
   const folders = new Set(root.files.map((path) => path.split('/')[0]));
-  const allowed = ['package.json', 'README.md', 'LICENSE', 'index.d.ts', 'binding.d.ts', 'binding.js', 'dist'];
+  const allowed = ['package.json', 'README.md', 'LICENSE', 'binding.d.ts', 'binding.js', 'dist'];
   const strange = [...folders].filter((name) => !allowed.includes(name));
   must(strange.length === 0, `the root package holds ${strange.join(', ')}`);
   must(
@@ -219,7 +224,7 @@ async function verify(steps, folder) {
 await runSteps(async (steps) => {
   const required = { required: true };
   await steps.run('npm packages', ensureDependencies, required);
-  await steps.run('addon (release)', () => ensureAddon({ release: true }), required);
+  if (values.addon === undefined) await steps.run('addon (release)', () => ensureAddon({ release: true }), required);
   await steps.run('facade', ensureFacade, required);
   await steps.run('types rolled up', ensureTypes, required);
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mooring-package-')));

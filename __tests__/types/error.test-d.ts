@@ -4,7 +4,7 @@
  * What the compiler knows of errors: the union of codes, and what `isMooringError` narrows to.
  */
 import { expectAssignable, expectError, expectNotAssignable, expectType } from 'tsd';
-import { type ErrorCode, type ErrorDetails, isMooringError, type MooringError } from '../../index.js';
+import { type ErrorCode, type ErrorDetails, isMooringError, type MooringError } from '../../dist/index.js';
 
 declare const caught: unknown;
 

@@ -4,7 +4,7 @@
  * What the compiler knows of shutdown and of what is open.
  */
 import { expectError, expectType } from 'tsd';
-import { gracefulShutdown, type OpenThing, openThings, type ShutdownReport } from '../../index.js';
+import { gracefulShutdown, type OpenThing, openThings, type ShutdownReport } from '../../dist/index.js';
 
 expectType<Promise<ShutdownReport>>(gracefulShutdown());
 expectType<Promise<ShutdownReport>>(gracefulShutdown({ deadlineMs: 5000, workers: [{ close: async () => true }] }));

@@ -3,4 +3,48 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
-export {};
+export { type AnyBulkWriteOperation, BulkOperation, type BulkWriteOptions, FindOperators, OrderedBulkOperation, UnorderedBulkOperation } from './bulk.js';
+export { BulkWriteResult, WriteError } from './bulk-result.js';
+export { type ClientStats, MongoClient } from './client.js';
+export {
+  Collection,
+  type CountOptions,
+  type FindOneAndOptions,
+  type InsertOptions,
+  type OperationOptions,
+  type UpdateResult,
+  type WithId,
+  type WriteOptions,
+} from './collection.js';
+export type { ConcernOptions } from './concern.js';
+export { connectDB, type ConnectOptions, disconnectDB, ensureDBConnection, isDBConnected } from './connect.js';
+export { AbstractCursor, type CursorOptions } from './cursor.js';
+export { type AggregateOptions, AggregationCursor, FindCursor, type FindOptions, RunCommandCursor, type Verbosity } from './cursors.js';
+export { Admin, Db, type DbOptions } from './db.js';
+export type { Hook } from './hook.js';
+export type { BsonOptions, Document } from './host.js';
+export type { CreateIndexesOptions, IndexDescription } from './indexes.js';
+export type { MongooseLike } from './mongoose.js';
+export type { MongoClientOptions } from './options.js';
+export {
+  ClientSession,
+  type ClientSessionOptions,
+  type ReadConcernLike,
+  type ReadPreferenceLike,
+  Transaction,
+  type TransactionOptions,
+  type TransactionState,
+  type WriteConcernLike,
+} from './session.js';
+export type { IndexSpecification, Sort, SortDirection } from './sort.js';
+export { Topology, type TopologyDescription } from './topology.js';
+export {
+  getSessionStats,
+  SessionManager,
+  type SessionStats,
+  type TransactionLogger,
+  withSession,
+  type WithSessionOptions,
+  withTransaction,
+  type WithTransactionOptions,
+} from './with-transaction.js';

@@ -1,1 +1,173 @@
-//! Exports of the mongo room.
+//! Exports of the mongo room: one class per client. Converts and calls; the room decides.
+
+use crate::bridge::feed::{Feed, FeedBatch};
+use crate::bridge::frame::Frames;
+use crate::bridge::keyed::KeyedLane;
+use crate::bridge::settle::{Batch, FailureRecord, Outcome};
+use crate::bridge::value::Checked;
+use crate::bridge::wake::JsWaker;
+use crate::bridge::{runtime, scope};
+use crate::error::{ErrorCode, Failure};
+use crate::mongo::{Client, Reply, Request};
+use crate::observe::EventSink;
+use napi::Env;
+use napi::bindgen_prelude::{Buffer, Either, Function, Result, Uint32ArraySlice};
+use napi_derive::napi;
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+
+/// A MongoDB client, owned by Rust.
+#[napi]
+pub struct MongoHandle {
+    client: Arc<Client>,
+    lane: Arc<KeyedLane>,
+    feed: Mutex<Option<Arc<Feed>>>,
+}
+
+#[napi]
+impl MongoHandle {
+    /// Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain.
+    #[napi(catch_unwind, ts_return_type = "MongoHandle | FailureRecord")]
+    pub fn open(env: Env, uri: String, options: &[u8], wake: Function<'_, (), ()>) -> Result<Checked<MongoHandle>> {
+        let client = match Client::open(&uri, options) {
+            Ok(client) => client,
+            Err(failure) => return Ok(Either::B(failure.into())),
+        };
+        let Some(registration) = scope::of(&env)?.registry.register(client.managed()) else {
+            return Ok(Either::B(Failure::closed("environment", "closed").into()));
+        };
+        let lane = KeyedLane::new(JsWaker::new(&wake)?, CancellationToken::new());
+        client.registered(registration);
+        runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane)));
+        Ok(Either::A(Self { client, lane, feed: Mutex::new(None) }))
+    }
+
+    /// Takes the frames in `buffer[0, length)`; they are copied before it returns.
+    #[napi(catch_unwind)]
+    pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
+        let Some(bytes) = buffer.get(..length) else {
+            return Some(Failure::new(ErrorCode::Internal, "submitted length is beyond the buffer").into());
+        };
+        for frame in Frames::new(bytes) {
+            match frame {
+                Ok(frame) => {
+                    let request = Request {
+                        opcode: frame.opcode,
+                        flags: frame.flags,
+                        handle: frame.handle,
+                        deadline_ms: frame.deadline_ms,
+                        body: frame.body,
+                    };
+                    let client = &self.client;
+                    self.lane.start(frame.id, |cancel| {
+                        let operation = client.accept(request, cancel);
+                        async move { operation.await.map_or_else(Outcome::from, outcome) }
+                    });
+                }
+                Err(failure) => return Some(failure.into()),
+            }
+        }
+        None
+    }
+
+    /// Fills `meta` with settled operations.
+    #[napi(catch_unwind)]
+    pub fn drain(&self, mut meta: Uint32ArraySlice<'_>) -> Batch {
+        self.lane.drain(&mut meta)
+    }
+
+    /// Asks one operation to end.
+    #[napi(catch_unwind)]
+    pub fn cancel(&self, id: u32) {
+        self.lane.cancel(id);
+    }
+
+    /// Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`.
+    #[napi(catch_unwind)]
+    pub fn open_session(&self, handle: u32, options: &[u8]) -> Option<FailureRecord> {
+        self.client.open_session(handle, options).err().map(FailureRecord::from)
+    }
+
+    /// Begins a transaction on a session; no I/O. Flush the lane before.
+    #[napi(catch_unwind)]
+    pub fn begin_transaction(&self, handle: u32, options: &[u8]) -> Option<FailureRecord> {
+        self.client.begin_transaction(handle, options).err().map(FailureRecord::from)
+    }
+
+    /// The 16 bytes of a session's id; null before its first operation.
+    #[napi(catch_unwind)]
+    pub fn session_id(&self, handle: u32) -> Option<Buffer> {
+        self.client.session_id(handle).map(Buffer::from)
+    }
+
+    /// BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs.
+    #[napi(catch_unwind)]
+    pub fn session_times(&self, handle: u32) -> Option<Buffer> {
+        self.client.session_times(handle).map(Buffer::from)
+    }
+
+    /// The client and its servers as JSON, without secrets.
+    #[napi(catch_unwind)]
+    pub fn describe(&self) -> String {
+        self.client.describe()
+    }
+
+    /// Counters as JSON.
+    #[napi(catch_unwind)]
+    pub fn stats(&self) -> String {
+        self.client.stats()
+    }
+
+    /// Starts the feed of events; an open one is closed.
+    #[napi(catch_unwind)]
+    pub fn open_feed(&self, wake: Function<'_, (), ()>) -> Result<()> {
+        let feed = Arc::new(Feed::new(JsWaker::new(&wake)?));
+        self.client.listen(Some(Arc::clone(&feed) as Arc<dyn EventSink>));
+        self.set_feed(Some(feed));
+        Ok(())
+    }
+
+    /// Events that wait; empty without a feed.
+    #[napi(catch_unwind)]
+    pub fn drain_feed(&self) -> FeedBatch {
+        let feed = self.feed.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        feed.map_or_else(|| FeedBatch { events: Vec::new(), dropped: 0 }, |feed| feed.drain())
+    }
+
+    /// Ends the feed.
+    #[napi(catch_unwind)]
+    pub fn close_feed(&self) {
+        self.client.listen(None);
+        self.set_feed(None);
+    }
+
+    /// Drops the thread-safe functions; nothing reaches JavaScript afterwards.
+    #[napi(catch_unwind)]
+    pub fn release(&self) {
+        self.close_feed();
+        self.lane.close();
+    }
+
+    fn set_feed(&self, feed: Option<Arc<Feed>>) {
+        let before = std::mem::replace(&mut *self.feed.lock().unwrap_or_else(PoisonError::into_inner), feed);
+        if let Some(before) = before {
+            before.close();
+        }
+    }
+}
+
+fn outcome(reply: Reply) -> Outcome {
+    match reply {
+        Reply::Nothing => Outcome::Nothing,
+        Reply::Number(number) => Outcome::Number(number),
+        Reply::Text(text) => Outcome::Text(text),
+        Reply::Bytes(bytes) => Outcome::Bytes(bytes),
+    }
+}
+
+/// Tells TypeScript when the client has closed, after its last operation settled.
+async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>) {
+    client.closed().await;
+    lane.announce_closed().await;
+}

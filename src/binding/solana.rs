@@ -24,9 +24,6 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// How long after the last call's end its settlement may take before the close is announced anyway.
-const SETTLE_STEPS: u32 = 500;
-
 /// Flag of a call: a kept reply will do.
 const CACHED: u16 = 1;
 /// Flag of a whole request: integers come back marked.
@@ -73,14 +70,8 @@ impl SolanaPool {
         let (watched, watched_lane) = (Arc::clone(&pool), Arc::clone(&lane));
         runtime::spawn(async move {
             watched.closed().await;
-            for _ in 0..SETTLE_STEPS {
-                if watched_lane.in_flight() == 0 {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(1)).await;
-            }
             drop(registration);
-            watched_lane.announce_closed();
+            watched_lane.announce_closed().await;
         });
         Ok(checked(Ok(SolanaPool { pool, lane, feed })))
     }

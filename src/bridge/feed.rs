@@ -1,7 +1,5 @@
 //! The feed: events for JavaScript in a bounded ring that drops the oldest and counts what it dropped.
 
-#![expect(unreachable_pub, reason = "napi exports only what is `pub`, wherever its module is")]
-
 use super::lane::{Lane, Waker};
 use crate::observe::{Event, EventSink};
 use napi_derive::napi;

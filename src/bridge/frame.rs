@@ -5,9 +5,6 @@
 
 use crate::error::{ErrorCode, Failure};
 
-/// Bytes before a frame's body.
-pub(crate) const HEADER_BYTES: usize = 20;
-
 /// One operation as submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {

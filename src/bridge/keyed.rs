@@ -12,7 +12,12 @@ use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
+
+/// What operations get to settle once their client has closed; what is left then is settled as closed by `lib/lane.ts`.
+const SETTLE_LIMIT: Duration = Duration::from_millis(500);
 
 /// The id of no operation: its completion says that the client has closed.
 const CLOSED_ID: u32 = 0;
@@ -21,13 +26,14 @@ const CLOSED_ID: u32 = 0;
 pub(crate) struct KeyedLane {
     lane: Lane<VecDeque<Completion>>,
     running: Mutex<HashMap<u32, CancellationToken>>,
+    settled: Notify,
     root: CancellationToken,
 }
 
 impl KeyedLane {
     /// A lane whose wake-ups go to `waker`. `root` cancels every operation when the client goes away.
     pub(crate) fn new(waker: Box<dyn Waker>, root: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { lane: Lane::new(waker), running: Mutex::default(), root })
+        Arc::new(Self { lane: Lane::new(waker), running: Mutex::default(), settled: Notify::new(), root })
     }
 
     /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself.
@@ -47,8 +53,24 @@ impl KeyedLane {
 
     /// Settles an operation that was refused before it started, or ends a started one.
     pub(crate) fn settle(&self, id: u32, outcome: Outcome) {
-        self.running().remove(&id);
+        // In this order: who sees nothing in flight must find every outcome in the queue.
         self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
+        self.running().remove(&id);
+        self.settled.notify_waiters();
+    }
+
+    /// Waits until every operation has settled, at most `limit`. Whether they have.
+    async fn idle(&self, limit: Duration) -> bool {
+        let settled = async {
+            loop {
+                let next = self.settled.notified();
+                if self.in_flight() == 0 {
+                    return;
+                }
+                next.await;
+            }
+        };
+        tokio::time::timeout(limit, settled).await.is_ok()
     }
 
     /// Asks one operation to end; it settles with what its room decides.
@@ -69,9 +91,10 @@ impl KeyedLane {
         self.lane.drain(|queue| drain_into(queue, meta))
     }
 
-    /// Tells TypeScript that the client has closed and nothing more will settle: `lib/lane.ts` disposes its half and releases the client.
+    /// Tells TypeScript that the client has closed, once every operation has settled: `lib/lane.ts` disposes its half and releases the client.
     /// Needed because Rust may close it by itself, in a shutdown.
-    pub(crate) fn announce_closed(&self) {
+    pub(crate) async fn announce_closed(&self) {
+        self.idle(SETTLE_LIMIT).await;
         self.lane.push(|queue| queue.push_back(Completion { id: CLOSED_ID, outcome: Outcome::Nothing }));
     }
 
@@ -90,4 +113,48 @@ impl KeyedLane {
 fn caught(panic: &(dyn std::any::Any + Send)) -> Failure {
     let text = panic.downcast_ref::<&str>().copied().or_else(|| panic.downcast_ref::<String>().map(String::as_str));
     Failure::new(ErrorCode::Internal, format!("operation panicked: {}", text.unwrap_or("no message")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{KeyedLane, Outcome, Waker};
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio_util::sync::CancellationToken;
+
+    struct Deaf;
+    impl Waker for Deaf {
+        fn wake(&self) {}
+    }
+
+    fn lane_with(ids: &[u32]) -> Arc<KeyedLane> {
+        let lane = KeyedLane::new(Box::new(Deaf), CancellationToken::new());
+        for id in ids {
+            lane.running().insert(*id, CancellationToken::new());
+        }
+        lane
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn is_idle_once_the_last_operation_has_settled() {
+        let lane = lane_with(&[1, 2]);
+        let waiting = tokio::spawn({
+            let lane = Arc::clone(&lane);
+            async move { lane.idle(Duration::from_secs(10)).await }
+        });
+        tokio::task::yield_now().await;
+        lane.settle(1, Outcome::Nothing);
+        tokio::task::yield_now().await;
+        assert!(!waiting.is_finished());
+        lane.settle(2, Outcome::Nothing);
+        assert!(waiting.await.unwrap());
+        assert_eq!(lane.lane.drain(|queue| queue.len()), 2);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn gives_up_waiting_at_the_limit() {
+        let lane = lane_with(&[1]);
+        assert!(!lane.idle(Duration::from_millis(50)).await);
+        assert_eq!(lane.in_flight(), 1);
+    }
 }

@@ -1,7 +1,5 @@
 //! Outcomes of the keyed lane and their way to JavaScript: one metadata array, one shared buffer for small replies, loose values for the rest.
 
-#![expect(unreachable_pub, reason = "napi exports only what is `pub`, wherever its module is")]
-
 use crate::error::{Detail, Failure};
 use bytes::Bytes;
 use napi::bindgen_prelude::{Buffer, Either3, Uint32ArraySlice};

@@ -2,7 +2,7 @@
 
 use super::settle::FailureRecord;
 use crate::error::Failure;
-use napi::bindgen_prelude::{BigInt, Either};
+use napi::bindgen_prelude::{BigInt, Either, Int32ArraySlice, Uint8ArraySlice};
 
 /// A value, or a failure record that TypeScript throws.
 pub(crate) type Checked<T> = Either<T, FailureRecord>;
@@ -25,4 +25,18 @@ pub(crate) fn unsigned(argument: &str, value: &BigInt) -> Result<u64, Failure> {
         ));
     }
     Ok(number)
+}
+
+/// The integers of an array handed over by JavaScript, to be filled before the export returns.
+#[expect(unsafe_code, reason = "the only way to write into a typed array handed over by JavaScript")]
+pub(crate) fn integers<'a>(array: &'a mut Int32ArraySlice<'_>) -> &'a mut [i32] {
+    // SAFETY: JavaScript does not run while a synchronous export does, so nobody else reads or writes the array.
+    unsafe { array.as_mut() }
+}
+
+/// The bytes of an array handed over by JavaScript, to be filled before the export returns.
+#[expect(unsafe_code, reason = "the only way to write into a typed array handed over by JavaScript")]
+pub(crate) fn bytes<'a>(array: &'a mut Uint8ArraySlice<'_>) -> &'a mut [u8] {
+    // SAFETY: as above.
+    unsafe { array.as_mut() }
 }

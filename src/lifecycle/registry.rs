@@ -99,14 +99,15 @@ impl Registry {
         Some(Registration { registry: Arc::downgrade(self), id })
     }
 
-    /// What is open, oldest first.
+    /// What is open, oldest first. Something that has closed but is not yet removed does not count.
     pub fn open(&self) -> Vec<Arc<dyn Managed>> {
-        self.lock().open.values().cloned().collect()
+        let all: Vec<_> = self.lock().open.values().cloned().collect();
+        all.into_iter().filter(|managed| managed.state() != State::Closed).collect()
     }
 
     /// What is open of one kind, oldest first.
     pub fn of_kind(&self, kind: Kind) -> Vec<Arc<dyn Managed>> {
-        self.lock().open.values().filter(|managed| managed.kind() == kind).cloned().collect()
+        self.open().into_iter().filter(|managed| managed.kind() == kind).collect()
     }
 
     /// The environment goes away: abandons everything and refuses new entries.

@@ -1,1 +1,24 @@
 //! Redis over our own wire: connection state machine, ledger, I/O thread. Knows no JavaScript.
+//!
+//! Guarantees: every command settles exactly once; a command that settled is never sent afterwards; replies, failures and statuses of one client leave in
+//! one order. Does not decode replies: they cross as tokens, see [`reply`].
+
+mod client;
+mod command;
+mod connection;
+mod error;
+mod io;
+mod ledger;
+mod options;
+mod pubsub;
+pub mod reply;
+mod resp;
+mod script;
+mod socket;
+mod tls;
+
+pub use client::{Client, Stats};
+pub use command::{Flags, STRIDE};
+pub use connection::{Status, Transition};
+pub use error::WireError;
+pub use options::{Options, Resend, Retry, TlsOptions};

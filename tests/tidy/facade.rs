@@ -24,13 +24,16 @@ const PEERS: &[(&str, &[&str])] = &[
     ("redis", &[]),
     ("bullmq", &["redis/bullmq", "redis/bullmq-register"]),
     ("bull", &["redis/bull"]),
-    ("@solana/web3.js", &["solana/web3"]),
+    ("@solana/web3.js", &["solana/peer", "solana/web3"]),
     ("@solana/kit", &["solana/kit"]),
     ("ws", &[]),
 ];
 
 /// Entries whose one purpose is to register something at import.
 const REGISTERING: &[&str] = &["lib/redis/bullmq-register.ts"];
+
+/// Weak caches whose loss changes nothing: `(file, name)`.
+const CACHES: &[(&str, &str)] = &[("lib/redis/managed.ts", "BOUND")];
 
 /// How a statement at the top of a module begins when it does work at import.
 const WORK_AT_IMPORT: &[&str] = &[
@@ -178,7 +181,9 @@ fn modules_hold_no_state(source: &Source, offences: &mut Vec<Offence>) {
             .iter()
             .any(|kind| value.starts_with(kind));
         let empty = value == "[];" || value == "{};" || (container && value.ends_with("();"));
-        if variable || empty {
+        let cache =
+            CACHES.iter().any(|(path, name)| *path == source.path && line.starts_with(&format!("const {name} = ")));
+        if (variable || empty) && !cache {
             offences.push(Offence::new(
                 source,
                 number + 1,

@@ -177,13 +177,13 @@ fn bindings_convert_only(source: &Source, offences: &mut Vec<Offence>) {
         offences.push(Offence::new(source, lines, format!("4: a binding file has at most 250 lines, not {lines}")));
     }
     for (number, line) in source.code.lines().enumerate() {
-        let decides = line.contains("State::") || line.contains(".state() ==") || line.contains(".state() !=");
-        if decides || find_word(line, "sleep").next().is_some() {
-            offences.push(Offence::new(
-                source,
-                number + 1,
-                "4: a binding converts, calls, converts; states are the room's",
-            ));
+        if line.contains("State::") || line.contains(".state() ==") || line.contains(".state() !=") {
+            let rule = "4: a binding converts, calls, converts; states are the room's";
+            offences.push(Offence::new(source, number + 1, rule));
+        }
+        if find_word(line, "sleep").next().is_some() {
+            let rule = "4: a binding does not poll; `KeyedLane::announce_closed` waits for the last operation";
+            offences.push(Offence::new(source, number + 1, rule));
         }
     }
 }

@@ -7,7 +7,8 @@ use std::path::Path;
 /// Folders that hold nothing of ours.
 const SKIPPED: &[&str] = &["target", "node_modules", "dist", ".git", ".cache", "artifacts", "temp"];
 /// Files that tools write.
-const GENERATED: &[&str] = &["binding.js", "binding.d.ts", "index.d.ts", "package-lock.json", "Cargo.lock"];
+const GENERATED: &[&str] =
+    &["binding.js", "binding.d.ts", "index.d.ts", "lib/redis/command-types.ts", "package-lock.json", "Cargo.lock"];
 /// What is text.
 const TEXT: &[&str] = &[
     "rs", "ts", "mts", "cts", "mjs", "cjs", "js", "json", "toml", "md", "yml", "yaml", "txt", "sh", "lock", "jsonc",

@@ -1,0 +1,188 @@
+/**
+ * @module __tests__/redis/bullmq
+ *
+ * BullMQ 6 and 5 on our clients, also while connections are killed and Redis is gone.
+ */
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { Queue, QueueEvents, Worker } from 'bullmq';
+import { Queue as Queue5, Worker as Worker5 } from 'bullmq-5';
+import { setTimeout as delay } from 'node:timers/promises';
+import { createRedisClient, Redis } from '../../dist/index.js';
+import { bullmqConnection, closeWorker } from '../../dist/redis/bullmq.js';
+import { freePort, OwnServer, redisUri } from './server';
+
+const JOBS = 10_000;
+const KILLS = 20;
+const QUIET = { warn: (): void => {}, error: (): void => {} };
+
+let admin: Redis;
+
+beforeAll(() => {
+  admin = new Redis(redisUri());
+});
+
+afterAll(async () => {
+  await admin.flushdb();
+  await admin.quit();
+});
+
+/** Kills every connection but the administrator's own. */
+async function killAll(): Promise<void> {
+  await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+}
+
+async function until(condition: () => boolean, limitMs: number): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`condition not met within ${limitMs} ms`);
+    await delay(10);
+  }
+}
+
+describe('BullMQ 6', () => {
+  test('runs a queue, its events and a worker on one shared managed client', async () => {
+    const connection = bullmqConnection({ url: redisUri(), logger: QUIET });
+    const queue = new Queue('plain', { connection });
+    const events = new QueueEvents('plain', { connection });
+    await events.waitUntilReady();
+    const worker = new Worker('plain', async (job) => job.data.n * 2, { connection, concurrency: 5 });
+    const jobs = await queue.addBulk(Array.from({ length: 20 }, (_, n) => ({ name: 'double', data: { n } })));
+    const results = await Promise.all(jobs.map((job) => job.waitUntilFinished(events)));
+    expect(results).toEqual(jobs.map((job) => job.data.n * 2));
+    await worker.close();
+    await events.close();
+    await queue.close();
+    await connection.close();
+    expect(connection.status).toBe('end');
+  });
+
+  test('processes every acknowledged job of 10,000 while connections are killed 20 times', async () => {
+    const connection = createRedisClient({ url: redisUri(), logger: QUIET });
+    const queue = new Queue('killed', { connection });
+    queue.on('error', () => {});
+    const processed = new Set<string>();
+    let lastDone = Date.now();
+    const worker = new Worker(
+      'killed',
+      async (job) => {
+        processed.add(String(job.id));
+        lastDone = Date.now();
+      },
+      { connection, concurrency: 20, removeOnComplete: { count: 100 } },
+    );
+    worker.on('error', () => {});
+    const acknowledged = new Set<string>();
+    let asked = 0;
+    const add = async (id: string): Promise<void> => {
+      for (;;) {
+        try {
+          const job = await queue.add('work', { id }, { jobId: id });
+          acknowledged.add(String(job.id));
+          return;
+        } catch (error) {
+          // A lost connection leaves it open whether the job was added; the id makes repeating harmless.
+          expect((error as Error).message).toBe('Connection is closed.');
+          await delay(5);
+        }
+      }
+    };
+    const adders = Array.from({ length: 50 }, async () => {
+      while (asked < JOBS) await add(`job-${asked++}`);
+    });
+    const slowest: number[] = [];
+    for (let kill = 1; kill <= KILLS; kill++) {
+      await until(() => processed.size >= Math.min((JOBS / (KILLS + 2)) * kill, JOBS) || acknowledged.size - processed.size > 1000, 60_000);
+      const killedAt = Date.now();
+      await killAll();
+      const before = processed.size;
+      await until(() => processed.size > before || processed.size >= JOBS, 5000);
+      slowest.push(lastDone - killedAt);
+    }
+    await Promise.all(adders);
+    expect(acknowledged.size).toBe(JOBS);
+    await until(() => [...acknowledged].every((id) => processed.has(id)), 60_000);
+    expect(Math.max(...slowest)).toBeLessThan(5000);
+    await closeWorker(worker, { deadlineMs: 5000 });
+    await queue.close();
+    await connection.close();
+  }, 180_000);
+
+  test('a worker that waits takes the next job within five seconds of a kill', async () => {
+    const connection = createRedisClient({ url: redisUri(), logger: QUIET });
+    const queue = new Queue('waiting', { connection });
+    const worker = new Worker('waiting', async () => {}, { connection });
+    worker.on('error', () => {});
+    queue.on('error', () => {});
+    await worker.waitUntilReady();
+    await delay(200);
+    await killAll();
+    const other = new Redis(redisUri());
+    const killedAt = Date.now();
+    const done = new Promise<number>((resolve) => worker.once('completed', () => resolve(Date.now() - killedAt)));
+    const second = new Queue('waiting', { connection: other });
+    await second.add('next', {});
+    expect(await done).toBeLessThan(5000);
+    await worker.close();
+    await queue.close();
+    await second.close();
+    await other.quit();
+    await connection.close();
+  });
+
+  test('a worker with Redis gone closes within its deadline', async () => {
+    const server = new OwnServer(await freePort());
+    await server.start();
+    for (const shared of [true, false]) {
+      await server.start().catch(() => {});
+      const connection = createRedisClient({ host: '127.0.0.1', port: server.port, logger: QUIET });
+      const own = { host: '127.0.0.1', port: server.port, maxRetriesPerRequest: null };
+      const blocked = new Promise<never>(() => {});
+      const worker = new Worker(
+        'gone',
+        async () =>
+          delay(50)
+            .then(() => (shared ? blocked : undefined))
+            .catch(() => {}),
+        {
+          connection: shared ? connection : new Redis(own),
+          autorun: true,
+        },
+      );
+      worker.on('error', () => {});
+      await worker.waitUntilReady();
+      await delay(100);
+      await server.stop();
+      const started = Date.now();
+      const report = await closeWorker(worker, { deadlineMs: 1000 });
+      expect(Date.now() - started).toBeLessThan(1200);
+      expect(report.closed).toBe(true);
+      await connection.close(200);
+    }
+    await server.remove();
+  });
+
+  test('closeWorker names a bad argument', async () => {
+    await expect(closeWorker(undefined as never)).rejects.toMatchObject({
+      code: 'MOORING_INVALID_ARGUMENT',
+      details: { argument: 'worker' },
+    });
+    const worker = { close: async (): Promise<void> => {} };
+    await expect(closeWorker(worker, { deadlineMs: -1 })).rejects.toMatchObject({ details: { argument: 'deadlineMs' } });
+    await expect(closeWorker(worker, { deadline: 1 } as never)).rejects.toMatchObject({ details: { argument: 'deadline' } });
+  });
+});
+
+describe('BullMQ 5', () => {
+  test('runs a queue and a worker on a look-alike client', async () => {
+    const connection = new Redis(redisUri(), { maxRetriesPerRequest: null });
+    const queue = new Queue5('five', { connection: connection as never });
+    const done: number[] = [];
+    const worker = new Worker5('five', async (job) => void done.push(job.data.n), { connection: connection as never });
+    await queue.addBulk(Array.from({ length: 50 }, (_, n) => ({ name: 'n', data: { n }, opts: {} })));
+    await until(() => done.length === 50, 10_000);
+    expect([...done].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    await worker.close();
+    await queue.close();
+    await connection.quit();
+  });
+});

@@ -1,0 +1,228 @@
+/**
+ * @module mongo/client
+ *
+ * `MongoClient`, shaped as the Node driver's. Pools, server selection, retries and sessions live in Rust; this object opens them, names them and closes them.
+ *
+ * Guarantees: the constructor validates and does no I/O; `close` is safe before, during and after `connect`, idempotent, and never fails because a server is
+ * dead; nothing that prints the client prints a credential.
+ */
+import { EventEmitter } from 'node:events';
+import { isFailure } from '../error/index.js';
+import { KeyedLane } from '../lane.js';
+import { native, type MongoHandle } from '../native.js';
+import type { ConcernOptions } from './concern.js';
+import { Db, type DbOptions } from './db.js';
+import { hostError, refuse } from './errors.js';
+import { type BsonOptions, type Host, resolveHost } from './host.js';
+import { Opcode, Operations } from './operation.js';
+import { type MongoClientOptions, splitOptions, type SplitOptions } from './options.js';
+import { openClients } from './registry.js';
+import { ClientSession, type ClientSessionOptions } from './session.js';
+import { describe, type Description, DRIVER_EVENTS, DriverEvents, hostAndPort, Topology, topologyDescription } from './topology.js';
+
+/** Counters of a client. */
+export interface ClientStats {
+  sessions: { started: number; ended: number; open: number };
+  transactions: { started: number; committed: number; aborted: number; unknown: number; timedOut: number };
+  lateOperations: number;
+  inFlight: number;
+  cursors: number;
+  lanes: { idle: number; busy: number };
+  connections: { open: number; inUse: number };
+}
+
+const CLOSE_MS = 10_000;
+const FLAG_FORCE = 1;
+
+/** A client of one deployment. */
+export class MongoClient extends EventEmitter {
+  readonly bsonOptions: BsonOptions;
+  /** @internal */
+  readonly concerns: ConcernOptions;
+  /** @internal */
+  readonly pkFactory: { createPk(): unknown } | undefined;
+  /** Written by Mongoose. */
+  _closeCalled = false;
+  /** Written by Mongoose. */
+  _destroyCalled = false;
+  readonly #host: Host;
+  readonly #split: SplitOptions;
+  readonly #defaultTransactionOptions: MongoClientOptions['defaultTransactionOptions'];
+  #operations: Operations | undefined;
+  #events: DriverEvents | undefined;
+  #topology: Topology | undefined;
+  #connecting: Promise<this> | undefined;
+  #closing: Promise<void> | undefined;
+  #lastSession = 0;
+  /** The description at the time of closing. */
+  #last: Description | undefined;
+
+  /** @throws MongoParseError (a `MooringError` too) for an unusable URI or option, before any I/O. */
+  constructor(uri: string, options: MongoClientOptions = {}) {
+    super();
+    const { defaultTransactionOptions, ...others } = options ?? {};
+    this.#split = splitOptions(uri, options === undefined ? {} : options === null ? options : others);
+    this.#host = resolveHost(options.driver);
+    this.#defaultTransactionOptions = defaultTransactionOptions;
+    this.bsonOptions = this.#split.bson;
+    this.concerns = this.#split.concerns;
+    this.pkFactory = options.pkFactory;
+    this.#operations = this.#open();
+    this.on('newListener', (event) => {
+      if (DRIVER_EVENTS.has(String(event))) this.#listen();
+    });
+  }
+
+  static async connect(uri: string, options: MongoClientOptions = {}): Promise<MongoClient> {
+    return await new MongoClient(uri, options).connect();
+  }
+
+  /** Finds a server and pings it. Concurrent calls share one attempt; operations also work without it. */
+  async connect(): Promise<this> {
+    this.#connecting ??= this.#connect().finally(() => {
+      this.#connecting = undefined;
+    });
+    return await this.#connecting;
+  }
+
+  /** Closes pools, cursors and sessions. `force` (or `{ force: true }`) cuts what is in flight at once. */
+  async close(force: boolean | { force?: boolean; deadlineMs?: number } = false): Promise<void> {
+    await (this.#closing ??= this.#close(typeof force === 'boolean' ? { force } : force).finally(() => {
+      this.#closing = undefined;
+    }));
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  db(name?: string, options: DbOptions = {}): Db {
+    return new Db(this, name ?? this.#description().dbName, options);
+  }
+
+  /** A session; the caller ends it. No I/O. */
+  startSession(options: ClientSessionOptions = {}): ClientSession {
+    const defaults = this.#defaultTransactionOptions;
+    const merged = defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
+    this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1;
+    return new ClientSession(this, this.operations, this.#lastSession, merged);
+  }
+
+  /** Runs `fn` with a session and ends it on every path. */
+  async withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
+  async withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
+  async withSession<T>(first: ClientSessionOptions | ((session: ClientSession) => Promise<T>), second?: (session: ClientSession) => Promise<T>): Promise<T> {
+    const fn = typeof first === 'function' ? first : second;
+    if (typeof fn !== 'function') throw this.operations.refuse('fn', 'Missing required callback parameter');
+    const session = this.startSession(typeof first === 'function' ? {} : first);
+    try {
+      return await fn(session);
+    } finally {
+      await session.endSession();
+    }
+  }
+
+  /** Whether a server is known and the client is not closed. */
+  isConnected(): boolean {
+    return this.#operations !== undefined && this.topology !== undefined && this.topology.isConnected();
+  }
+
+  /** Counters kept by Rust. */
+  stats(): ClientStats {
+    return JSON.parse(this.operations.lane.handle.stats()) as ClientStats;
+  }
+
+  /** What the client knows of its servers; `undefined` before the first connect and after close. */
+  get topology(): Topology | undefined {
+    return this.#topology;
+  }
+  /** What Mongoose and GridFS read. Without credentials. */
+  get s(): { readonly url: string; readonly options: Readonly<Record<string, unknown>> } {
+    const { uri, dbName, hosts, serverSelectionTimeoutMS } = this.#description();
+    return { url: uri, options: { dbName, hosts: hosts.map(hostAndPort), serverSelectionTimeoutMS } };
+  }
+  get options(): Readonly<Record<string, unknown>> {
+    return this.s.options;
+  }
+  get readConcern(): ConcernOptions['readConcern'] {
+    return this.concerns.readConcern;
+  }
+  get writeConcern(): ConcernOptions['writeConcern'] {
+    return this.concerns.writeConcern;
+  }
+  get readPreference(): ConcernOptions['readPreference'] {
+    return this.concerns.readPreference;
+  }
+  get timeoutMS(): number | undefined {
+    const { timeoutMS } = this.#split.native;
+    return typeof timeoutMS === 'number' ? timeoutMS : undefined;
+  }
+  /** Change streams are not part of this version. */
+  watch(): never {
+    throw this.operations.refuse('watch', 'change streams are not supported');
+  }
+
+  /** @internal */
+  get operations(): Operations {
+    if (this.#operations === undefined) throw refuse(this.#host, 'client', 'client is closed', 'MongoClientClosedError');
+    return this.#operations;
+  }
+  /** @internal */
+  get host(): Host {
+    return this.#host;
+  }
+
+  #open(): Operations {
+    const { uri, native: options } = this.#split;
+    const bytes = this.#host.bson.serialize(options);
+    const lane = new KeyedLane<MongoHandle>(
+      (wake) => {
+        const handle = native.MongoHandle.open(uri, bytes, wake);
+        if (isFailure(handle)) throw hostError(this.#host, handle);
+        return handle;
+      },
+      () => this.#closed(),
+    );
+    openClients().add(this);
+    return new Operations(this.#host, lane, () => topologyDescription(this.#description()));
+  }
+
+  async #connect(): Promise<this> {
+    await this.#closing;
+    this.#operations ??= this.#open();
+    this.#topology ??= new Topology(() => this.#description());
+    if ([...DRIVER_EVENTS].some((event) => this.listenerCount(event) > 0)) this.#listen();
+    await this.#operations.run({ opcode: Opcode.connect });
+    return this;
+  }
+
+  async #close({ force = false, deadlineMs = CLOSE_MS }: { force?: boolean; deadlineMs?: number }): Promise<void> {
+    if (this.#operations === undefined) return;
+    await this.#operations.outcome({ opcode: Opcode.close, flags: force ? FLAG_FORCE : 0, timeoutMS: deadlineMs });
+    this.#closed();
+  }
+
+  /** The native client is closed, by whoever asked. */
+  #closed(): void {
+    if (this.#operations === undefined) return;
+    this.#last = describe(this.#operations.lane.handle);
+    this.#events?.close();
+    this.#events = undefined;
+    this.#operations = undefined;
+    this.#topology = undefined;
+    openClients().delete(this);
+    this.emit('close');
+  }
+
+  #listen(): void {
+    if (this.#events !== undefined || this.#operations === undefined) return;
+    this.#events = new DriverEvents(this.#host, this.#operations.lane.handle, (event, data) => this.emit(event, data));
+  }
+
+  #description(): Description {
+    if (this.#operations !== undefined) return describe(this.#operations.lane.handle);
+    if (this.#last === undefined) throw refuse(this.#host, 'client', 'client is closed', 'MongoClientClosedError');
+    return this.#last;
+  }
+}
+

@@ -1,0 +1,405 @@
+/**
+ * @module mongo/collection
+ *
+ * `Collection`, shaped as the Node driver's: the operations on documents. Index operations are in `indexes.ts`, bulk writes in `bulk.ts`.
+ * Guarantees: `_id` is made here and put into the document, as the Node driver does; an option that an operation does not know never reaches the server.
+ */
+import { type AnyBulkWriteOperation, bulkOperations, type BulkWriteOptions, OrderedBulkOperation, UnorderedBulkOperation } from './bulk.js';
+import { concerns, type ConcernOptions, concernsOf } from './concern.js';
+import { type CursorOptions, type CursorSource } from './cursor.js';
+import { AggregationCursor, type AggregateOptions, FIND_OPTIONS, FindCursor, type FindOptions, type RunCommandCursor } from './cursors.js';
+import type { Db } from './db.js';
+import { BulkWriteResult } from './bulk-result.js';
+import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
+import * as indexes from './indexes.js';
+import { type Call, Opcode, type Operations, pick, type Value } from './operation.js';
+import type { ClientSession } from './session.js';
+import { type IndexSpecification, type Sort, sortDocument } from './sort.js';
+
+/** Options that every operation knows. */
+export interface OperationOptions extends ConcernOptions, BsonOptions {
+  session?: ClientSession | null;
+  signal?: AbortSignal;
+  maxTimeMS?: number;
+  timeoutMS?: number;
+  comment?: unknown;
+}
+/** Options of inserts. */
+export interface InsertOptions extends OperationOptions {
+  ordered?: boolean;
+  bypassDocumentValidation?: boolean;
+  forceServerObjectId?: boolean;
+}
+/** Options of updates, replacements and deletes. */
+export interface WriteOptions extends OperationOptions {
+  upsert?: boolean;
+  arrayFilters?: readonly object[];
+  collation?: object;
+  hint?: string | object;
+  let?: object;
+  bypassDocumentValidation?: boolean;
+  sort?: Sort;
+}
+/** Options of the findOneAnd operations. */
+export interface FindOneAndOptions extends WriteOptions {
+  projection?: object;
+  returnDocument?: 'before' | 'after';
+  /** The server's whole reply instead of the document. */
+  includeResultMetadata?: boolean;
+}
+/** Options of counts. */
+export interface CountOptions extends OperationOptions {
+  skip?: number;
+  limit?: number;
+  hint?: string | object;
+  collation?: object;
+}
+/** A document as it is stored. */
+export type WithId<T> = T & { _id: unknown };
+/** What an update did. */
+export interface UpdateResult {
+  acknowledged: boolean;
+  matchedCount: number;
+  modifiedCount: number;
+  upsertedCount: number;
+  upsertedId: unknown;
+}
+
+const WRITE_OPTIONS = ['upsert', 'arrayFilters', 'collation', 'hint', 'let', 'comment', 'bypassDocumentValidation', 'maxTimeMS'] as const;
+const DELETE_OPTIONS = ['collation', 'hint', 'let', 'comment', 'maxTimeMS'] as const;
+const FIND_ONE_AND_OPTIONS = [...WRITE_OPTIONS, 'projection', 'returnDocument', 'includeResultMetadata'] as const;
+const INSERT_OPTIONS = ['ordered', 'bypassDocumentValidation', 'comment', 'maxTimeMS'] as const;
+const COUNT_OPTIONS = ['skip', 'limit', 'hint', 'collation', 'maxTimeMS', 'comment'] as const;
+
+/** What index operations and bulk writes use of a collection, whatever its documents. */
+export type AnyCollection = Pick<
+  Collection,
+  'collectionName' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'
+>;
+
+/** A collection of a database. */
+export class Collection<T extends object = Document> {
+  readonly db: Db;
+  readonly collectionName: string;
+  readonly bsonOptions: BsonOptions;
+  /** Used by find when the operation gives none. */
+  hint: string | object | undefined;
+  readonly #concerns: ConcernOptions;
+
+  /** @internal */
+  constructor(db: Db, name: string, options: ConcernOptions & BsonOptions = {}) {
+    this.db = db;
+    this.collectionName = name;
+    this.bsonOptions = { ...db.bsonOptions, ...(pick(options, BSON_OPTION_NAMES) as BsonOptions) };
+    this.#concerns = concernsOf(options, db.concerns);
+    Object.defineProperty(this, 'db', { enumerable: false });
+  }
+
+  get client(): Db['client'] {
+    return this.db.client;
+  }
+  get dbName(): string {
+    return this.db.databaseName;
+  }
+  get namespace(): string {
+    return `${this.dbName}.${this.collectionName}`;
+  }
+  get readConcern(): ConcernOptions['readConcern'] {
+    return this.#concerns.readConcern;
+  }
+  get writeConcern(): ConcernOptions['writeConcern'] {
+    return this.#concerns.writeConcern;
+  }
+  get readPreference(): ConcernOptions['readPreference'] {
+    return this.#concerns.readPreference;
+  }
+  get timeoutMS(): number | undefined {
+    return this.db.timeoutMS;
+  }
+
+  async insertOne(document: T, options: InsertOptions = {}): Promise<{ acknowledged: boolean; insertedId: unknown }> {
+    this.#checkDocument('document', document);
+    const insertedId = this.withId(document, options);
+    await this.write(Opcode.insert, { docs: [document] }, { ...pick(options, INSERT_OPTIONS), single: true }, options);
+    return { acknowledged: this.#acknowledged(options), insertedId };
+  }
+
+  async insertMany(
+    documents: readonly T[],
+    options: InsertOptions = {},
+  ): Promise<{ acknowledged: boolean; insertedCount: number; insertedIds: Record<number, unknown> }> {
+    if (!Array.isArray(documents)) throw this.refuse('docs', 'Argument "docs" must be an array of documents');
+    if (documents.length === 0) throw this.refuse('docs', 'Invalid BulkOperation, Batch cannot be empty');
+    for (const document of documents) this.#checkDocument('docs', document);
+    const insertedIds = documents.map((document, index) => ({ index, _id: this.withId(document as T, options) }));
+    const bulk = { ordered: options.ordered !== false, insertedIds };
+    const inserted = await this.write(Opcode.insert, { docs: documents }, pick(options, INSERT_OPTIONS), options, bulk);
+    return {
+      acknowledged: this.#acknowledged(options),
+      insertedCount: Number(inserted ?? documents.length),
+      insertedIds: Object.fromEntries(insertedIds.map(({ index, _id }) => [index, _id])),
+    };
+  }
+
+  async bulkWrite(operations: readonly AnyBulkWriteOperation[], options: BulkWriteOptions = {}): Promise<BulkWriteResult> {
+    if (!Array.isArray(operations)) throw this.refuse('operations', 'Argument "operations" must be an array of documents');
+    const { ops, insertedIds } = bulkOperations(this, operations, options);
+    const bulk = { ordered: options.ordered !== false, insertedIds };
+    const known = pick(options, ['ordered', 'bypassDocumentValidation', 'comment', 'let', 'maxTimeMS']);
+    const reply = await this.write(Opcode.bulkWrite, { ops }, known, options, bulk);
+    const counts = reply === undefined ? {} : this.operations.decode(reply as Buffer);
+    return new BulkWriteResult(counts, bulk);
+  }
+
+  async updateOne(filter: object, update: object | readonly object[], options: WriteOptions = {}): Promise<UpdateResult> {
+    this.requireOperators(update);
+    return this.#updated(await this.#write(Opcode.updateOne, { filter, update }, options), options);
+  }
+  async updateMany(filter: object, update: object | readonly object[], options: WriteOptions = {}): Promise<UpdateResult> {
+    this.requireOperators(update);
+    return this.#updated(await this.#write(Opcode.updateMany, { filter, update }, options), options);
+  }
+  async replaceOne(filter: object, replacement: object, options: WriteOptions = {}): Promise<UpdateResult> {
+    this.refuseOperators(replacement);
+    return this.#updated(await this.#write(Opcode.replaceOne, { filter, update: replacement }, options), options);
+  }
+  async deleteOne(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
+    const deletedCount = Number((await this.write(Opcode.deleteOne, { filter }, pick(options, DELETE_OPTIONS), options)) ?? 0);
+    return { acknowledged: this.#acknowledged(options), deletedCount };
+  }
+  async deleteMany(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
+    const deletedCount = Number((await this.write(Opcode.deleteMany, { filter }, pick(options, DELETE_OPTIONS), options)) ?? 0);
+    return { acknowledged: this.#acknowledged(options), deletedCount };
+  }
+
+  async findOneAndUpdate(filter: object, update: object | readonly object[], options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
+    this.requireOperators(update);
+    return await this.#findOneAnd(Opcode.findOneAndUpdate, { filter, update }, options);
+  }
+  async findOneAndReplace(filter: object, replacement: object, options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
+    this.refuseOperators(replacement);
+    return await this.#findOneAnd(Opcode.findOneAndReplace, { filter, update: replacement }, options);
+  }
+  async findOneAndDelete(filter: object, options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
+    return await this.#findOneAnd(Opcode.findOneAndDelete, { filter }, options);
+  }
+
+  find(filter: object = {}, options: FindOptions = {}): FindCursor<WithId<T>> {
+    const hinted = this.hint === undefined || options.hint !== undefined ? options : { ...options, hint: this.hint };
+    return new FindCursor<WithId<T>>(this.cursorSource(options), filter, hinted);
+  }
+
+  async findOne(filter: object = {}, options: FindOptions = {}): Promise<WithId<T> | null> {
+    const known = pick(options, FIND_OPTIONS);
+    const sort = sortDocument(options.sort, undefined, (message) => this.refuse('sort', message));
+    if (sort !== undefined) known['sort'] = sort;
+    const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
+    const reply = await this.#run(Opcode.findOne, { filter }, { ...known, ...read }, options);
+    return reply === undefined ? null : (this.#document(reply, options) as WithId<T>);
+  }
+
+  aggregate<U = Document>(pipeline: readonly object[] = [], options: AggregateOptions = {}): AggregationCursor<U> {
+    if (!Array.isArray(pipeline)) throw this.refuse('pipeline', 'Argument "pipeline" must be an array of aggregation stages');
+    return new AggregationCursor<U>(this.cursorSource(options), pipeline, options);
+  }
+
+  async countDocuments(filter: object = {}, options: CountOptions = {}): Promise<number> {
+    return await this.#count(Opcode.count, { filter }, options);
+  }
+  /** As `countDocuments`: the old `count` command cannot run in a transaction. */
+  async count(filter: object = {}, options: CountOptions = {}): Promise<number> {
+    return await this.#count(Opcode.count, { filter }, options);
+  }
+  async estimatedDocumentCount(options: CountOptions = {}): Promise<number> {
+    return await this.#count(Opcode.estimatedCount, {}, options);
+  }
+  async distinct(key: string, filter: object = {}, options: CountOptions = {}): Promise<unknown[]> {
+    const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
+    const reply = await this.#run(Opcode.distinct, { key, filter }, { ...pick(options, COUNT_OPTIONS), ...read }, options);
+    return this.#document(reply, options)['values'] as unknown[];
+  }
+
+  initializeOrderedBulkOp(options: BulkWriteOptions = {}): OrderedBulkOperation {
+    return new OrderedBulkOperation(this, options);
+  }
+  initializeUnorderedBulkOp(options: BulkWriteOptions = {}): UnorderedBulkOperation {
+    return new UnorderedBulkOperation(this, options);
+  }
+
+  async createIndex(specification: IndexSpecification, options: indexes.CreateIndexesOptions = {}): Promise<string> {
+    const [name] = await indexes.create(this, [{ ...options, key: specification }], options);
+    return name ?? '';
+  }
+  async createIndexes(descriptions: readonly indexes.IndexDescription[], options: indexes.CreateIndexesOptions = {}): Promise<string[]> {
+    return await indexes.create(this, descriptions, options);
+  }
+  async dropIndex(name: string | object, options: OperationOptions = {}): Promise<Document> {
+    return await indexes.drop(this, name, options);
+  }
+  async dropIndexes(options: OperationOptions = {}): Promise<boolean> {
+    return await indexes.dropAll(this, options);
+  }
+  listIndexes(options: CursorOptions = {}): RunCommandCursor {
+    return indexes.list(this, options);
+  }
+  async indexes(options: CursorOptions & { full?: boolean } = {}): Promise<Document[] | Document> {
+    return await indexes.information(this, { full: true, ...options });
+  }
+  async indexInformation(options: CursorOptions & { full?: boolean } = {}): Promise<Document[] | Document> {
+    return await indexes.information(this, { full: false, ...options });
+  }
+  async indexExists(names: string | readonly string[], options: CursorOptions = {}): Promise<boolean> {
+    const known = new Set((await indexes.list(this, options).toArray()).map(({ name }) => name));
+    return (typeof names === 'string' ? [names] : names).every((name) => known.has(name));
+  }
+  listSearchIndexes(name?: string | CursorOptions, options: CursorOptions = {}): AggregationCursor {
+    return indexes.listSearch(this, name, options);
+  }
+  async createSearchIndex(description: object): Promise<string> {
+    const [name] = await indexes.createSearch(this, [description]);
+    return name ?? '';
+  }
+  async createSearchIndexes(descriptions: readonly object[]): Promise<string[]> {
+    return await indexes.createSearch(this, descriptions);
+  }
+  async dropSearchIndex(name: string): Promise<void> {
+    await this.command({ dropSearchIndex: this.collectionName, name });
+  }
+  async updateSearchIndex(name: string, definition: object): Promise<void> {
+    await this.command({ updateSearchIndex: this.collectionName, name, definition });
+  }
+
+  async rename(name: string, options: OperationOptions & { dropTarget?: boolean } = {}): Promise<Collection> {
+    return await this.db.renameCollection(this.collectionName, name, options);
+  }
+  async drop(options: OperationOptions = {}): Promise<boolean> {
+    return await this.db.dropCollection(this.collectionName, options);
+  }
+  async options(options: CursorOptions = {}): Promise<Document> {
+    const [found] = await this.db.listCollections({ name: this.collectionName }, options).toArray();
+    if (found?.['options'] === undefined) throw this.refuse('collection', `collection ${this.namespace} not found`);
+    return found['options'] as Document;
+  }
+  async isCapped(options: CursorOptions = {}): Promise<boolean> {
+    return Boolean((await this.options(options))['capped']);
+  }
+  /** Change streams are not part of this version. */
+  watch(): never {
+    throw this.refuse('watch', 'change streams are not supported');
+  }
+
+  /** @internal */
+  get operations(): Operations {
+    return this.db.operations;
+  }
+  /** @internal Where a cursor of this collection reads. */
+  cursorSource(options?: object): CursorSource {
+    return { operations: this.operations, db: this.dbName, coll: this.collectionName, bson: this.bsonFor(options), ...this.#concerns };
+  }
+  /** @internal Runs a command on the collection's database, with the write concern of the nearest level. */
+  async command(command: object, options: OperationOptions = {}): Promise<Document> {
+    return await this.db.write({ ...command, ...concerns(options, this.#concerns, ['writeConcern']) }, options);
+  }
+  /** @internal The BSON flags of an operation. */
+  bsonFor(options: object = {}): BsonOptions {
+    return BSON_OPTION_NAMES.some((name) => (options as BsonOptions)[name] !== undefined)
+      ? { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) }
+      : this.bsonOptions;
+  }
+  /** @internal */
+  refuse(argument: string, message: string): Error {
+    return this.operations.refuse(argument, message);
+  }
+  /** @internal The document's `_id`, made when it has none. */
+  withId(document: object, options: InsertOptions): unknown {
+    if (document instanceof Map) {
+      if (document.get('_id') === undefined && options.forceServerObjectId !== true) document.set('_id', this.db.createId());
+      return document.get('_id');
+    }
+    const target = document as { _id?: unknown };
+    if ((target._id === undefined || target._id === null) && options.forceServerObjectId !== true) target._id = this.db.createId();
+    return target._id;
+  }
+  /** @internal */
+  requireOperators(update: unknown): void {
+    if (!hasOperators(update)) throw this.refuse('update', 'Update document requires atomic operators');
+  }
+  /** @internal */
+  refuseOperators(replacement: unknown): void {
+    if (typeof replacement !== 'object' || replacement === null || Array.isArray(replacement) || hasOperators(replacement)) {
+      throw this.refuse('replacement', 'Replacement document must not use atomic operators');
+    }
+  }
+  /** @internal A write; `known` are its options for Rust without the write concern. */
+  async write(opcode: number, body: object, known: Document, options: OperationOptions, bulk?: Call['bulk']): Promise<Value> {
+    const all = { ...known, ...concerns(options, this.#concerns, ['writeConcern']) };
+    return await this.#run(opcode, body, all, options, bulk);
+  }
+
+  async #write(opcode: number, body: object, options: WriteOptions): Promise<Value> {
+    return await this.write(opcode, body, this.#sorted(pick(options, WRITE_OPTIONS), options), options);
+  }
+
+  async #findOneAnd(opcode: number, body: object, options: FindOneAndOptions): Promise<WithId<T> | null> {
+    const reply = await this.write(opcode, body, this.#sorted(pick(options, FIND_ONE_AND_OPTIONS), options), options);
+    return reply === undefined ? null : (this.#document(reply, options) as WithId<T>);
+  }
+
+  async #count(opcode: number, body: object, options: CountOptions): Promise<number> {
+    const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
+    return Number(await this.#run(opcode, body, { ...pick(options, COUNT_OPTIONS), ...read }, options));
+  }
+
+  async #run(opcode: number, body: object, known: Document, options: OperationOptions, bulk?: Call['bulk']): Promise<Value> {
+    const { session, signal, timeoutMS } = options;
+    return await this.operations.run({
+      opcode,
+      body: { db: this.dbName, coll: this.collectionName, ...body, options: known },
+      session,
+      signal,
+      timeoutMS,
+      bson: this.bsonFor(options),
+      ...(bulk === undefined ? {} : { bulk }),
+    });
+  }
+
+  #document(reply: Value, options: object): Document {
+    const bson = this.bsonFor(options);
+    return bson.raw === true ? (reply as unknown as Document) : this.operations.decode(reply as Buffer, bson);
+  }
+
+  #sorted(known: Document, options: WriteOptions): Document {
+    const sort = sortDocument(options.sort, undefined, (message) => this.refuse('sort', message));
+    if (sort !== undefined) known['sort'] = sort;
+    return known;
+  }
+
+  #updated(reply: Value, options: WriteOptions): UpdateResult {
+    const bytes = reply as Buffer;
+    const upserted = bytes.length > 8 ? this.operations.decode(bytes.subarray(8), this.bsonFor(options)) : undefined;
+    return {
+      acknowledged: this.#acknowledged(options),
+      modifiedCount: bytes.readUInt32LE(4),
+      upsertedId: upserted?.['_id'] ?? null,
+      upsertedCount: upserted === undefined ? 0 : 1,
+      matchedCount: bytes.readUInt32LE(0),
+    };
+  }
+
+  #acknowledged(options: OperationOptions): boolean {
+    const concern = concerns(options, this.#concerns, ['writeConcern'])['writeConcern'] as Document | undefined;
+    return concern?.['w'] !== 0;
+  }
+
+  #checkDocument(argument: string, document: unknown): void {
+    if (typeof document !== 'object' || document === null) throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
+  }
+}
+
+/** Whether an update consists of operators: a pipeline, or a document whose first key begins with `$`. */
+export function hasOperators(update: unknown): boolean {
+  if (Array.isArray(update)) return update.length > 0 && update.every((stage) => hasOperators(stage));
+  if (typeof update !== 'object' || update === null) return false;
+  const first = update instanceof Map ? [...update.keys()][0] : Object.keys(update)[0];
+  return typeof first === 'string' && first.startsWith('$');
+}

@@ -1,0 +1,65 @@
+/**
+ * @module mongo/concern
+ *
+ * Read concern, write concern and read preference in the forms that the Node driver takes, as plain values for Rust, and which level they come from.
+ * In a transaction Rust strips all three.
+ */
+import type { Document } from './host.js';
+import type { ReadConcernLike, ReadPreferenceLike, WriteConcernLike } from './session.js';
+
+/** Concerns of a client, database, collection or operation. */
+export interface ConcernOptions {
+  readConcern?: ReadConcernLike;
+  writeConcern?: WriteConcernLike;
+  readPreference?: ReadPreferenceLike;
+}
+
+/** The read concern as Rust takes it. */
+export function readConcern(value: ReadConcernLike): Document {
+  return typeof value === 'string' ? { level: value } : given({ level: value.level });
+}
+
+/** The write concern as Rust takes it. */
+export function writeConcern(value: WriteConcernLike): Document {
+  return given({ w: value.w, j: value.j ?? value.journal, wtimeoutMS: value.wtimeoutMS ?? value.wtimeout });
+}
+
+/** The read preference as Rust takes it. */
+export function readPreference(value: ReadPreferenceLike): Document {
+  if (typeof value === 'string') return { mode: value };
+  return given({ mode: value.mode, tags: value.tags, maxStalenessSeconds: value.maxStalenessSeconds });
+}
+
+/** The concerns that `options` or else `inherited` give, of the kinds in `kinds`. */
+export function concerns(options: object | undefined, inherited: ConcernOptions, kinds: readonly (keyof ConcernOptions)[]): Document {
+  const own: ConcernOptions & WriteConcernLike = options ?? {};
+  const found: Document = {};
+  for (const kind of kinds) {
+    if (kind === 'readConcern') {
+      const value = own.readConcern ?? inherited.readConcern;
+      if (value !== undefined && value !== null) found['readConcern'] = readConcern(value);
+    } else if (kind === 'readPreference') {
+      const value = own.readPreference ?? inherited.readPreference;
+      if (value !== undefined && value !== null) found['readPreference'] = readPreference(value);
+    } else {
+      const value = own.writeConcern ?? (hasFlatWriteConcern(own) ? own : undefined) ?? inherited.writeConcern;
+      if (value !== undefined && value !== null) found['writeConcern'] = writeConcern(value);
+    }
+  }
+  return found;
+}
+
+/** The three concerns in `options`, for a level that others inherit from. */
+export function concernsOf(options: ConcernOptions | undefined, inherited: ConcernOptions = {}): ConcernOptions {
+  const { readConcern: read, writeConcern: write, readPreference: preference } = { ...inherited, ...given(options ?? {}) } as ConcernOptions;
+  return given({ readConcern: read, writeConcern: write, readPreference: preference }) as ConcernOptions;
+}
+
+function hasFlatWriteConcern(options: WriteConcernLike): boolean {
+  const { w, j, journal, wtimeout, wtimeoutMS } = options;
+  return [w, j, journal, wtimeout, wtimeoutMS].some((value) => value !== undefined && value !== null);
+}
+
+function given(values: object): Document {
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null));
+}

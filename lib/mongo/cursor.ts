@@ -1,0 +1,316 @@
+/**
+ * @module mongo/cursor
+ *
+ * Cursors shaped as the Node driver's. Batches come as bytes; a document is decoded when it is asked for.
+ * Guarantees: the server's cursor is closed when iteration ends early, by an error or by `close`, and `close` is emitted once.
+ */
+import { EventEmitter } from 'node:events';
+import { Readable } from 'node:stream';
+import { concerns, type ConcernOptions } from './concern.js';
+import { refuse } from './errors.js';
+import type { BsonOptions, Document } from './host.js';
+import { type Call, decodeAt, Opcode, type Operations } from './operation.js';
+import type { ClientSession } from './session.js';
+
+/** What every cursor is made of. */
+export interface CursorSource extends ConcernOptions {
+  readonly operations: Operations;
+  readonly db: string;
+  readonly coll?: string;
+  readonly bson: BsonOptions;
+}
+
+/** Options that all cursors know. */
+export interface CursorOptions extends ConcernOptions, BsonOptions {
+  session?: ClientSession | null;
+  signal?: AbortSignal;
+  batchSize?: number;
+  maxTimeMS?: number;
+  maxAwaitTimeMS?: number;
+  timeoutMS?: number;
+  comment?: unknown;
+}
+
+const FLAGS = new Set(['tailable', 'oplogReplay', 'noCursorTimeout', 'awaitData', 'exhaust', 'partial']);
+/** Bytes of a batch's header: the cursor's handle and the number of documents. */
+const BATCH_HEADER_BYTES = 8;
+
+/** Documents of one batch, not yet decoded. */
+class Batch {
+  readonly handle: number;
+  left: number;
+  readonly #bytes: Buffer;
+  #offset = BATCH_HEADER_BYTES;
+
+  constructor(bytes: Buffer) {
+    this.#bytes = bytes;
+    this.handle = bytes.readUInt32LE(0);
+    this.left = bytes.readUInt32LE(4);
+  }
+
+  next(operations: Operations, bson: BsonOptions): Document {
+    const start = this.#offset;
+    this.#offset += this.#bytes.readInt32LE(start);
+    this.left -= 1;
+    if (bson.raw === true) return this.#bytes.subarray(start, this.#offset) as unknown as Document;
+    return decodeAt(operations.host, this.#bytes, start, bson);
+  }
+}
+
+/** What find, aggregation and command cursors share. */
+export abstract class AbstractCursor<T = Document> extends EventEmitter {
+  protected readonly source: CursorSource;
+  /** Options as the caller gave them; builders change them until the first document is asked for. */
+  protected readonly options: Document;
+  #batch: Batch | undefined;
+  /** The open cursor in Rust; 0: none. */
+  #handle = 0;
+  #started = false;
+  #closed = false;
+  #killed = false;
+  #emittedClose = false;
+  #transform: ((document: unknown) => unknown) | undefined;
+  readonly #signal: AbortSignal | undefined;
+  readonly #session: ClientSession | undefined;
+  readonly #bson: BsonOptions;
+
+  /** @internal */
+  constructor(source: CursorSource, options: CursorOptions = {}) {
+    super();
+    this.source = source;
+    const { session, signal, ...others } = options;
+    this.options = others as Document;
+    this.#session = session ?? undefined;
+    this.#signal = signal;
+    this.#bson = source.bson;
+    // An error event without a listener would end the process; errors reach the caller through promises.
+    this.on('error', () => {});
+    Object.defineProperty(this, 'source', { enumerable: false });
+  }
+
+  /** The operation that opens the cursor. */
+  protected abstract first(): Call;
+
+  get closed(): boolean {
+    return this.#closed && this.bufferedCount() === 0;
+  }
+  get killed(): boolean {
+    return this.#killed;
+  }
+  get namespace(): { db: string; collection: string | undefined } {
+    return { db: this.source.db, collection: this.source.coll };
+  }
+  get session(): ClientSession | undefined {
+    return this.#session;
+  }
+
+  /** Documents that are here already. */
+  bufferedCount(): number {
+    return this.#batch?.left ?? 0;
+  }
+
+  /** Takes documents that are here already. */
+  readBufferedDocuments(number = Number.POSITIVE_INFINITY): T[] {
+    const documents: T[] = [];
+    while (this.bufferedCount() > 0 && documents.length < number) documents.push(this.#take() as T);
+    return documents;
+  }
+
+  /** The next document, or null at the end. */
+  async next(): Promise<T | null> {
+    this.#check();
+    while (this.bufferedCount() === 0) if (!(await this.#fetch())) return null;
+    return await this.#transformed(this.#take());
+  }
+
+  /** The next document, or null when the next batch is empty. */
+  async tryNext(): Promise<T | null> {
+    this.#check();
+    if (this.bufferedCount() === 0) await this.#fetch();
+    return this.bufferedCount() === 0 ? null : await this.#transformed(this.#take());
+  }
+
+  async hasNext(): Promise<boolean> {
+    this.#signal?.throwIfAborted();
+    if (this.#killed) return false;
+    while (this.bufferedCount() === 0) if (!(await this.#fetch())) return false;
+    return true;
+  }
+
+  async toArray(): Promise<T[]> {
+    this.#signal?.throwIfAborted();
+    const documents: T[] = [];
+    do {
+      while (this.bufferedCount() > 0) {
+        const document = this.#take();
+        documents.push(this.#transform === undefined ? (document as T) : await this.#transformed(document));
+      }
+    } while (!this.#killed && (await this.#fetch()));
+    return documents;
+  }
+
+  async forEach(iterator: (document: T) => boolean | void): Promise<void> {
+    if (typeof iterator !== 'function') throw this.refuse('iterator', 'Argument "iterator" must be a function');
+    for await (const document of this) if (iterator(document) === false) break;
+  }
+
+  async *[Symbol.asyncIterator](): AsyncGenerator<T, void, void> {
+    this.#signal?.throwIfAborted();
+    if (this.closed) return;
+    try {
+      while (!this.#killed) {
+        if (this.#closed && this.bufferedCount() === 0) return;
+        const document = await this.next();
+        if (document === null) return;
+        yield document;
+        this.#signal?.throwIfAborted();
+      }
+    } finally {
+      if (!this.#closed) await this.close();
+    }
+  }
+
+  /** The documents as an object stream. */
+  stream(): Readable {
+    return Readable.from(this, { objectMode: true, highWaterMark: 1 });
+  }
+
+  async close(_options?: object): Promise<void> {
+    this.#closed = true;
+    const handle = this.#handle;
+    this.#handle = 0;
+    if (handle !== 0) {
+      this.#killed = true;
+      // Past the session's checks: a cursor of an ended session closes too. Closing fails only with the client, and then the cursor is gone as well.
+      await this.source.operations.outcome({ opcode: Opcode.closeCursor, body: { cursor: handle } });
+    }
+    this.#emitClose();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  /** Back to the start: the next read runs the operation again. */
+  rewind(): void {
+    if (!this.#started) return;
+    if (this.#handle !== 0) void this.source.operations.outcome({ opcode: Opcode.closeCursor, body: { cursor: this.#handle } });
+    this.#batch = undefined;
+    this.#handle = 0;
+    this.#started = false;
+    this.#closed = false;
+    this.#killed = false;
+    this.#emittedClose = false;
+  }
+
+  addCursorFlag(flag: string, value: boolean): this {
+    if (!FLAGS.has(flag)) throw this.refuse('flag', `Flag ${flag} is not one of ${[...FLAGS].join(',')}`);
+    if (typeof value !== 'boolean') throw this.refuse('value', `Flag ${flag} must be a boolean value`);
+    if (flag === 'exhaust' && value) throw this.refuse('flag', 'exhaust cursors are not supported');
+    return this.set(flag === 'partial' ? 'allowPartialResults' : flag, value);
+  }
+
+  batchSize(value: number): this {
+    if (typeof value !== 'number') throw this.refuse('batchSize', 'Operation "batchSize" requires an integer');
+    return this.set('batchSize', value);
+  }
+  maxTimeMS(value: number): this {
+    if (typeof value !== 'number') throw this.refuse('maxTimeMS', 'Argument for maxTimeMS must be a number');
+    return this.set('maxTimeMS', value);
+  }
+  withReadPreference(value: ConcernOptions['readPreference']): this {
+    return this.set('readPreference', value);
+  }
+  withReadConcern(value: ConcernOptions['readConcern']): this {
+    return this.set('readConcern', value);
+  }
+
+  /** Maps each document; the cursor itself is returned. */
+  map<U>(transform: (document: T) => U): AbstractCursor<U> {
+    this.#unused();
+    const before = this.#transform;
+    const after = transform as (document: unknown) => unknown;
+    this.#transform = before === undefined ? after : (document) => after(before(document));
+    return this as unknown as AbstractCursor<U>;
+  }
+
+  /** @internal Sets an option before the cursor is used. */
+  protected set(name: string, value: unknown): this {
+    this.#unused();
+    this.options[name] = value;
+    return this;
+  }
+
+  protected refuse(argument: string, message: string): Error {
+    return this.source.operations.refuse(argument, message);
+  }
+
+  /** Read concern and preference of the nearest level. */
+  protected readConcerns(): Document {
+    return concerns(this.options, this.source, ['readConcern', 'readPreference']);
+  }
+
+  /** Whether anything was there to fetch: false at the end. */
+  async #fetch(): Promise<boolean> {
+    if (this.#closed) return false;
+    try {
+      const reply = await this.#request();
+      this.#batch = new Batch(reply);
+      this.#handle = this.#batch.handle;
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+    if (this.#handle === 0) {
+      this.#closed = true;
+      this.#emitClose();
+      return this.bufferedCount() > 0;
+    }
+    return true;
+  }
+
+  async #request(): Promise<Buffer> {
+    const { operations } = this.source;
+    const shared = { session: this.#session, signal: this.#signal, timeoutMS: this.options['timeoutMS'] as number | undefined };
+    if (!this.#started) {
+      this.#started = true;
+      return (await operations.run({ ...this.first(), ...shared, bson: this.#bson })) as Buffer;
+    }
+    const { batchSize, maxAwaitTimeMS } = this.options;
+    const body: Document = { cursor: this.#handle };
+    if (batchSize !== undefined && batchSize !== null) body['batchSize'] = batchSize;
+    if (maxAwaitTimeMS !== undefined && maxAwaitTimeMS !== null) body['maxAwaitTimeMS'] = maxAwaitTimeMS;
+    return (await operations.run({ opcode: Opcode.getMore, body, ...shared })) as Buffer;
+  }
+
+  #take(): unknown {
+    return this.#batch?.next(this.source.operations, this.#bson);
+  }
+
+  async #transformed(document: unknown): Promise<T> {
+    if (this.#transform === undefined) return document as T;
+    try {
+      const value = this.#transform(document);
+      if (value !== null) return value as T;
+      throw refuse(this.source.operations.host, 'transform', 'cursor transform returned null, which marks the end of a cursor', 'MongoAPIError');
+    } catch (error) {
+      await this.close();
+      throw error;
+    }
+  }
+
+  #check(): void {
+    this.#signal?.throwIfAborted();
+    if (this.#killed) throw refuse(this.source.operations.host, 'cursor', 'Cursor is exhausted', 'MongoCursorExhaustedError');
+  }
+
+  #unused(): void {
+    if (this.#started) throw refuse(this.source.operations.host, 'cursor', 'Cursor is already initialized', 'MongoCursorInUseError');
+  }
+
+  #emitClose(): void {
+    if (this.#emittedClose) return;
+    this.#emittedClose = true;
+    this.emit('close');
+  }
+}

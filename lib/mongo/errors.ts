@@ -1,0 +1,127 @@
+/**
+ * @module mongo/errors
+ *
+ * Builds the host driver's error classes from failure records: the same `code`, `keyPattern`, `keyValue`, `errorLabels`, `writeErrors` as the Node driver.
+ * Each carries the `MooringError` as its non-enumerable `cause`; one without a server code is recognised by `isMooringError` itself, with our code.
+ */
+import { fromFailure, type MooringError } from '../error/index.js';
+import type { FailureRecord } from '../native.js';
+import { type BulkContext, type BulkCounts, BulkWriteResult, WriteError, type WriteFault } from './bulk-result.js';
+import type { Document, Host } from './host.js';
+
+const BRAND = Symbol.for('mooring.error');
+
+/** What only the caller of an operation knows about its failure. */
+export interface FailureContext {
+  /** The operation writes many documents: its write errors make a `MongoBulkWriteError`. */
+  readonly bulk?: BulkContext | undefined;
+  /** The topology's description at the time, for `MongoServerSelectionError.reason`. */
+  readonly topology?: () => object;
+}
+
+interface WriteReply extends Document {
+  writeErrors?: WriteFault[];
+  writeConcernErrors?: Document[];
+  errorLabels?: string[];
+  result?: BulkCounts;
+}
+
+const CLASSES: Readonly<Record<string, readonly [string, ...string[]]>> = {
+  network: ['MongoNetworkError'],
+  networkTimeout: ['MongoNetworkTimeoutError', 'MongoNetworkError'],
+  poolCleared: ['MongoPoolClearedError', 'MongoNetworkError'],
+  transaction: ['MongoTransactionError'],
+  invalidArgument: ['MongoInvalidArgumentError'],
+  config: ['MongoParseError'],
+  incompatible: ['MongoCompatibilityError'],
+  protocol: ['MongoUnexpectedServerResponseError', 'MongoRuntimeError'],
+  bson: ['BSONError', 'MongoRuntimeError'],
+  timeout: ['MongoOperationTimeoutError', 'MongoRuntimeError'],
+  waitQueueTimeout: ['MongoWaitQueueTimeoutError', 'MongoDriverError'],
+  cursor: ['MongoCursorExhaustedError'],
+  auth: ['MongoServerError'],
+};
+
+/** The host's error for a failure. */
+export function hostError(host: Host, failure: FailureRecord, context: FailureContext = {}): Error {
+  const ours = fromFailure(failure);
+  const error = build(host, failure, context);
+  for (const label of failure.labels) addLabel(error, label);
+  Object.defineProperty(error, 'cause', { value: ours, enumerable: false, configurable: true, writable: true });
+  if (typeof (error as { code?: unknown }).code !== 'number') brand(error, ours);
+  return error;
+}
+
+/** An argument that the Node driver refuses with one of its own classes: that class, and our code and argument name. */
+export function refuse(host: Host, argument: string, message: string, name = 'MongoInvalidArgumentError'): Error {
+  const details = { argument, maybeExecuted: false };
+  const record: FailureRecord = { failed: true, code: 'MOORING_INVALID_ARGUMENT', message, labels: [], details, causes: [] };
+  const error = host.error([name, 'MongoInvalidArgumentError'], message);
+  Object.defineProperty(error, 'cause', { value: fromFailure(record), enumerable: false, configurable: true, writable: true });
+  brand(error, fromFailure(record));
+  return error;
+}
+
+/** Labels of any error: the host's `errorLabels`, or ours. */
+export function labelsOf(error: unknown): string[] {
+  if (typeof error !== 'object' || error === null) return [];
+  const { errorLabels, labels } = error as { errorLabels?: unknown; labels?: unknown };
+  const found = Array.isArray(errorLabels) ? errorLabels : Array.isArray(labels) ? labels : [];
+  return found.filter((label): label is string => typeof label === 'string');
+}
+
+function brand(error: Error, ours: MooringError): void {
+  Object.defineProperties(error, {
+    [BRAND]: { value: true },
+    code: { value: ours.code, enumerable: true, configurable: true, writable: true },
+    labels: { value: ours.labels, enumerable: false, configurable: true },
+    details: { value: ours.details, enumerable: false, configurable: true },
+  });
+}
+
+function addLabel(error: Error, label: string): void {
+  const { addErrorLabel } = error as { addErrorLabel?: (label: string) => void };
+  addErrorLabel?.call(error, label);
+}
+
+function build(host: Host, failure: FailureRecord, context: FailureContext): Error {
+  const kind = String(failure.details['kind'] ?? '');
+  const reply = failure.reply === undefined || failure.reply === null ? undefined : (host.bson.deserialize(failure.reply) as WriteReply);
+  if (reply !== undefined && kind === 'write') return writeError(host, reply, context.bulk);
+  if (reply !== undefined && kind === 'writeConcern') return writeConcernError(host, reply, context.bulk);
+  if (reply !== undefined) return host.error(['MongoServerError'], reply);
+  if (kind === 'serverSelection') return host.error(['MongoServerSelectionError'], failure.message, context.topology?.() ?? { servers: new Map() });
+  if (kind === 'auth' || (kind === 'command' && failure.serverCode !== undefined)) {
+    return host.error(['MongoServerError'], { message: failure.message, code: failure.serverCode ?? 18, codeName: failure.details['codeName'] });
+  }
+  if (kind === 'closed') return clientClosed(host, failure);
+  const names = CLASSES[kind];
+  return names === undefined ? fromFailure(failure) : host.error(names, failure.message);
+}
+
+function clientClosed(host: Host, failure: FailureRecord): Error {
+  // The class takes no message of its own; ours says which client state and, for a transaction, why.
+  const error = host.error(['MongoClientClosedError', 'MongoAPIError'], failure.message);
+  error.message = failure.message;
+  return error;
+}
+
+function writeError(host: Host, reply: WriteReply, bulk: BulkContext | undefined): Error {
+  const faults = reply.writeErrors ?? [];
+  const [first] = faults;
+  if (bulk === undefined) {
+    const labels = reply.errorLabels === undefined ? {} : { errorLabels: reply.errorLabels };
+    return host.error(['MongoServerError'], { ...first, ...labels });
+  }
+  const writeErrors = faults.map((fault) => new WriteError(fault));
+  const result = new BulkWriteResult(reply.result ?? {}, bulk, { writeErrors, writeConcernErrors: reply.writeConcernErrors ?? [] });
+  const message = first?.errmsg ?? 'write operation failed';
+  return host.error(['MongoBulkWriteError'], { message, code: first?.code, writeErrors }, result);
+}
+
+function writeConcernError(host: Host, reply: WriteReply, bulk: BulkContext | undefined): Error {
+  if (bulk === undefined) return host.error(['MongoWriteConcernError'], reply);
+  const fault = (reply['writeConcernError'] ?? reply.writeConcernErrors?.[0] ?? {}) as Document;
+  const result = new BulkWriteResult(reply.result ?? {}, bulk, { writeErrors: [], writeConcernErrors: [fault] });
+  return host.error(['MongoBulkWriteError'], { message: fault['errmsg'] ?? 'write concern failed', code: fault['code'], writeErrors: [] }, result);
+}

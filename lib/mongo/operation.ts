@@ -1,0 +1,170 @@
+/**
+ * @module mongo/operation
+ *
+ * One operation's way to Rust and back: the body as one BSON document straight into the lane's buffer, the outcome as a value or as the host's error.
+ * Guarantees that a session of another client, an ended one or a late one is refused before anything is sent. Decides nothing about retries.
+ */
+import { isFailure, type Failure } from '../error/index.js';
+import type { KeyedLane, Outcome } from '../lane.js';
+import type { MongoHandle } from '../native.js';
+import type { BulkContext } from './bulk-result.js';
+import { hostError, refuse } from './errors.js';
+import type { BsonOptions, Document, Host } from './host.js';
+import type { ClientSession } from './session.js';
+
+/** Operation codes; the bodies are in `src/mongo`. */
+export const Opcode = {
+  connect: 1,
+  close: 2,
+  find: 10,
+  findOne: 11,
+  getMore: 12,
+  closeCursor: 13,
+  aggregate: 14,
+  count: 15,
+  estimatedCount: 16,
+  distinct: 17,
+  command: 18,
+  runCursorCommand: 19,
+  insert: 30,
+  updateOne: 31,
+  updateMany: 32,
+  replaceOne: 33,
+  deleteOne: 34,
+  deleteMany: 35,
+  findOneAndUpdate: 36,
+  findOneAndReplace: 37,
+  findOneAndDelete: 38,
+  bulkWrite: 39,
+  endSession: 50,
+  commit: 51,
+  abort: 52,
+  attempt: 53,
+  finish: 54,
+  commitOutcome: 55,
+  advanceSession: 56,
+} as const;
+
+/** A command gets the client's write concern when it has none. */
+export const FLAG_WRITE_CONCERN = 1;
+/** A command is a read that may be sent a second time. */
+export const FLAG_READ = 2;
+
+/** One operation. */
+export interface Call {
+  readonly opcode: number;
+  readonly body?: object;
+  readonly flags?: number;
+  readonly session?: ClientSession | null | undefined;
+  readonly timeoutMS?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+  readonly bson?: BsonOptions;
+  readonly bulk?: BulkContext;
+}
+
+/** What an operation returns. */
+export type Value = Buffer | string | number | undefined;
+
+/** The buffer inside the BSON library: a longer document is cut off in it without an error, so its size is asked for. */
+const BSON_BUFFER_BYTES = 17 * 1024 * 1024;
+
+/** The operations of one opened client. */
+export class Operations {
+  readonly host: Host;
+  readonly lane: KeyedLane<MongoHandle>;
+  readonly #topology: () => object;
+
+  constructor(host: Host, lane: KeyedLane<MongoHandle>, topology: () => object) {
+    this.host = host;
+    this.lane = lane;
+    this.#topology = topology;
+  }
+
+  /** Runs an operation; rejects with the host's error. */
+  async run(call: Call): Promise<Value> {
+    // Built after the await: the error then carries the caller's frames.
+    const outcome = await this.outcome(call);
+    if (!isFailure(outcome)) return outcome;
+    const error = this.error(outcome, call);
+    call.session?.noteError(error);
+    throw error;
+  }
+
+  /** Runs an operation without turning a failure into an error. */
+  outcome(call: Call): Promise<Outcome> {
+    const { session, body } = call;
+    return this.lane.run({
+      opcode: call.opcode,
+      flags: call.flags ?? 0,
+      handle: session === undefined || session === null ? 0 : session.handleFor(this),
+      deadlineMs: call.timeoutMS ?? 0,
+      signal: call.signal,
+      ...(body === undefined ? {} : { write: writer(this.host, body, call.bson ?? {}) }),
+    });
+  }
+
+  /** The host's error for a failure of `call`. */
+  error(failure: Failure, call: Pick<Call, 'bulk'> = {}): Error {
+    return hostError(this.host, failure, { bulk: call.bulk, topology: this.#topology });
+  }
+
+  /** Refuses an argument. */
+  refuse(argument: string, message: string): Error {
+    return refuse(this.host, argument, message);
+  }
+
+  /** A small document as BSON. */
+  encode(document: object): Uint8Array {
+    return this.host.bson.serialize(document);
+  }
+
+  /** The document that `bytes` hold. */
+  decode(bytes: Uint8Array, options: BsonOptions = {}): Document {
+    return decodeAt(this.host, bytes, 0, options);
+  }
+}
+
+/** The document at `offset`; a reply may hold others behind it. */
+export function decodeAt(host: Host, bytes: Uint8Array, offset: number, options: BsonOptions): Document {
+  const { enableUtf8Validation, ...flags } = options;
+  const validation = { utf8: enableUtf8Validation !== false };
+  return host.bson.deserialize(bytes, { ...flags, validation, index: offset, allowObjectSmallerThanBufferSize: true });
+}
+
+function writer(host: Host, body: object, flags: BsonOptions): (buffer: Buffer, offset: number) => number | undefined {
+  const { serializeFunctions = false, ignoreUndefined = false, checkKeys = false } = flags;
+  const options = { serializeFunctions, ignoreUndefined, checkKeys };
+  let beside: Uint8Array | undefined;
+  return (buffer, offset) => {
+    if (beside === undefined) {
+      const end = serializeInto(host, body, buffer, { ...options, index: offset });
+      if (end !== undefined && end - offset <= BSON_BUFFER_BYTES) return end;
+      beside = host.bson.serialize(body, { ...options, minInternalBufferSize: Math.max(host.bson.calculateObjectSize(body, options) + 1, BSON_BUFFER_BYTES) });
+    }
+    if (offset + beside.length > buffer.length) return undefined;
+    buffer.set(beside, offset);
+    return offset + beside.length;
+  };
+}
+
+/** The offset after the document, or `undefined` when it does not fit. */
+function serializeInto(host: Host, body: object, buffer: Buffer, options: object): number | undefined {
+  try {
+    return host.bson.serializeWithBufferAndIndex(body, buffer, options) + 1;
+  } catch (error) {
+    // Too small a buffer is a RangeError; so is a document nested too deeply: `serialize` then throws it again.
+    if ((error as Error).name !== 'RangeError') throw error;
+    return undefined;
+  }
+}
+
+/** The options of `names` that are given, and nothing else: what an operation does not know must not reach the server. */
+export function pick(options: object | undefined, names: readonly string[]): Document {
+  const picked: Document = {};
+  if (options === undefined) return picked;
+  for (const name of names) {
+    const value = (options as Document)[name];
+    if (value !== undefined && value !== null) picked[name] = value;
+  }
+  return picked;
+}

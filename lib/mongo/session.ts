@@ -1,0 +1,390 @@
+/**
+ * @module mongo/session
+ *
+ * `ClientSession`, shaped as the Node driver's, plus `signal`, `deadline`, `attempt`, `afterCommit` and `afterRollback`. The session itself lives in Rust
+ * under a handle; this object counts nothing and decides nothing about commits.
+ *
+ * Guarantees: a session ends exactly once, however often `endSession` is called; operations of a session that has ended, or whose transaction is over by
+ * its deadline, are refused before anything is sent.
+ */
+import { EventEmitter } from 'node:events';
+import { invalidArgument, isFailure, MooringError, unwrap } from '../error/index.js';
+import type { MongoClient } from './client.js';
+import { refuse } from './errors.js';
+import { type Hook, Hooks } from './hook.js';
+import type { Document } from './host.js';
+import { readConcern, readPreference, writeConcern } from './concern.js';
+import { Opcode, type Operations } from './operation.js';
+import { runTransaction, specificationPlan } from './transaction.js';
+
+/** A read concern: its level, or `{ level }`. */
+export type ReadConcernLike = string | { level?: string | undefined };
+/** A read preference: its mode, or an object with `mode`. */
+export type ReadPreferenceLike = string | { mode?: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
+/** A write concern. */
+export interface WriteConcernLike {
+  w?: number | string;
+  j?: boolean;
+  journal?: boolean;
+  wtimeout?: number;
+  wtimeoutMS?: number;
+}
+
+/** Options of a transaction, with the Node driver's names. */
+export interface TransactionOptions {
+  readConcern?: ReadConcernLike;
+  writeConcern?: WriteConcernLike;
+  readPreference?: ReadPreferenceLike;
+  /** Milliseconds the server may take for the commit. */
+  maxCommitTimeMS?: number;
+}
+
+/** Options of {@link MongoClient.startSession}. */
+export interface ClientSessionOptions {
+  causalConsistency?: boolean;
+  snapshot?: boolean;
+  defaultTransactionOptions?: TransactionOptions;
+}
+
+/** Where a transaction stands; the names are the Node driver's. */
+export type TransactionState =
+  | 'NO_TRANSACTION'
+  | 'STARTING_TRANSACTION'
+  | 'TRANSACTION_IN_PROGRESS'
+  | 'TRANSACTION_COMMITTED'
+  | 'TRANSACTION_ABORTED';
+
+/** What `session.transaction` shows. */
+export class Transaction {
+  state: TransactionState = 'NO_TRANSACTION';
+  readonly options: TransactionOptions;
+
+  constructor(options: TransactionOptions = {}) {
+    this.options = options;
+  }
+  get isStarting(): boolean {
+    return this.state === 'STARTING_TRANSACTION';
+  }
+  get isActive(): boolean {
+    return this.state === 'STARTING_TRANSACTION' || this.state === 'TRANSACTION_IN_PROGRESS';
+  }
+  get isCommitted(): boolean {
+    return this.state === 'TRANSACTION_COMMITTED' || this.state === 'TRANSACTION_ABORTED';
+  }
+  /** Pinning is the server selection's business, in Rust. */
+  get isPinned(): boolean {
+    return false;
+  }
+  get recoveryToken(): undefined {
+    return undefined;
+  }
+}
+
+/** How one attempt of a transaction begins. */
+export interface AttemptOptions {
+  readonly transaction: TransactionOptions;
+  /** 1 for the first. */
+  readonly attempt: number;
+  /** Milliseconds for the attempt; absent: none. */
+  readonly timeoutMs?: number | undefined;
+}
+
+/** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
+export class ClientSession extends EventEmitter {
+  /** As untyped as `EventEmitter`'s, and fits the typed emitter of every host driver. */
+  declare listeners: (event: string | symbol) => never[];
+  declare eventNames: () => never[];
+  declare rawListeners: (event: string | symbol) => never[];
+  readonly client: MongoClient;
+  readonly explicit = true;
+  readonly snapshotEnabled: boolean;
+  readonly supports: { causalConsistency: boolean };
+  readonly defaultTransactionOptions: Readonly<Record<never, never>>;
+  hasEnded = false;
+  transaction = new Transaction();
+  /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
+  attempt = 0;
+  /** When the attempt's deadline is, in milliseconds since the epoch; `undefined` without one. */
+  deadline: number | undefined;
+  readonly #operations: Operations;
+  readonly #handle: number;
+  #controller = new AbortController();
+  #hooks = new Hooks();
+  #late: string | undefined;
+  #firstError: Error | undefined;
+  #ending: Promise<void> | undefined;
+  #loop = false;
+  #endAfterLoop = false;
+
+  /** @internal */
+  constructor(client: MongoClient, operations: Operations, handle: number, options: ClientSessionOptions = {}) {
+    super();
+    this.client = client;
+    this.#operations = operations;
+    this.#handle = handle;
+    this.snapshotEnabled = options.snapshot === true;
+    if (options.causalConsistency === true && this.snapshotEnabled) {
+      throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
+    }
+    this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
+    this.defaultTransactionOptions = { ...options.defaultTransactionOptions };
+    const body = { causalConsistency: this.supports.causalConsistency, snapshot: this.snapshotEnabled };
+    const refused = operations.lane.handle.openSession(handle, operations.encode(body));
+    if (isFailure(refused)) throw operations.error(refused);
+    // The client is large and prints with the session otherwise.
+    Object.defineProperty(this, 'client', { enumerable: false });
+  }
+
+  /** Aborted when the attempt is over before its callback: by its deadline, by the caller's signal or by the client's close. Its reason is the error. */
+  get signal(): AbortSignal {
+    return this.#controller.signal;
+  }
+
+  /** The server session's id. Reading it makes the server session. */
+  get id(): { readonly id: never } | undefined {
+    const bytes = this.#operations.lane.handle.sessionId(this.#handle);
+    if (bytes === null || bytes === undefined) return undefined;
+    const { Binary } = this.#operations.host.bson;
+    return { id: new Binary(bytes, 4) as never };
+  }
+
+  get clusterTime(): never {
+    return this.#times()['clusterTime'] as never;
+  }
+  get operationTime(): never {
+    return this.#times()['operationTime'] as never;
+  }
+  get loadBalanced(): boolean {
+    return false;
+  }
+  get isPinned(): boolean {
+    return false;
+  }
+  /** Not available: the server session lives in Rust. Typed `never`, so that this session is accepted where the Node driver's is asked for. */
+  get serverSession(): never {
+    throw this.#operations.refuse('serverSession', 'server session is not available: it lives in Rust');
+  }
+  /** Not available: see {@link serverSession}. */
+  get clientOptions(): never {
+    throw this.#operations.refuse('clientOptions', 'client options of a session are not available');
+  }
+
+  inTransaction(): boolean {
+    return this.transaction.isActive;
+  }
+
+  /** Begins a transaction. No I/O: the server learns of it with the first operation. */
+  startTransaction(options: TransactionOptions = {}): void {
+    this.begin({ transaction: options, attempt: 0 });
+  }
+
+  async commitTransaction(): Promise<void> {
+    if (this.transaction.state === 'NO_TRANSACTION') throw this.#transactionError('No transaction started');
+    if (this.transaction.state === 'TRANSACTION_ABORTED') throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
+    try {
+      await this.#operations.run({ opcode: Opcode.commit, session: this });
+    } finally {
+      this.transaction.state = 'TRANSACTION_COMMITTED';
+    }
+    if (!this.#loop) await this.settleHooks('committed');
+  }
+
+  async abortTransaction(): Promise<void> {
+    const { state } = this.transaction;
+    if (state === 'NO_TRANSACTION') throw this.#transactionError('No transaction started');
+    if (state === 'TRANSACTION_ABORTED') throw this.#transactionError('Cannot call abortTransaction twice');
+    if (state === 'TRANSACTION_COMMITTED') throw this.#transactionError('Cannot call abortTransaction after calling commitTransaction');
+    await this.#abort();
+    if (!this.#loop) await this.settleHooks('rolled-back');
+  }
+
+  /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
+  async withTransaction<T = unknown>(fn: (session: this) => Promise<T>, options: TransactionOptions & { timeoutMS?: number } = {}): Promise<T> {
+    if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
+    return await runTransaction(this, () => fn(this), specificationPlan(options));
+  }
+
+  /**
+   * Runs `fn` once, after a definite commit of the transaction that is open now, outside of it. Its errors reject nothing and retry nothing.
+   * Inside `withTransaction` it belongs to the attempt: an attempt that is rolled back forgets it.
+   */
+  afterCommit(fn: Hook): void {
+    this.#register('committed', fn);
+  }
+
+  /** Runs `fn` once, after a definite rollback of the transaction (or attempt) that is open now. */
+  afterRollback(fn: Hook): void {
+    this.#register('rolled-back', fn);
+  }
+
+  /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
+  async endSession(_options?: object): Promise<void> {
+    if (this.#loop) {
+      this.#endAfterLoop = true;
+      return;
+    }
+    await (this.#ending ??= this.#end());
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.endSession();
+  }
+
+  advanceOperationTime(operationTime: unknown): void {
+    this.#advance({ operationTime });
+  }
+
+  advanceClusterTime(clusterTime: unknown): void {
+    if (typeof clusterTime !== 'object' || clusterTime === null) throw this.#operations.refuse('clusterTime', 'input cluster time must be an object');
+    this.#advance({ clusterTime });
+  }
+
+  equals(session: unknown): boolean {
+    return session instanceof ClientSession && (session === this || session.#idHex() === this.#idHex());
+  }
+
+  incrementTransactionNumber(): never {
+    throw this.#operations.refuse('session', 'transaction numbers are counted in Rust');
+  }
+
+  /** Sessions are not data: a document that holds one is a mistake. */
+  toBSON(): never {
+    throw refuse(this.#operations.host, 'session', 'ClientSession cannot be serialized to BSON.', 'MongoRuntimeError');
+  }
+
+  /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
+  handleFor(operations: Operations): number {
+    if (operations !== this.#operations) throw operations.refuse('session', 'ClientSession must be from the same MongoClient');
+    if (this.hasEnded && this.#late === undefined) throw this.#expired();
+    if (this.#late !== undefined) throw this.#lateError(this.#late);
+    if (this.transaction.state === 'STARTING_TRANSACTION') this.transaction.state = 'TRANSACTION_IN_PROGRESS';
+    return this.#handle;
+  }
+
+  /** @internal Begins a transaction or one attempt of it. */
+  begin(attempt: AttemptOptions): void {
+    if (this.hasEnded) throw this.#expired();
+    if (this.snapshotEnabled) throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
+    if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
+    const options = { ...this.defaultTransactionOptions, ...defined(attempt.transaction) };
+    // What this tick has queued runs before the transaction.
+    this.#operations.lane.flush();
+    const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
+    const refused = this.#operations.lane.handle.beginTransaction(this.#handle, this.#operations.encode(body));
+    if (isFailure(refused)) throw this.#operations.error(refused);
+    this.#late = undefined;
+    this.transaction = new Transaction(options);
+    this.transaction.state = 'STARTING_TRANSACTION';
+    this.attempt = attempt.attempt;
+    this.deadline = attempt.timeoutMs === undefined ? undefined : Date.now() + attempt.timeoutMs;
+    this.#controller = new AbortController();
+    this.#hooks = new Hooks();
+    this.#firstError = undefined;
+  }
+
+  /** @internal Whether a `withTransaction` loop owns the session now; its end carries out an `endSession` that came meanwhile. */
+  async owned<T>(work: () => Promise<T>): Promise<T> {
+    if (this.#loop) throw this.#transactionError('Transaction already in progress');
+    this.#loop = true;
+    try {
+      return await work();
+    } finally {
+      this.#loop = false;
+      if (this.#endAfterLoop) await this.endSession();
+    }
+  }
+
+  /** @internal The attempt is over before its callback: signals it and refuses what the callback still asks for. */
+  cut(reason: MooringError, state: string): void {
+    this.#late = state;
+    this.transaction.state = 'TRANSACTION_ABORTED';
+    this.#controller.abort(reason);
+  }
+
+  /** @internal Remembers the first error of an operation in this attempt. */
+  noteError(error: Error): void {
+    if (this.inTransaction()) this.#firstError ??= error;
+  }
+
+  /** @internal Whether `error` is the first one that an operation of this attempt failed with. */
+  isFirstError(error: unknown): boolean {
+    return error === this.#firstError;
+  }
+
+  /** @internal The parts that the transaction loop works with. */
+  get internals(): { operations: Operations; handle: number } {
+    return { operations: this.#operations, handle: this.#handle };
+  }
+
+  /** @internal Runs the hooks of the attempt, once. */
+  async settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void> {
+    const hooks = this.#hooks;
+    this.#hooks = new Hooks();
+    await hooks.run(outcome, onHookError);
+  }
+
+  async #end(): Promise<void> {
+    const hadTransaction = this.inTransaction();
+    const { lane } = this.#operations;
+    // Not through handleFor: a late session ends too. Failures are the server's business; Rust balances the count on every path.
+    const ended = lane.run({ opcode: Opcode.endSession, handle: this.#handle });
+    this.hasEnded = true;
+    if (hadTransaction) this.transaction.state = 'TRANSACTION_ABORTED';
+    await ended;
+    this.emit('ended', this);
+    if (hadTransaction) await this.settleHooks('rolled-back');
+  }
+
+  async #abort(): Promise<void> {
+    // As the specification says, an abort reports no error: the server ends the transaction by itself.
+    const outcome = this.#operations.outcome({ opcode: Opcode.abort, session: this });
+    this.transaction.state = 'TRANSACTION_ABORTED';
+    await outcome;
+  }
+
+  #register(when: 'committed' | 'rolled-back', fn: Hook): void {
+    if (typeof fn !== 'function') throw invalidArgument('fn', 'fn must be a function');
+    if (this.#late !== undefined) throw this.#lateError(this.#late);
+    if (!this.inTransaction()) throw invalidArgument('session', 'hook needs an open transaction');
+    this.#hooks.add(when, fn);
+  }
+
+  #advance(times: Document): void {
+    // In the session's queue before what is called next; a failure shows there.
+    void this.#operations.outcome({ opcode: Opcode.advanceSession, session: this, body: times });
+  }
+
+  #times(): Document {
+    const bytes = unwrap(this.#operations.lane.handle.sessionTimes(this.#handle));
+    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes as Buffer);
+  }
+
+  #idHex(): string {
+    return this.#operations.lane.handle.sessionId(this.#handle)?.toString('hex') ?? '';
+  }
+
+  #expired(): Error {
+    return refuse(this.#operations.host, 'session', 'Cannot use a session that has ended', 'MongoExpiredSessionError');
+  }
+
+  #lateError(state: string): MooringError {
+    return new MooringError('MOORING_CLOSED', `transaction is over: it was ${state} before this operation`, { details: { state, maybeExecuted: false } });
+  }
+
+  #transactionError(message: string): Error {
+    return refuse(this.#operations.host, 'session', message, 'MongoTransactionError');
+  }
+}
+
+function defined(options: TransactionOptions): TransactionOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
+}
+
+function encoded(options: TransactionOptions): Document {
+  const body: Document = {};
+  if (options.readConcern !== undefined) body['readConcern'] = readConcern(options.readConcern);
+  if (options.writeConcern !== undefined) body['writeConcern'] = writeConcern(options.writeConcern);
+  if (options.readPreference !== undefined) body['readPreference'] = readPreference(options.readPreference);
+  if (options.maxCommitTimeMS !== undefined) body['maxCommitTimeMS'] = options.maxCommitTimeMS;
+  return body;
+}

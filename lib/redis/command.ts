@@ -1,0 +1,87 @@
+/**
+ * @module redis/command
+ *
+ * A command as an object, for callers that build one themselves or patch `sendCommand`. Ordinary calls make none.
+ */
+import { asCallback, type Callback } from './callback.js';
+import { commandInfo } from './errors.js';
+import { type CommandSpec, specOf } from './commands.js';
+import type { Place } from './core.js';
+import { type Argument, asText, type KeyPrefix, type RedisValue } from './transformers.js';
+import { exists, getKeyIndexes } from '@ioredis/commands';
+
+/** Options of a command. */
+export interface CommandOptions {
+  /** 'utf8' for text; `null` for Buffers. Default Buffers, as with the peer. */
+  replyEncoding?: BufferEncoding | null | undefined;
+  keyPrefix?: KeyPrefix | undefined;
+  /** The call's stack. */
+  errorStack?: Error | undefined;
+  readOnly?: boolean | undefined;
+}
+
+/** One command and its promise. */
+export class Command {
+  /** The name as it is sent. */
+  name: string;
+  /** Arguments, flattened and encodable. */
+  args: RedisValue[];
+  /** Settles with the outcome. */
+  readonly promise: Promise<unknown>;
+  readonly replyEncoding: BufferEncoding | null | undefined;
+  readonly callback: Callback | undefined;
+  readonly errorStack: Error | undefined;
+  readonly isReadOnly: boolean;
+  /** Settles the promise with a reply, after decoding and transforming it. */
+  resolve!: (reply: unknown) => void;
+  reject!: (error: Error) => void;
+  isResolved = false;
+  readonly spec: CommandSpec;
+  /** Where a pipeline puts it. */
+  place: Place | undefined;
+
+  constructor(name: string | CommandSpec, args: Argument[] = [], options: CommandOptions = {}, callback?: Callback) {
+    this.spec = typeof name === 'string' ? specOf(name) : name;
+    this.name = this.spec.name;
+    const values = this.spec.prepare([...args]);
+    this.args = options.keyPrefix ? this.spec.prefixKeys(values, options.keyPrefix) : values;
+    this.replyEncoding = options.replyEncoding;
+    this.errorStack = options.errorStack;
+    this.isReadOnly = options.readOnly === true;
+    this.callback = callback;
+    const promise = new Promise<unknown>((resolve, reject) => {
+      this.resolve = (reply) => {
+        this.isResolved = true;
+        resolve(this.transformReply(reply));
+      };
+      this.reject = reject;
+    });
+    this.promise = asCallback(promise, callback);
+  }
+
+  /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
+  static checkFlag(flag: string, name: string): boolean {
+    const spec = specOf(name);
+    if (flag === 'VALID_IN_SUBSCRIBER_MODE') return spec.inSubscriberMode;
+    if (flag === 'VALID_IN_MONITOR_MODE') return spec.inMonitorMode;
+    if (flag === 'WILL_DISCONNECT') return spec.key === 'quit';
+    return false;
+  }
+
+  /** Keys among the arguments. */
+  getKeys(): RedisValue[] {
+    if (!exists(this.spec.key)) return [];
+    return getKeyIndexes(this.spec.key, this.args as string[]).flatMap((index) => this.args[Number(index)] ?? []);
+  }
+
+  /** The reply as the caller gets it. */
+  transformReply(reply: unknown): unknown {
+    const decoded = this.replyEncoding ? asText(reply) : reply;
+    return this.spec.reply === undefined ? decoded : this.spec.reply(decoded);
+  }
+
+  /** Name and arguments, without credentials. */
+  toJSON(): object {
+    return commandInfo(this.name, this.args);
+  }
+}

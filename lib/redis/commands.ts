@@ -1,0 +1,134 @@
+/**
+ * @module redis/commands
+ *
+ * The table of commands: names, flags for the ledger in Rust, cached RESP prefixes, transformers. Built from `@ioredis/commands`; constant afterwards.
+ */
+import { exists, hasFlag, list } from '@ioredis/commands';
+import { blockingKind, blockingMs } from './blocking.js';
+import { type Argument, fields, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
+
+/** Flags of a descriptor; the meaning is that of `src/redis/ledger.rs`. */
+export const Flag = {
+  readOnly: 1,
+  idempotent: 2,
+  blocking: 4,
+  buffer: 8,
+  script: 16,
+  subscribe: 32,
+  multi: 64,
+  exec: 128,
+  select: 256,
+  quit: 512,
+  monitor: 1024,
+  client: 2048,
+} as const;
+
+/** The six commands that change subscriptions. */
+const SUBSCRIBE = new Set(['subscribe', 'psubscribe', 'ssubscribe', 'unsubscribe', 'punsubscribe', 'sunsubscribe']);
+const IN_SUBSCRIBER_MODE = new Set([...SUBSCRIBE, 'ping', 'quit']);
+const IN_MONITOR_MODE = new Set(['monitor', 'auth']);
+/** Writes whose second execution leaves the same state and gives the same answer. SET is judged by its arguments. */
+const IDEMPOTENT = new Set(['mset', 'hmset', 'setex', 'psetex', 'ping', 'echo', 'info', 'time', 'command', 'select', 'auth', 'client']);
+const SET_EXPIRY = new Set(['EX', 'PX', 'EXAT', 'PXAT']);
+const FLAG_OF: Readonly<Record<string, number>> = {
+  multi: Flag.multi,
+  exec: Flag.exec,
+  discard: Flag.exec,
+  select: Flag.select,
+  quit: Flag.quit,
+  monitor: Flag.monitor,
+  client: Flag.client,
+};
+const SPREAD: Readonly<Record<string, 0 | 1>> = { mset: 0, msetnx: 0, hset: 1, hmset: 1 };
+
+function flagsOf(name: string): number {
+  let flags = FLAG_OF[name] ?? 0;
+  if (exists(name) && hasFlag(name, 'readonly')) flags |= Flag.readOnly;
+  if (IDEMPOTENT.has(name)) flags |= Flag.idempotent;
+  if (SUBSCRIBE.has(name)) flags |= Flag.subscribe;
+  if (blockingKind(name) === 'always') flags |= Flag.blocking;
+  return flags;
+}
+
+/** What is known about one command before it has arguments. */
+export class CommandSpec {
+  /** As it is sent. */
+  readonly name: string;
+  /** In the table: lower case. */
+  readonly key: string;
+  /** Flags that do not depend on arguments. */
+  readonly flags: number;
+  readonly inSubscriberMode: boolean;
+  readonly inMonitorMode: boolean;
+  /** Turns the decoded reply into what the caller gets. */
+  readonly reply: ((reply: unknown) => unknown) | undefined;
+  /** Id of the script given to `registerScript`; 0 for none. */
+  readonly script: number = 0;
+  readonly #blocking: 'always' | 'option' | 'never';
+  readonly #spread: 0 | 1 | undefined;
+  readonly #prefixes: Uint8Array[] = [];
+
+  constructor(name: string, extraFlags = 0) {
+    this.name = name;
+    this.key = name.toLowerCase();
+    this.flags = flagsOf(this.key) | extraFlags;
+    this.inSubscriberMode = IN_SUBSCRIBER_MODE.has(this.key);
+    this.inMonitorMode = IN_MONITOR_MODE.has(this.key);
+    this.#blocking = blockingKind(this.key);
+    // As with the peer, transformers follow the lower-case name only: `call('HGETALL')` answers a list.
+    this.reply = name === 'hgetall' ? fields : undefined;
+    this.#spread = SPREAD[name];
+  }
+
+  /** The arguments as they are encoded. */
+  prepare(args: Argument[]): RedisValue[] {
+    return normalise(this.#spread === undefined ? args : spread(this.#spread, args));
+  }
+
+  /** `args` with `prefix` before every key. */
+  prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
+    return exists(this.key) ? prefixed(this.key, args, prefix) : args;
+  }
+
+  /** The arguments as they reach the server, for error reports. */
+  shown(args: readonly RedisValue[]): readonly RedisValue[] {
+    return args;
+  }
+
+  /** Flags with those that only the arguments show. */
+  flagsWith(args: readonly RedisValue[], blocking: number): number {
+    if (this.#blocking === 'option' && blocking >= 0) return this.flags | Flag.blocking;
+    if (this.key === 'set' && plainSet(args)) return this.flags | Flag.idempotent;
+    return this.flags;
+  }
+
+  /** The command's own timeout in milliseconds; -1 when it does not block. */
+  blockingMs(args: readonly RedisValue[]): number {
+    return this.#blocking === 'never' ? -1 : blockingMs(this.key, args);
+  }
+
+  /** `*n\r\n$len\r\nNAME\r\n` for `count` arguments. */
+  prefix(count: number): Uint8Array {
+    return (this.#prefixes[count] ??= Buffer.from(this.header(count)));
+  }
+
+  /** The text of the prefix. */
+  protected header(count: number): string {
+    return `*${count + 1}\r\n$${Buffer.byteLength(this.name)}\r\n${this.name}\r\n`;
+  }
+}
+
+/** SET whose repetition changes nothing: no NX, XX, GET, KEEPTTL. */
+function plainSet(args: readonly RedisValue[]): boolean {
+  return args.length === 2 || (args.length === 4 && SET_EXPIRY.has(String(args[2]).toUpperCase()));
+}
+
+/** Built-in commands that get a method, as the peer lists them. */
+export const COMMAND_NAMES: readonly string[] = [...list.filter((name) => name !== 'monitor'), 'sentinel'];
+
+const SPECS: ReadonlyMap<string, CommandSpec> = new Map([...COMMAND_NAMES, 'monitor'].map((name) => [name, new CommandSpec(name)]));
+
+/** What is known about the command `name`, in any case. */
+export function specOf(name: string): CommandSpec {
+  return SPECS.get(name) ?? new CommandSpec(name);
+}

@@ -1,0 +1,355 @@
+/**
+ * @module redis/connection
+ *
+ * The JavaScript half of one wire: the out-buffer, the ring of unsettled commands, the drain loop, keep-alive.
+ *
+ * Guarantees: every command handed in settles exactly once, in the order the wire decides; the process stays alive while one is unsettled;
+ * after `release` nothing reaches JavaScript. Decides nothing about sockets, retries or deadlines: Rust does.
+ */
+import { setImmediate } from 'node:timers';
+import { isFailure, unwrap } from '../error/index.js';
+import { KeepAlive } from '../lane.js';
+import { type FailureRecord, native, type RedisWire, type WireTransition } from '../native.js';
+import type { CommandSpec } from './commands.js';
+import { OutBuffer, type Placement } from './encode.js';
+import { commandInfo, CONNECTION_CLOSED, localError, replyError, wireError, withStack } from './errors.js';
+import { ReplyReader } from './reply.js';
+import type { Script } from './script.js';
+import type { RedisValue, Reply } from './transformers.js';
+import { nextTick } from '../tick.js';
+
+/** Status texts by number, as `src/redis/connection.rs` numbers them. */
+const STATUSES = ['wait', 'connecting', 'connect', 'ready', 'close', 'reconnecting', 'end', 'monitoring'] as const;
+/** Where a connection stands. */
+export type Status = (typeof STATUSES)[number];
+
+/** What the wire tells the client besides settlements. */
+export interface ConnectionListener {
+  /** `current` is false for a change that a later, synchronous one has overtaken: emit it, do not take it over. */
+  onStatus(status: Status, extra: number, current: boolean): void;
+  onError(error: Error): void;
+  onMessage(message: Reply[]): void;
+  onMonitorLine(line: string): void;
+  onSubscriptions(count: number): void;
+  onSelected(db: number): void;
+  onGaveUp(retries: number): void;
+  onWarning(text: string): void;
+  /** The delay before the next attempt in milliseconds, or a negative number to stop. */
+  retryDelay(attempt: number): number;
+  /** 0 reject, 1 reconnect and reject, 2 reconnect and send again. */
+  reconnectVerdict(error: Error): 0 | 1 | 2;
+  /** A batch was worked off. */
+  onDrained(): void;
+}
+
+/** One command waiting for its outcome. */
+export interface Entry {
+  readonly spec: CommandSpec;
+  readonly args: readonly RedisValue[];
+  /** Bulk strings as Buffers. */
+  readonly buffers: boolean;
+  readonly resolve: (value: unknown) => void;
+  readonly reject: (error: Error) => void;
+  /** Turns the decoded reply into what the caller gets. */
+  readonly transform: ((reply: unknown) => unknown) | undefined;
+  /** The call's stack, with `showFriendlyErrorStack`. */
+  readonly stack: Error | undefined;
+}
+
+const Token = {
+  run: 32,
+  fail: 33,
+  status: 34,
+  askRetry: 35,
+  error: 36,
+  push: 37,
+  monitor: 38,
+  subscribed: 39,
+  selected: 40,
+  notice: 41,
+  askReconnect: 42,
+  released: 43,
+};
+const NOTICE_GAVE_UP = 1;
+const ERROR_VALUE = 2;
+const HEADER_INTS = 4;
+const META_ENTRIES = 16 * 1024;
+const BLOB_BYTES = 64 * 1024;
+/** A tick that encodes more than this is handed over at once. */
+const FLUSH_BYTES = 64 * 1024;
+const RING = 1024;
+const MORE = 2;
+
+/** The JavaScript half of one `RedisWire`. */
+export class Connection {
+  readonly keepAlive = new KeepAlive();
+  readonly #wire: RedisWire;
+  readonly #listener: ConnectionListener;
+  readonly #out = new OutBuffer();
+  readonly #reader: ReplyReader;
+  readonly #flush = (): void => this.flush();
+  readonly #drainLater = (): void => this.#drain();
+  #ring: (Entry | undefined)[] = new Array<Entry | undefined>(RING).fill(undefined);
+  #head = 0;
+  #tail = 0;
+  #unsettled = 0;
+  #scheduled = false;
+  #lastStatus = 0;
+  #released = false;
+
+  /**
+   * Opens a wire; no I/O.
+   *
+   * @throws MooringError `MOORING_INVALID_CONFIG` for options the wire cannot take.
+   */
+  constructor(options: string, stringNumbers: boolean, listener: ConnectionListener) {
+    this.#listener = listener;
+    this.#reader = new ReplyReader(META_ENTRIES, BLOB_BYTES, stringNumbers);
+    this.#wire = unwrap(native.RedisWire.open(options, () => this.#drain()));
+  }
+
+  /** Commands that have not settled. */
+  get unsettled(): number {
+    return this.#unsettled;
+  }
+
+  /** Whether the wire is gone; open another one then. */
+  get released(): boolean {
+    return this.#released;
+  }
+
+  /** Takes one command; its outcome goes to the entry. */
+  send(entry: Entry, placement: Placement): void {
+    if (this.#released) return entry.reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED'));
+    this.#out.append(entry.spec, entry.args, placement);
+    if ((this.#tail - this.#head) >>> 0 >= this.#ring.length) this.#makeRoom();
+    this.#ring[this.#tail & (this.#ring.length - 1)] = entry;
+    this.#tail = (this.#tail + 1) >>> 0;
+    if (this.#unsettled++ === 0) this.keepAlive.acquire();
+    if (this.#out.length >= FLUSH_BYTES) this.flush();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      nextTick(this.#flush);
+    }
+  }
+
+  /** Hands over what this tick has encoded. */
+  flush(): void {
+    this.#scheduled = false;
+    const { length, commands } = this.#out;
+    if (commands === 0 || this.#released) return;
+    const refused = this.#wire.flush(this.#out.buffer, length, this.#out.descriptors, commands);
+    this.#out.clear();
+    if (isFailure(refused)) this.#refuse(refused, commands);
+  }
+
+  /** Synchronous transitions; each returns the status that holds from now on. Events follow on the next tick. */
+  connect(): Status {
+    return this.#transition(() => unwrap(this.#wire.connect()));
+  }
+
+  disconnect(reconnect: boolean): Status {
+    return this.#transition(() => unwrap(this.#wire.disconnect(reconnect)));
+  }
+
+  /** Waits for work in flight, then ends. Bounded by `deadlineMs`; never rejects. */
+  close(deadlineMs: number): ReturnType<RedisWire['close']> {
+    this.flush();
+    return this.#wire.close(deadlineMs);
+  }
+
+  registerScript(script: Script): void {
+    this.#wire.registerScript(script.script, script.lua);
+  }
+
+  setConnectionName(name: string): void {
+    this.#wire.setConnectionName(name);
+  }
+
+  stats(): ReturnType<RedisWire['stats']> {
+    return this.#wire.stats();
+  }
+
+  /** Drops the wire; what is left settles as closed. */
+  release(): void {
+    if (this.#released) return;
+    this.#released = true;
+    this.#wire.release();
+    for (let seq = this.#head; seq !== this.#tail; seq = (seq + 1) >>> 0) {
+      const entry = this.#take(seq);
+      if (entry !== undefined) this.#reject(entry, localError(CONNECTION_CLOSED, 'MOORING_CLOSED'));
+    }
+    this.keepAlive.dispose();
+  }
+
+  #transition(change: () => WireTransition): Status {
+    this.flush();
+    const { status, number } = change();
+    this.#lastStatus = number;
+    nextTick(this.#drainLater);
+    return status as Status;
+  }
+
+  /** The wire took none of the last `commands` commands. */
+  #refuse(failure: FailureRecord, commands: number): void {
+    for (let seq = (this.#tail - commands) >>> 0; seq !== this.#tail; seq = (seq + 1) >>> 0) {
+      const entry = this.#take(seq);
+      if (entry !== undefined) this.#reject(entry, wireError(failure, 'no', commandInfo(entry.spec.name, entry.spec.shown(entry.args))));
+    }
+  }
+
+  #makeRoom(): void {
+    const mask = this.#ring.length - 1;
+    while (this.#head !== this.#tail && this.#ring[this.#head & mask] === undefined) this.#head = (this.#head + 1) >>> 0;
+    if ((this.#tail - this.#head) >>> 0 < this.#ring.length) return;
+    const larger = new Array<Entry | undefined>(this.#ring.length * 2).fill(undefined);
+    for (let seq = this.#head; seq !== this.#tail; seq = (seq + 1) >>> 0) larger[seq & (larger.length - 1)] = this.#ring[seq & mask];
+    this.#ring = larger;
+  }
+
+  #take(seq: number): Entry | undefined {
+    const index = seq & (this.#ring.length - 1);
+    const entry = this.#ring[index];
+    if (entry === undefined) return undefined;
+    this.#ring[index] = undefined;
+    if (--this.#unsettled === 0) this.keepAlive.release();
+    return entry;
+  }
+
+  #drain(): void {
+    const reader = this.#reader;
+    while (!this.#released) {
+      const used = this.#wire.drain(reader.meta, reader.blob);
+      if (used === 0) break;
+      if (used < 0) {
+        reader.grow(reader.meta[0] ?? 0, reader.meta[1] ?? 0);
+        continue;
+      }
+      const flags = reader.meta[2] ?? 0;
+      reader.begin(HEADER_INTS, reader.meta[1] ?? 0, (flags & 1) === 1);
+      while (reader.at < used && !this.#released) this.#token(reader);
+      if ((flags & MORE) === MORE) setImmediate(this.#drainLater);
+      break;
+    }
+    this.#listener.onDrained();
+  }
+
+  #token(reader: ReplyReader): void {
+    const kind = reader.int();
+    const first = reader.int();
+    switch (kind) {
+      case Token.run:
+        return this.#run(reader, first, reader.int());
+      case Token.fail:
+        return this.#fail(first, reader.int(), reader.int());
+      case Token.status:
+        return this.#status(first, reader.int(), reader.int());
+      case Token.askRetry:
+        return this.#askRetry(first, reader.int());
+      case Token.askReconnect:
+        return this.#askReconnect(reader, first);
+      case Token.push:
+        return this.#guard(() => this.#listener.onMessage(reader.value(true) as Reply[]));
+      case Token.monitor:
+        return this.#guard(() => this.#listener.onMonitorLine(String(reader.value(false))));
+      case Token.error:
+        reader.int();
+        return this.#guard(() => this.#listener.onError(this.#error(first)));
+      case Token.notice:
+        return this.#notice(first, reader.int(), reader.int());
+      case Token.subscribed:
+        return this.#listener.onSubscriptions(first);
+      case Token.selected:
+        return this.#guard(() => this.#listener.onSelected(first));
+      case Token.released:
+        return this.release();
+      default:
+        throw new Error(`unknown token ${kind} from the wire`);
+    }
+  }
+
+  #run(reader: ReplyReader, firstSeq: number, count: number): void {
+    for (let offset = 0; offset < count; offset++) {
+      const entry = this.#take((firstSeq + offset) >>> 0);
+      if (entry === undefined) {
+        reader.value(true);
+        continue;
+      }
+      const isError = reader.meta[reader.at] === ERROR_VALUE;
+      const value = reader.value(entry.buffers);
+      if (isError) this.#rejectReply(entry, value as Error);
+      else entry.resolve(entry.transform === undefined ? value : entry.transform(value));
+    }
+  }
+
+  #fail(seq: number, failureId: number, sent: number): void {
+    const entry = this.#take(seq >>> 0);
+    if (entry === undefined) return;
+    const failure = this.#wire.failure(failureId);
+    const command = commandInfo(entry.spec.name, entry.spec.shown(entry.args));
+    const error = isFailure(failure)
+      ? wireError(failure, sent === 0 ? 'no' : 'maybe', command)
+      : localError(CONNECTION_CLOSED, 'MOORING_INTERNAL', command);
+    this.#reject(entry, error);
+  }
+
+  #status(index: number, number: number, extra: number): void {
+    const current = ((number - this.#lastStatus) | 0) > 0;
+    if (current) this.#lastStatus = number;
+    const status = STATUSES[index];
+    if (status !== undefined) this.#listener.onStatus(status, extra, current || number === this.#lastStatus);
+  }
+
+  #askRetry(generation: number, attempt: number): void {
+    let delay = -1;
+    this.#guard(() => (delay = this.#listener.retryDelay(attempt)));
+    this.#wire.answerRetry(generation, delay);
+    nextTick(this.#drainLater);
+  }
+
+  #askReconnect(reader: ReplyReader, seq: number): void {
+    reader.int();
+    const text = reader.value(false) as Error;
+    const entry = this.#ring[(seq >>> 0) & (this.#ring.length - 1)];
+    const error = entry === undefined ? text : replyError(text.message, commandInfo(entry.spec.name, entry.spec.shown(entry.args)));
+    let verdict = 0;
+    this.#guard(() => (verdict = this.#listener.reconnectVerdict(error)));
+    if (verdict !== 2) {
+      const taken = this.#take(seq >>> 0);
+      if (taken !== undefined) this.#reject(taken, error);
+    }
+    this.#wire.answerReconnectOnError(seq >>> 0, verdict);
+    nextTick(this.#drainLater);
+  }
+
+  #notice(kind: number, number: number, failureId: number): void {
+    if (kind === NOTICE_GAVE_UP) return this.#guard(() => this.#listener.onGaveUp(number));
+    const failure = failureId < 0 ? null : this.#wire.failure(failureId);
+    if (isFailure(failure)) this.#guard(() => this.#listener.onWarning(failure.message));
+  }
+
+  #error(failureId: number): Error {
+    const failure = this.#wire.failure(failureId);
+    return isFailure(failure) ? wireError(failure) : new Error('error without a record');
+  }
+
+  #rejectReply(entry: Entry, error: Error): void {
+    Object.assign(error, { command: commandInfo(entry.spec.name, entry.spec.shown(entry.args)) });
+    this.#reject(entry, error);
+  }
+
+  #reject(entry: Entry, error: Error): void {
+    entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack));
+  }
+
+  /** Runs user code; what it throws surfaces as an uncaught exception, after this batch. */
+  #guard(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      nextTick(() => {
+        throw error;
+      });
+    }
+  }
+}

@@ -1,0 +1,342 @@
+/**
+ * @module redis/core
+ *
+ * What a client does behind its methods: opens the wire when it is needed, mirrors its status, hands commands over, answers its questions.
+ *
+ * Guarantees: `connect()` settles; the loop is held while commands are unsettled, a connect is awaited or somebody waits for `ready`, and by nothing else.
+ */
+import { type CommandSpec, Flag, specOf } from './commands.js';
+import { Connection, type ConnectionListener, type Entry, type Status } from './connection.js';
+import type { Redis } from './client.js';
+import { commandInfo, CONNECTION_CLOSED, localError } from './errors.js';
+import { type ResolvedOptions, wireOptions } from './options.js';
+import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
+import type { Script } from './script.js';
+import type { Reply } from './transformers.js';
+import { nextTick } from '../tick.js';
+
+/** The inside of a client; for this feature's modules. */
+export const CORE = Symbol('mooring.redis.core');
+/** What a client shares with its duplicates; travels in the options, as a symbol that spreading copies. */
+export const KIN = Symbol('mooring.redis.kin');
+
+/** What a preset adds to a client: options of the wire and what to do when it gives up. */
+export interface Profile {
+  /** Wire options that win over those derived from the client's. */
+  readonly wire: Readonly<Record<string, unknown>>;
+  /** The wire gave up connecting after so many retries. */
+  onGaveUp?(retries: number): void;
+  /** The next attempt comes after so many milliseconds. */
+  onReconnecting?(delayMs: number): void;
+}
+
+/** What a client shares with its duplicates. */
+export interface Kin {
+  readonly profile: Profile | undefined;
+  /** Those that have a wire, in the order they were opened. */
+  readonly family: Set<Redis>;
+}
+
+/** Where a pipeline or MULTI puts a command. */
+export interface Place {
+  readonly group: number;
+  readonly index: number;
+}
+
+const ALONE: Place = { group: 0, index: 0 };
+const SUBSCRIBER_MODE = 'Connection in subscriber mode, only subscriber commands may be used';
+const MONITOR_MODE = "Connection is in monitoring mode, can't process commands.";
+const UNCONNECTED = new Set<string>(['wait', 'close', 'reconnecting', 'end']);
+
+interface Waiter {
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
+}
+
+/** The inside of one client. */
+export class Core implements ConnectionListener {
+  readonly #client: Redis;
+  readonly #profile: Profile | undefined;
+  readonly #family: Set<Redis>;
+  readonly #sendCommand: Redis['sendCommand'];
+  readonly #scripts: Script[] = [];
+  readonly subscriptions = new Subscriptions();
+  #connection: Connection | undefined;
+  #waiters: Waiter[] = [];
+  #awaitsReady = false;
+  #held = false;
+  #nameSent: string | null | undefined;
+  #lastGroup = 0;
+  /** The group of a MULTI that was sent command by command, and how many members it has. */
+  #inlineGroup = 0;
+  #inlineCount = 0;
+  /** The status of the wire; `client.status` may be assigned by queue libraries. */
+  #status: Status = 'wait';
+  /** Why the last attempt failed. */
+  lastError: Error | undefined;
+  /** Retries after which the wire gave up. */
+  gaveUpAfter: number | undefined;
+
+  /** `sendCommand` is the client's own method, to notice when tracing code replaces it. */
+  constructor(client: Redis, { profile, family }: Kin, sendCommand: Redis['sendCommand']) {
+    this.#client = client;
+    this.#sendCommand = sendCommand;
+    this.#profile = profile;
+    this.#family = family;
+    this.#open();
+  }
+
+  /** Whether `sendCommand` was replaced: then every command must come by there. */
+  get isPatched(): boolean {
+    return this.#client.sendCommand !== this.#sendCommand;
+  }
+
+  /** Clients of this one's kin that have a wire, itself included. */
+  get family(): ReadonlySet<Redis> {
+    return this.#family;
+  }
+
+  /** Whether a wire exists. */
+  get isOpen(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Facts about the wire; none after `end`. */
+  stats(): ReturnType<Connection['stats']> | undefined {
+    return this.#connection?.stats();
+  }
+
+  /** Opens the connection; resolves on ready. */
+  connect(): Promise<void> {
+    return new Promise((resolve, reject) => {
+      if (!UNCONNECTED.has(this.#status)) return reject(new Error('Redis is already connecting/connected'));
+      try {
+        this.gaveUpAfter = undefined;
+        const reopened = this.#connection === undefined;
+        const connection = this.#open();
+        this.#sendName(connection);
+        this.#setStatus(connection.connect());
+        if (reopened && this.#client.options.autoResubscribe !== false) this.#resubscribe();
+        this.#waiters.push({ resolve, reject });
+        connection.keepAlive.acquire();
+      } catch (error) {
+        reject(error as Error);
+      }
+    });
+  }
+
+  /** Ends at once, or drops the connection and lets it reconnect. */
+  disconnect(reconnect: boolean): void {
+    if (this.#connection !== undefined) this.#setStatus(this.#connection.disconnect(reconnect));
+  }
+
+  /** Lets work in flight finish, then ends; cuts it at the deadline. */
+  async close(deadlineMs: number): Promise<void> {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    connection.keepAlive.acquire();
+    await connection.close(deadlineMs);
+    connection.keepAlive.release();
+  }
+
+  /** Holds the loop until the connection is ready or has ended, when it is on its way there. */
+  awaitReady(): void {
+    const { status } = this.#client;
+    if (this.#awaitsReady || this.#connection === undefined || ['wait', 'ready', 'end', 'monitoring'].includes(status)) return;
+    this.#awaitsReady = true;
+    this.#connection.keepAlive.acquire();
+  }
+
+  /** Holds the loop as long as the client is open, or not. */
+  hold(on: boolean): void {
+    if (on === this.#held) return;
+    this.#held = on;
+    if (on) this.#connection?.keepAlive.acquire();
+    else this.#connection?.keepAlive.release();
+  }
+
+  addScript(script: Script): void {
+    this.#scripts.push(script);
+    this.#connection?.registerScript(script);
+  }
+
+  /** The id of the next script. */
+  get nextScript(): number {
+    return this.#scripts.length + 1;
+  }
+
+  /** A number for a new pipeline. */
+  nextGroup(): number {
+    this.#lastGroup = (this.#lastGroup % 0x7fff_ffff) + 1;
+    return this.#lastGroup;
+  }
+
+  /** Hands a command over, or settles it when the client's state forbids it. */
+  send(outgoing: Entry, place: Place = ALONE): void {
+    const client = this.#client;
+    if (client.status === 'wait') void this.connect().catch(() => {});
+    const refusal = this.#refusal(outgoing.spec);
+    if (refusal !== undefined) {
+      outgoing.reject(localError(refusal, 'MOORING_CLOSED', commandInfo(outgoing.spec.name, outgoing.args)));
+      return;
+    }
+    const { group, index } = place.group === 0 ? this.#inline(outgoing.spec) : place;
+    const deadlineMs = client.options.commandTimeout ?? 0;
+    const entry = (outgoing.spec.flags & Flag.subscribe) === 0 ? outgoing : this.#following(outgoing);
+    this.#connection?.send(entry, { group, index, deadlineMs });
+  }
+
+  #refusal(spec: CommandSpec): string | undefined {
+    const { status, condition, options } = this.#client;
+    if (status === 'end' || this.#connection === undefined) return CONNECTION_CLOSED;
+    if (condition.subscriber !== false && !spec.inSubscriberMode && options.protocol !== 3) return SUBSCRIBER_MODE;
+    if (options.monitor === true && !spec.inMonitorMode && status !== 'connect') return MONITOR_MODE;
+    return undefined;
+  }
+
+  /** MULTI without a pipeline: the commands until EXEC or DISCARD belong together. */
+  #inline(spec: CommandSpec): Place {
+    if ((spec.flags & Flag.multi) !== 0) {
+      this.#inlineGroup = this.nextGroup();
+      this.#inlineCount = 0;
+    }
+    if (this.#inlineGroup === 0) return ALONE;
+    const place = { group: this.#inlineGroup, index: this.#inlineCount++ };
+    if ((spec.flags & Flag.exec) !== 0) this.#inlineGroup = 0;
+    return place;
+  }
+
+  #following(outgoing: Entry): Entry {
+    const resolve = (value: unknown): void => {
+      this.subscriptions.follow(outgoing.spec.key, outgoing.args);
+      outgoing.resolve(value);
+    };
+    return { ...outgoing, resolve };
+  }
+
+  /** The wire; a new one after the last has ended, with scripts, database and subscriptions of before. */
+  #open(): Connection {
+    if (this.#connection !== undefined) return this.#connection;
+    const { options, condition } = this.#client;
+    const current: ResolvedOptions = { ...options, db: condition.select };
+    const connection = new Connection(wireOptions(current, this.#profile?.wire ?? {}), options.stringNumbers === true, this);
+    this.#connection = connection;
+    this.#nameSent = options.connectionName;
+    for (const script of this.#scripts) connection.registerScript(script);
+    if (this.#held) connection.keepAlive.acquire();
+    this.#family.add(this.#client);
+    return connection;
+  }
+
+  #resubscribe(): void {
+    for (const [kind, channels] of this.subscriptions.restore()) {
+      const entry = {
+        spec: specOf(kind),
+        args: channels,
+        buffers: false,
+        resolve: () => {},
+        reject: () => {},
+        transform: undefined,
+        stack: undefined,
+      };
+      this.#connection?.send(entry, { group: 0, index: 0, deadlineMs: 0 });
+    }
+  }
+
+  /** Bull names its connections by writing into the options. */
+  #sendName(connection: Connection): void {
+    const { connectionName } = this.#client.options;
+    if (connectionName === this.#nameSent || typeof connectionName !== 'string') return;
+    this.#nameSent = connectionName;
+    connection.setConnectionName(connectionName);
+  }
+
+  #setStatus(status: Status): void {
+    this.#status = status;
+    this.#client.status = status;
+  }
+
+  onStatus(status: Status, extra: number, current: boolean): void {
+    if (current) {
+      this.#setStatus(status);
+      this.#settleWaiters(status);
+    }
+    if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
+    if (status === 'ready') this.lastError = undefined;
+    if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
+    if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
+    const client = this.#client;
+    nextTick(() => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
+  }
+
+  #settleWaiters(status: Status): void {
+    const settled = status === 'ready' || status === 'monitoring';
+    if ((settled || status === 'end') && this.#awaitsReady) {
+      this.#awaitsReady = false;
+      this.#connection?.keepAlive.release();
+    }
+    if (!settled && status !== 'close' && status !== 'end') return;
+    const waiters = this.#waiters;
+    this.#waiters = [];
+    for (const { resolve, reject } of waiters) {
+      this.#connection?.keepAlive.release();
+      if (settled) resolve();
+      else reject(localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
+    }
+  }
+
+  onError(error: Error): void {
+    this.lastError = error;
+    this.#client.silentEmit('error', error);
+  }
+
+  onMessage(message: Reply[]): void {
+    emitMessage(this.#client, message);
+  }
+
+  onMonitorLine(line: string): void {
+    emitMonitorLine(this.#client, line);
+  }
+
+  onSubscriptions(count: number): void {
+    this.#client.condition.subscriber = count > 0 ? this.subscriptions : false;
+  }
+
+  onSelected(db: number): void {
+    if (this.#client.condition.select === db) return;
+    this.#client.condition.select = db;
+    this.#client.emit('select', db);
+  }
+
+  onGaveUp(retries: number): void {
+    this.gaveUpAfter = retries;
+    this.#profile?.onGaveUp?.(retries);
+  }
+
+  onWarning(text: string): void {
+    console.warn(text);
+  }
+
+  retryDelay(attempt: number): number {
+    const { retryStrategy } = this.#client.options;
+    if (typeof retryStrategy !== 'function') return -1;
+    const delay = retryStrategy(attempt);
+    return typeof delay === 'number' && Number.isFinite(delay) ? Math.max(Math.floor(delay), 0) : -1;
+  }
+
+  reconnectVerdict(error: Error): 0 | 1 | 2 {
+    const verdict = this.#client.options.reconnectOnError?.(error);
+    if (verdict === true || verdict === 1) return 1;
+    return verdict === 2 ? 2 : 0;
+  }
+
+  onDrained(): void {
+    const connection = this.#connection;
+    if (connection === undefined || connection.unsettled > 0) return;
+    // An ended wire is let go, so that a closed client leaves no handle behind; connect() opens another one.
+    if (!connection.released && this.#status !== 'end') return;
+    connection.release();
+    this.#connection = undefined;
+    this.#family.delete(this.#client);
+  }
+}

@@ -1,0 +1,178 @@
+/**
+ * @module redis/errors
+ *
+ * The error classes that Redis clients' users match on, and how a failure record or an error reply becomes one of them.
+ *
+ * Guarantees: texts are exactly those of the peer; the `MooringError` with its stable code is the non-enumerable `cause`, and `sent` (`'no'` or
+ * `'maybe'`) tells whether the command may have reached the server, so that deep equality with the peer's errors holds.
+ */
+import { fromFailure, MooringError } from '../error/index.js';
+import type { ErrorCode, FailureRecord } from '../native.js';
+import type { RedisValue } from './transformers.js';
+
+/** Whether a failed command may have been executed. */
+export type Sent = 'no' | 'maybe';
+
+/** The command that an error belongs to. */
+export interface CommandInfo {
+  readonly name: string;
+  readonly args: readonly RedisValue[];
+}
+
+/** Commands whose arguments are credentials: never shown. */
+const SECRET_COMMANDS = new Set(['auth', 'hello', 'migrate', 'acl']);
+const BRAND = Symbol.for('mooring.redis.error');
+
+/** Root of the errors about Redis. `instanceof` holds across copies of the package. */
+export class RedisError extends Error {
+  /** The command that failed, where there is one. */
+  command?: CommandInfo;
+
+  constructor(message: string) {
+    super(message);
+    Object.defineProperty(this, BRAND, { value: new.target.brand });
+  }
+
+  /** What marks the class in `instanceof`. */
+  static get brand(): string {
+    return '/';
+  }
+
+  override get name(): string {
+    return 'RedisError';
+  }
+
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    // A user's own subclass has no brand of its own: the prototype chain decides.
+    if (!Object.hasOwn(this, 'brand')) return Function.prototype[Symbol.hasInstance].call(this, value);
+    if (typeof value !== 'object' || value === null) return false;
+    const brand: unknown = (value as Record<symbol, unknown>)[BRAND];
+    return typeof brand === 'string' && brand.startsWith(this.brand);
+  }
+}
+
+/** The server answered with an error; the message is its text, verbatim. */
+export class ReplyError extends RedisError {
+  static override get brand(): string {
+    return '/reply/';
+  }
+
+  override get name(): string {
+    return 'ReplyError';
+  }
+}
+
+/** The server's answer could not be understood; the connection was dropped. */
+export class ParserError extends RedisError {
+  static override get brand(): string {
+    return '/parser/';
+  }
+
+  override get name(): string {
+    return 'ParserError';
+  }
+}
+
+/** The command was given up before its answer came. */
+export class AbortError extends RedisError {
+  static override get brand(): string {
+    return '/abort/';
+  }
+
+  override get name(): string {
+    return 'AbortError';
+  }
+}
+
+/** Reconnecting failed as often as `maxRetriesPerRequest` allows. */
+export class MaxRetriesPerRequestError extends AbortError {
+  static override get brand(): string {
+    return '/abort/max/';
+  }
+
+  override get name(): string {
+    return 'MaxRetriesPerRequestError';
+  }
+}
+
+/** The text of every command that a closed connection settles. */
+export const CONNECTION_CLOSED = 'Connection is closed.';
+
+/** What a `RedisError` shows of a command: its arguments unless they are credentials. */
+export function commandInfo(name: string, args: readonly RedisValue[]): CommandInfo {
+  const secret = SECRET_COMMANDS.has(name.toLowerCase());
+  return { name, args: args.map((argument) => (secret ? '?' : typeof argument === 'number' ? String(argument) : argument)) };
+}
+
+/** The error of an error reply. Its `cause` is made when somebody looks. */
+export function replyError(message: string, command?: CommandInfo): ReplyError {
+  const error = new ReplyError(message);
+  if (command !== undefined) error.command = command;
+  Object.defineProperty(error, 'cause', {
+    configurable: true,
+    get: () => new MooringError('MOORING_SERVER_ERROR', message, { details: { maybeExecuted: true } }),
+  });
+  return error;
+}
+
+/** The error that TypeScript itself settles a command with before it was sent. */
+export function localError(message: string, code: ErrorCode, command?: CommandInfo): Error {
+  return dressed(new Error(message), new MooringError(code, message, { details: { maybeExecuted: false } }), 'no', command);
+}
+
+/** The error that a failure record of the wire describes. */
+export function wireError(failure: FailureRecord, sent?: Sent, command?: CommandInfo): Error {
+  const details = { ...failure.details };
+  const kind = details['kind'];
+  const cause = fromFailure(sent === undefined ? failure : { ...failure, maybeExecuted: sent === 'maybe' });
+  return dressed(shaped(kind, failure), cause, sent, kind === 'aborted' || kind === 'reply' ? command : undefined);
+}
+
+function shaped(kind: unknown, failure: FailureRecord): Error {
+  const { message, details } = failure;
+  switch (kind) {
+    case 'maxRetries':
+      return new MaxRetriesPerRequestError(message);
+    case 'aborted':
+      return new AbortError(message);
+    case 'parser':
+      return new ParserError(message);
+    case 'reply': {
+      const error = new ReplyError(message);
+      if (typeof details['command'] === 'string') error.command = { name: details['command'], args: [] };
+      return error;
+    }
+    case 'connect':
+      return socketError(message, details);
+    default:
+      return new Error(message);
+  }
+}
+
+/** Node's own fields of socket errors: `code`, `errno`, `syscall`, `address`, `port`, `hostname`. */
+function socketError(message: string, details: FailureRecord['details']): Error {
+  const error = new Error(message) as Error & Record<string, unknown>;
+  for (const field of ['errno', 'code', 'syscall', 'address', 'port', 'hostname']) {
+    if (details[field] !== undefined) error[field] = details[field];
+  }
+  // The peer misspells it for connect timeouts.
+  if (message === 'connect ETIMEDOUT') error['errorno'] = 'ETIMEDOUT';
+  return error;
+}
+
+function dressed<E extends Error>(error: E, cause: MooringError, sent: Sent | undefined, command: CommandInfo | undefined): E {
+  Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
+  if (sent !== undefined) Object.defineProperty(error, 'sent', { value: sent, configurable: true });
+  if (command !== undefined) Object.assign(error, { command });
+  return error;
+}
+
+/** Gives `error` the stack of the call instead of the one of the drain. */
+export function withStack(error: Error, call: Error): Error {
+  const frames = (call.stack ?? '')
+    .split('\n')
+    .slice(1)
+    .filter((line) => !line.includes(__dirname));
+  error.stack = `${error.name}: ${error.message}\n${frames.join('\n')}`;
+  return error;
+}

@@ -1,0 +1,24 @@
+/**
+ * @module redis/ioredis
+ *
+ * Entry `mooring/ioredis`: the names that ioredis exports, ours behind them. Cluster and Sentinel are not among them yet.
+ */
+import { Redis } from './client.js';
+
+export { Redis, Redis as default } from './client.js';
+export type { Callback } from './callback.js';
+export { Command } from './command.js';
+export type { RedisKey } from './command-types.js';
+export { MaxRetriesPerRequestError, ReplyError } from './errors.js';
+export type { RedisOptions } from './options.js';
+export { type ChainableCommander, Pipeline } from './pipeline.js';
+export { ScanStream } from './stream.js';
+
+/** Prints an outcome; a callback for trying things out. */
+export function print(error: Error | null, reply?: unknown): void {
+  console.log(error === null ? `Reply: ${String(reply)}` : `Error: ${String(error)}`);
+}
+
+// `require()` of the entry is the class itself, as with the peer; the names above hang on it.
+Object.assign(Redis, { Redis, default: Redis, print, __esModule: true });
+module.exports = Redis;

@@ -1,0 +1,330 @@
+/**
+ * @module redis/managed
+ *
+ * Clients with safe defaults, and the one that an application shares: `createRedisClient`, `redisClient`, `connectRedis`, `closeRedis`, `getRedisStatus`.
+ *
+ * Guarantees: options are checked by name before any I/O; `connectRedis` shares one attempt between concurrent callers; `closeRedis` is bounded, closes
+ * every duplicate too and never rejects. This module holds no state: the default client hangs on `globalThis` under a registered symbol, so that
+ * reloaded copies of the package find it.
+ */
+import { inspect } from 'node:util';
+import { invalidArgument, MooringError } from '../error/index.js';
+import { Redis } from './client.js';
+import { CORE, KIN, type Kin } from './core.js';
+import { invalidOption, parseUrl, type RedisOptions } from './options.js';
+
+/** What the log lines go to. */
+export interface RedisLogger {
+  warn(message: string, ...details: unknown[]): void;
+  error(message: string, ...details: unknown[]): void;
+}
+
+/** Options of a managed client: those of `Redis` with other defaults, and these. Unknown ones are refused. */
+export interface ManagedRedisOptions extends RedisOptions {
+  /** Instead of host, port, username, password and db. Default `REDIS_URI`, then `REDIS_URL`. */
+  url?: string | undefined;
+  /** Failed attempts after which the client gives up. Default 5 until it was ready once, then unlimited; a number given here always holds. */
+  maxConnectRetries?: number | undefined;
+  /** Default `console`. */
+  logger?: RedisLogger | undefined;
+}
+
+/** How the default client is. */
+export interface RedisStatusReport {
+  readonly state: 'disconnected' | 'connecting' | 'ready' | 'error' | 'reconnecting' | 'closed';
+  /** The client's own status. */
+  readonly status: string;
+  /** Reconnection attempts since the client was last ready. */
+  readonly retries: number;
+  readonly inFlight: number;
+  readonly queued: number;
+  /** Why the last attempt failed. */
+  readonly lastError?: string;
+}
+
+/** Options of `closeRedis`. */
+export interface CloseRedisOptions {
+  /** Milliseconds for commands in flight. Default 5000. */
+  readonly deadlineMs?: number;
+}
+
+const CLOSE_MS = 5000;
+const CONNECT_RETRIES = 5;
+const MAX_DEADLINE_MS = 0x7fff_ffff;
+const DEFAULT_CLIENT = Symbol.for('mooring.redis.default');
+const ENVIRONMENT = ['REDIS_URI', 'REDIS_URL'] as const;
+
+const DEFAULTS = {
+  connectTimeout: 10_000,
+  keepAlive: 30_000,
+  family: 4,
+  maxRetriesPerRequest: null,
+  lazyConnect: true,
+  enableReadyCheck: true,
+  sharedSubscriber: true,
+  resend: 'safe',
+  blockingTimeoutGrace: 500,
+  socketTimeout: 30_000,
+  inflightLimit: 10_000,
+  offlineQueueMax: 10_000,
+  offlineQueueMaxBytes: 32 * 1024 * 1024,
+} as const satisfies RedisOptions;
+
+/** Wire options that have no name on the surface. */
+const WIRE = { armBlocking: true, failover: true, heartbeatMs: 15_000 };
+
+const KNOWN = new Set<string>([
+  ...[
+    'url',
+    'maxConnectRetries',
+    'logger',
+    'host',
+    'port',
+    'path',
+    'family',
+    'db',
+    'username',
+    'password',
+    'connectionName',
+    'tls',
+    'noDelay',
+  ],
+  ...['keepAlive', 'connectTimeout', 'disconnectTimeout', 'commandTimeout', 'socketTimeout', 'blockingTimeout', 'blockingTimeoutGrace'],
+  ...['maxLoadingRetryTime', 'retryStrategy', 'reconnectOnError', 'maxRetriesPerRequest', 'autoResubscribe', 'enableOfflineQueue'],
+  ...['autoResendUnfulfilledCommands', 'enableReadyCheck', 'lazyConnect', 'readOnly', 'keyPrefix', 'stringNumbers', 'scripts'],
+  ...['showFriendlyErrorStack', 'disableClientInfo', 'clientInfoTag', 'enableAutoPipelining', 'autoPipeliningIgnoredCommands'],
+  ...['resend', 'resendBlocking', 'inflightLimit', 'offlineQueueMax', 'offlineQueueMaxBytes', 'quitTimeout', 'tcpUserTimeout', 'protocol'],
+  ...['sharedSubscriber', 'monitor'],
+]);
+
+/**
+ * Makes a client with safe defaults; nothing is connected before the first command or `connect()`.
+ *
+ * @param urlOrOptions a URL, options, or nothing for `REDIS_URI` (then `REDIS_URL`).
+ * @throws MooringError `MOORING_INVALID_ARGUMENT` or `MOORING_INVALID_CONFIG`, with the name of what is wrong, before any I/O.
+ */
+export function createRedisClient(urlOrOptions?: string | ManagedRedisOptions): Redis {
+  const { url, maxConnectRetries, logger = console, ...own } = checked(urlOrOptions);
+  // What is written in code wins over the URL, which often comes from the environment.
+  const options: RedisOptions = { ...DEFAULTS, retryStrategy: null, ...(url === undefined ? {} : parseUrl(url)), ...defined(own) };
+  const native = typeof own.retryStrategy !== 'function';
+  const profile = {
+    wire: {
+      ...WIRE,
+      ...(native ? { retry: { kind: own.retryStrategy === null || own.retryStrategy === false ? 'none' : 'native' } } : {}),
+      maxConnectRetries: maxConnectRetries ?? CONNECT_RETRIES,
+      maxConnectRetriesAlways: maxConnectRetries !== undefined,
+    },
+    onGaveUp: (retries: number) => logger.error('Redis: Max retries reached, giving up', { retries }),
+    onReconnecting: (delayMs: number) => logger.warn(`Redis: Reconnecting in ${delayMs} ms`),
+  };
+  const kin: Kin = { profile, family: new Set() };
+  return new Redis({ ...options, [KIN]: kin } as RedisOptions);
+}
+
+function defined(options: RedisOptions): RedisOptions {
+  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined));
+}
+
+function checked(urlOrOptions: string | ManagedRedisOptions | undefined): ManagedRedisOptions {
+  if (typeof urlOrOptions === 'string') return { url: checkedUrl('url', urlOrOptions) };
+  if (urlOrOptions !== undefined && (typeof urlOrOptions !== 'object' || urlOrOptions === null || Array.isArray(urlOrOptions))) {
+    throw invalidArgument('urlOrOptions', 'urlOrOptions must be a URL or an object');
+  }
+  const options = urlOrOptions ?? {};
+  for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw invalidOption(name, `unknown option ${name}`);
+  checkOwn(options);
+  if (options.url !== undefined) return { ...options, url: checkedUrl('url', options.url) };
+  if (options.host !== undefined || options.path !== undefined || options.port !== undefined) return options;
+  const name = ENVIRONMENT.find((variable) => process.env[variable] !== undefined);
+  if (name === undefined) throw invalidOption('REDIS_URI', 'no url or host was given and REDIS_URI is not set');
+  return { ...options, url: checkedUrl(name, process.env[name] ?? '') };
+}
+
+function checkOwn({ maxConnectRetries, logger }: ManagedRedisOptions): void {
+  if (maxConnectRetries !== undefined && (!Number.isInteger(maxConnectRetries) || maxConnectRetries < 0)) {
+    throw invalidOption('maxConnectRetries', 'maxConnectRetries must be an integer of 0 or more');
+  }
+  if (logger !== undefined && (typeof logger?.warn !== 'function' || typeof logger.error !== 'function')) {
+    throw invalidOption('logger', 'logger must have the functions warn and error');
+  }
+}
+
+/** A URL with scheme and host and only known query options. Never shown: it may hold a password. */
+function checkedUrl(argument: string, url: unknown): string {
+  if (typeof url !== 'string') throw invalidArgument(argument, `${argument} must be a string`);
+  if (!/^rediss?:\/\/[^/]/i.test(url)) throw invalidArgument(argument, `${argument} must be a Redis URL such as redis://host:6379`);
+  for (const name of Object.keys(renamed(argument, () => parseUrl(url))))
+    if (!KNOWN.has(name)) throw invalidOption(name, `unknown option ${name} in ${argument}`);
+  return url;
+}
+
+/** Errors about a URL name where it came from. */
+function renamed<T>(argument: string, run: () => T): T {
+  try {
+    return run();
+  } catch (error) {
+    throw error instanceof MooringError ? invalidArgument(argument, error.message.replace(/^url/, argument)) : error;
+  }
+}
+
+/** What this process keeps of its default client. */
+interface DefaultClient {
+  client?: Redis;
+  connecting?: Promise<void> | undefined;
+  closed: boolean;
+}
+
+function shared(): DefaultClient {
+  const holder = globalThis as { [DEFAULT_CLIENT]?: DefaultClient };
+  return (holder[DEFAULT_CLIENT] ??= { closed: false });
+}
+
+function defaultClient(): Redis {
+  const state = shared();
+  return (state.client ??= createRedisClient());
+}
+
+/**
+ * The application's client, made from `REDIS_URI` (then `REDIS_URL`) on first use. Importing it does nothing.
+ */
+export const redisClient: Redis = new Proxy(Object.create(Redis.prototype, { [inspect.custom]: { value: printed } }) as Redis, {
+  get: (_target, name): unknown => {
+    // Printing or awaiting it must not make a client.
+    if (name === 'then') return undefined;
+    if (name === inspect.custom) return printed;
+    const client = defaultClient();
+    const value: unknown = Reflect.get(client, name, client);
+    return typeof value === 'function' && name !== 'constructor' ? bound(client, name, value as (...args: unknown[]) => unknown) : value;
+  },
+  set: (_target, name, value) => Reflect.set(defaultClient(), name, value),
+  has: (_target, name) => Reflect.has(defaultClient(), name),
+  deleteProperty: (_target, name) => Reflect.deleteProperty(defaultClient(), name),
+  ownKeys: () => [],
+  getOwnPropertyDescriptor: (_target, name) => {
+    const descriptor = Reflect.getOwnPropertyDescriptor(defaultClient(), name);
+    return descriptor === undefined ? undefined : { ...descriptor, configurable: true };
+  },
+});
+
+function printed(): string {
+  return `Redis ${inspect(getRedisStatus())}`;
+}
+
+/** Bound methods by client, so that two reads of one method give the same function. */
+const BOUND = new WeakMap<Redis, Map<string | symbol, { readonly from: unknown; readonly method: unknown }>>();
+
+function bound(client: Redis, name: string | symbol, value: (...args: unknown[]) => unknown): unknown {
+  let methods = BOUND.get(client);
+  if (methods === undefined) BOUND.set(client, (methods = new Map()));
+  const known = methods.get(name);
+  if (known?.from === value) return known.method;
+  const method = value.bind(client);
+  methods.set(name, { from: value, method });
+  return method;
+}
+
+/**
+ * Connects the default client; resolves on ready. Concurrent callers share one attempt, connected ones return at once.
+ *
+ * @throws MooringError `MOORING_CONNECT_FAILED` or `MOORING_AUTH_FAILED` when the client gave up; `MOORING_INVALID_CONFIG` without `REDIS_URI`.
+ */
+export async function connectRedis(): Promise<void> {
+  const client = defaultClient();
+  const state = shared();
+  state.closed = false;
+  if (client.status === 'ready') return;
+  state.connecting ??= settledConnect(client).finally(() => (state.connecting = undefined));
+  await state.connecting;
+}
+
+/** Waits until the client is ready or has given up; single failed attempts are the reconnect policy's matter. */
+function settledConnect(client: Redis): Promise<void> {
+  return new Promise((resolve, reject) => {
+    const onReady = (): void => {
+      client.off('end', onEnd);
+      resolve();
+    };
+    const onEnd = (): void => {
+      client.off('ready', onReady);
+      reject(connectError(client));
+    };
+    if (client.status === 'wait' || client.status === 'end') void client.connect().catch(() => {});
+    client.once('end', onEnd);
+    client.once('ready', onReady);
+  });
+}
+
+function connectError(client: Redis): MooringError {
+  const { lastError, gaveUpAfter } = client[CORE];
+  const cause = lastError?.cause;
+  const code = cause instanceof MooringError && cause.code === 'MOORING_AUTH_FAILED' ? cause.code : 'MOORING_CONNECT_FAILED';
+  const reason = lastError === undefined ? 'closed while connecting' : lastError.message;
+  const retries = gaveUpAfter ?? 0;
+  const details = { attempts: retries + 1, endpoint: endpoint(client), maybeExecuted: false };
+  return new MooringError(code, `redis connection failed after ${retries} retries: ${reason}`, { details, cause: lastError });
+}
+
+function endpoint({ options }: Redis): string {
+  return options.path ?? `${options.host}:${options.port}`;
+}
+
+/**
+ * Closes the default client and every duplicate of it: work in flight may finish until the deadline. Never rejects for a server that is gone; repeating
+ * it is harmless, and so is calling it before anything was connected.
+ *
+ * @throws MooringError `MOORING_INVALID_ARGUMENT` for a bad option.
+ */
+export async function closeRedis(options: CloseRedisOptions = {}): Promise<void> {
+  const deadlineMs = checkedDeadline(options);
+  const state = shared();
+  const { client } = state;
+  state.closed = client !== undefined || state.closed;
+  if (client === undefined) return;
+  if (client.status === 'wait') client.disconnect();
+  await Promise.all([...client[CORE].family].map((member) => member.close(deadlineMs)));
+}
+
+function checkedDeadline(options: CloseRedisOptions): number {
+  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
+  for (const name of Object.keys(options)) if (name !== 'deadlineMs') throw invalidArgument(name, `unknown option ${name}`);
+  const { deadlineMs = CLOSE_MS } = options;
+  if (!Number.isFinite(deadlineMs) || deadlineMs < 0 || deadlineMs > MAX_DEADLINE_MS) {
+    throw invalidArgument('deadlineMs', `deadlineMs must be a number between 0 and ${MAX_DEADLINE_MS}`);
+  }
+  return Math.ceil(deadlineMs);
+}
+
+/** How the default client is. Does not make one. */
+export function getRedisStatus(): RedisStatusReport {
+  const { client, closed } = shared();
+  if (client === undefined) return { state: closed ? 'closed' : 'disconnected', status: 'wait', retries: 0, inFlight: 0, queued: 0 };
+  const core = client[CORE];
+  const stats = core.stats();
+  return {
+    state: stateOf(client, closed),
+    status: client.status,
+    retries: stats?.retries ?? core.gaveUpAfter ?? 0,
+    inFlight: stats?.inFlight ?? 0,
+    queued: stats?.queued ?? 0,
+    ...(core.lastError === undefined ? {} : { lastError: core.lastError.message }),
+  };
+}
+
+function stateOf(client: Redis, closed: boolean): RedisStatusReport['state'] {
+  switch (client.status) {
+    case 'wait':
+      return closed ? 'closed' : 'disconnected';
+    case 'connecting':
+    case 'connect':
+      return 'connecting';
+    case 'ready':
+    case 'monitoring':
+      return 'ready';
+    case 'close':
+    case 'reconnecting':
+      return 'reconnecting';
+    default:
+      return client[CORE].gaveUpAfter === undefined ? 'closed' : 'error';
+  }
+}

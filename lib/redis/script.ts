@@ -1,0 +1,73 @@
+/**
+ * @module redis/script
+ *
+ * Lua scripts as commands. JavaScript always encodes EVALSHA; Rust swaps in EVAL with the text when a connection has not seen it.
+ */
+import { createHash } from 'node:crypto';
+import { invalidArgument } from '../error/index.js';
+import { CommandSpec, Flag } from './commands.js';
+import { type KeyPrefix, type RedisValue, withPrefix } from './transformers.js';
+
+/** What `defineCommand` takes. */
+export interface ScriptDefinition {
+  /** The Lua text. */
+  readonly lua: string;
+  /** How many of the arguments are keys. Without it the first argument of each call says so. */
+  readonly numberOfKeys?: number | undefined;
+  /** The script only reads: it may be repeated after a lost connection. */
+  readonly readOnly?: boolean | undefined;
+  /** Running it twice does the same as once: it may be repeated after a lost connection. Default false. */
+  readonly idempotent?: boolean | undefined;
+}
+
+/** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
+export class Script extends CommandSpec {
+  override readonly script: number;
+  readonly lua: string;
+  readonly sha: string;
+  readonly numberOfKeys: number | undefined;
+
+  constructor(id: number, definition: ScriptDefinition) {
+    super('evalsha', flagsOf(definition));
+    this.script = id;
+    this.lua = definition.lua;
+    this.sha = createHash('sha1').update(definition.lua).digest('hex');
+    this.numberOfKeys = typeof definition.numberOfKeys === 'number' ? definition.numberOfKeys : undefined;
+  }
+
+  /** What stands before the arguments of a call: sha and number of keys. */
+  get head(): (string | number)[] {
+    return this.numberOfKeys === undefined ? [this.sha] : [this.sha, this.numberOfKeys];
+  }
+
+  override prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
+    const first = this.numberOfKeys === undefined ? 1 : 0;
+    const count = this.numberOfKeys ?? Number(args[0]);
+    return args.map((argument, index) => (index >= first && index < first + count ? withPrefix(argument, prefix) : argument));
+  }
+
+  override shown(args: readonly RedisValue[]): readonly RedisValue[] {
+    return [...this.head, ...args];
+  }
+
+  protected override header(count: number): string {
+    const { head } = this;
+    const texts = ['evalsha', ...head.map(String)];
+    return `*${count + texts.length}\r\n${texts.map((text) => `$${text.length}\r\n${text}\r\n`).join('')}`;
+  }
+}
+
+function flagsOf(definition: ScriptDefinition): number {
+  return Flag.script | (definition.readOnly === true ? Flag.readOnly : 0) | (definition.idempotent === true ? Flag.idempotent : 0);
+}
+
+/** Refuses what cannot be a script. */
+export function checkDefinition(name: string, definition: ScriptDefinition): void {
+  if (typeof name !== 'string' || name === '') throw invalidArgument('name', 'name of a script must be a non-empty string');
+  if (typeof (definition as ScriptDefinition | null)?.lua !== 'string')
+    throw invalidArgument('definition', `definition of script ${name} has no lua text`);
+  const { numberOfKeys } = definition;
+  if (typeof numberOfKeys === 'number' && (!Number.isInteger(numberOfKeys) || numberOfKeys < 0)) {
+    throw invalidArgument('numberOfKeys', `number of keys of script ${name} must be an integer of 0 or more`);
+  }
+}

@@ -1,0 +1,48 @@
+/**
+ * @module redis/tls
+ *
+ * TLS options with Node's names, as PEM text for the wire. What rustls cannot honour is refused by name.
+ */
+import { MooringError } from '../error/index.js';
+
+/** PEM text, or several. */
+export type Pem = string | Buffer | readonly (string | Buffer)[];
+
+/** TLS options. */
+export interface TlsOptions {
+  /** Replaces the system's roots. */
+  ca?: Pem | undefined;
+  /** Client certificate. */
+  cert?: Pem | undefined;
+  /** Key of the client certificate. */
+  key?: Pem | undefined;
+  /** Default true. */
+  rejectUnauthorized?: boolean | undefined;
+  /** Name asked for and checked; default the host. */
+  servername?: string | undefined;
+}
+
+const KNOWN = new Set(['ca', 'cert', 'key', 'rejectUnauthorized', 'servername']);
+/** Node's options that repeat what the client already knows. */
+const IGNORED = new Set(['host', 'port', 'path', 'family', 'keepAlive', 'timeout']);
+
+function texts(pem: Pem | undefined): string[] | undefined {
+  if (pem === undefined) return undefined;
+  return (Array.isArray(pem) ? (pem as readonly (string | Buffer)[]) : [pem as string | Buffer]).map(String);
+}
+
+/** The wire's `tls` option; `undefined` without TLS. */
+export function wireTls(tls: TlsOptions | boolean | undefined): object | undefined {
+  if (tls === undefined || tls === null || tls === false) return undefined;
+  if (tls === true) return {};
+  if (typeof tls !== 'object') throw refused('tls', 'tls must be true or an object');
+  for (const [name, value] of Object.entries(tls)) {
+    if (value !== undefined && !KNOWN.has(name) && !IGNORED.has(name)) throw refused(`tls.${name}`, `option tls.${name} is not supported`);
+  }
+  const { rejectUnauthorized, servername } = tls;
+  return { ca: texts(tls.ca), cert: texts(tls.cert)?.join('\n'), key: texts(tls.key)?.join('\n'), rejectUnauthorized, servername };
+}
+
+function refused(option: string, message: string): MooringError {
+  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, argument: option, maybeExecuted: false } });
+}

@@ -1,0 +1,267 @@
+//! Events of the crate as records for JavaScript, in Node's shapes, and the view of the topology that they add up to.
+//!
+//! Handlers are fixed when the crate's client is made; whoever listens may come and go. Events hold no credentials; commands that the crate redacts stay so.
+
+use super::trace::Connections;
+use crate::error::redact_text;
+use crate::observe::{Event, EventSink, Level, NoSink};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use mongodb::bson::{Document, RawDocumentBuf};
+use mongodb::event::command::CommandEvent;
+use mongodb::event::sdam::{SdamEvent, TopologyDescription};
+use mongodb::event::{EventHandler, cmap::CmapEvent};
+use mongodb::options::ClientOptions;
+use mongodb::{ServerInfo, ServerType, TopologyType};
+use serde_json::{Value, json};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+
+/// What a client knows of its servers, and who listens.
+pub(super) struct Watch {
+    topology: RwLock<Topology>,
+    sink: RwLock<Arc<dyn EventSink>>,
+    listening: AtomicBool,
+    /// Connections, counted.
+    pub(super) connections: Connections,
+}
+
+/// The last topology that was seen.
+struct Topology {
+    kind: TopologyType,
+    set_name: Option<String>,
+    json: Value,
+}
+
+impl Default for Watch {
+    fn default() -> Self {
+        Self {
+            topology: RwLock::new(Topology { kind: TopologyType::Unknown, set_name: None, json: json!([]) }),
+            sink: RwLock::new(Arc::new(NoSink)),
+            listening: AtomicBool::new(false),
+            connections: Connections::default(),
+        }
+    }
+}
+
+impl Watch {
+    /// Sets who listens; `None` for nobody.
+    pub(super) fn listen(&self, sink: Option<Arc<dyn EventSink>>) {
+        self.listening.store(sink.is_some(), Ordering::Release);
+        *self.sink.write().unwrap_or_else(PoisonError::into_inner) = sink.unwrap_or_else(|| Arc::new(NoSink));
+    }
+
+    /// Installs the handlers.
+    pub(super) fn install(self: &Arc<Self>, options: &mut ClientOptions, monitor_commands: bool) {
+        let watch = Arc::clone(self);
+        options.cmap_event_handler =
+            Some(EventHandler::callback(move |event: CmapEvent| watch.connections.note(&event)));
+        let watch = Arc::clone(self);
+        options.sdam_event_handler = Some(EventHandler::callback(move |event| watch.topology_event(&event)));
+        if monitor_commands {
+            let watch = Arc::clone(self);
+            options.command_event_handler = Some(EventHandler::callback(move |event| watch.command_event(&event)));
+        }
+    }
+
+    /// Whether any server has answered yet.
+    pub(super) fn has_topology(&self) -> bool {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner).kind != TopologyType::Unknown
+    }
+
+    /// Whether the servers take numbered writes: a replica set or a sharded cluster.
+    pub(super) fn has_retryable_writes(&self) -> bool {
+        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
+        match topology.kind {
+            TopologyType::ReplicaSetNoPrimary
+            | TopologyType::ReplicaSetWithPrimary
+            | TopologyType::Sharded
+            | TopologyType::LoadBalanced => true,
+            // A direct connection to a member of a replica set has the type Single.
+            _ => topology
+                .json
+                .as_array()
+                .is_some_and(|servers| servers.iter().any(|server| !server["setName"].is_null())),
+        }
+    }
+
+    /// The topology for `describe()`: type, set name, servers.
+    pub(super) fn topology(&self) -> (String, Option<String>, Value) {
+        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
+        (topology_type(topology.kind).to_owned(), topology.set_name.clone(), topology.json.clone())
+    }
+
+    fn emit(&self, name: &'static str, level: Level, data: impl FnOnce() -> Value) {
+        if !self.listening.load(Ordering::Acquire) {
+            return;
+        }
+        let sink = Arc::clone(&*self.sink.read().unwrap_or_else(PoisonError::into_inner));
+        sink.emit(Event::new(name, level, name).with_text("data", data().to_string()));
+    }
+
+    fn topology_event(&self, event: &SdamEvent) {
+        match event {
+            SdamEvent::TopologyDescriptionChanged(event) => {
+                let (servers, description) = topology(&event.new_description);
+                *self.topology.write().unwrap_or_else(PoisonError::into_inner) = Topology {
+                    kind: event.new_description.topology_type(),
+                    set_name: event.new_description.set_name().cloned(),
+                    json: servers,
+                };
+                self.emit("topologyDescriptionChanged", Level::Info, || {
+                    let previous = topology(&event.previous_description).1;
+                    json!({ "topologyId": event.topology_id.to_hex(), "previousDescription": previous, "newDescription": description })
+                });
+            }
+            SdamEvent::ServerDescriptionChanged(event) => self.emit("serverDescriptionChanged", Level::Info, || {
+                json!({
+                    "topologyId": event.topology_id.to_hex(), "address": event.address.to_string(),
+                    "previousDescription": server(&event.previous_description), "newDescription": server(&event.new_description),
+                })
+            }),
+            SdamEvent::ServerOpening(event) => self.emit("serverOpening", Level::Debug, || {
+                json!({ "topologyId": event.topology_id.to_hex(), "address": event.address.to_string() })
+            }),
+            SdamEvent::ServerClosed(event) => self.emit("serverClosed", Level::Info, || {
+                json!({ "topologyId": event.topology_id.to_hex(), "address": event.address.to_string() })
+            }),
+            SdamEvent::TopologyOpening(event) => {
+                self.emit("topologyOpening", Level::Debug, || json!({ "topologyId": event.topology_id.to_hex() }));
+            }
+            SdamEvent::TopologyClosed(event) => {
+                self.emit("topologyClosed", Level::Info, || json!({ "topologyId": event.topology_id.to_hex() }));
+            }
+            event => self.heartbeat_event(event),
+        }
+    }
+
+    fn heartbeat_event(&self, event: &SdamEvent) {
+        match event {
+            SdamEvent::ServerHeartbeatStarted(event) => self.emit("serverHeartbeatStarted", Level::Debug, || {
+                json!({ "connectionId": event.server_address.to_string(), "awaited": event.awaited })
+            }),
+            SdamEvent::ServerHeartbeatSucceeded(event) => self.emit("serverHeartbeatSucceeded", Level::Debug, || {
+                json!({ "connectionId": event.server_address.to_string(), "awaited": event.awaited, "duration": millis(event.duration) })
+            }),
+            SdamEvent::ServerHeartbeatFailed(event) => self.emit("serverHeartbeatFailed", Level::Warn, || {
+                let failure = super::error::failure(&event.failure);
+                json!({
+                    "connectionId": event.server_address.to_string(), "awaited": event.awaited, "duration": millis(event.duration),
+                    "failure": { "message": failure.message },
+                })
+            }),
+            _ => {}
+        }
+    }
+
+    fn command_event(&self, event: &CommandEvent) {
+        match event {
+            CommandEvent::Started(event) => self.emit("commandStarted", Level::Debug, || {
+                json!({
+                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
+                    "commandName": event.command_name, "databaseName": event.db, "commandBson": encoded(&event.command),
+                })
+            }),
+            CommandEvent::Succeeded(event) => self.emit("commandSucceeded", Level::Debug, || {
+                json!({
+                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
+                    "commandName": event.command_name, "duration": millis(event.duration), "replyBson": encoded(&event.reply),
+                })
+            }),
+            CommandEvent::Failed(event) => self.emit("commandFailed", Level::Debug, || {
+                let failure = super::error::failure(&event.failure);
+                json!({
+                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
+                    "commandName": event.command_name, "duration": millis(event.duration),
+                    "failure": { "message": failure.message, "code": failure.server_code },
+                })
+            }),
+            _ => {}
+        }
+    }
+}
+
+/// A command or a reply as base64 of its BSON: the host decodes it with its own classes. It crosses only with `monitorCommands`.
+fn encoded(document: &Document) -> Value {
+    RawDocumentBuf::try_from(document).map_or(Value::Null, |raw| BASE64.encode(raw.as_bytes()).into())
+}
+
+fn millis(duration: std::time::Duration) -> f64 {
+    (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
+}
+
+fn topology(description: &TopologyDescription) -> (Value, Value) {
+    let mut servers: Vec<_> = description.servers().values().map(server).collect();
+    servers.sort_by(|a, b| a["address"].as_str().cmp(&b["address"].as_str()));
+    let servers = Value::Array(servers);
+    let json = json!({ "type": topology_type(description.topology_type()), "setName": description.set_name(), "servers": servers });
+    (servers, json)
+}
+
+fn server(info: &ServerInfo<'_>) -> Value {
+    json!({
+        "address": info.address().to_string(),
+        "type": server_type(info.server_type()),
+        "setName": info.replica_set_name(),
+        "minWireVersion": info.min_wire_version(),
+        "maxWireVersion": info.max_wire_version(),
+        "roundTripTime": info.average_round_trip_time().map(millis),
+        "error": info.error().map(|error| redact_text(&super::error::failure(error).message)),
+    })
+}
+
+fn topology_type(kind: TopologyType) -> &'static str {
+    match kind {
+        TopologyType::Single => "Single",
+        TopologyType::ReplicaSetNoPrimary => "ReplicaSetNoPrimary",
+        TopologyType::ReplicaSetWithPrimary => "ReplicaSetWithPrimary",
+        TopologyType::Sharded => "Sharded",
+        TopologyType::LoadBalanced => "LoadBalanced",
+        _ => "Unknown",
+    }
+}
+
+fn server_type(kind: ServerType) -> &'static str {
+    match kind {
+        ServerType::Standalone => "Standalone",
+        ServerType::Mongos => "Mongos",
+        ServerType::RsPrimary => "RSPrimary",
+        ServerType::RsSecondary => "RSSecondary",
+        ServerType::RsArbiter => "RSArbiter",
+        ServerType::RsOther => "RSOther",
+        ServerType::RsGhost => "RSGhost",
+        ServerType::LoadBalancer => "LoadBalancer",
+        _ => "Unknown",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Watch;
+    use crate::observe::{Event, EventSink};
+    use mongodb::bson::oid::ObjectId;
+    use std::sync::{Arc, Mutex};
+
+    struct Keep(Mutex<Vec<String>>);
+    impl EventSink for Keep {
+        fn emit(&self, event: Event) {
+            self.0.lock().unwrap().push(event.to_json());
+        }
+    }
+
+    #[test]
+    fn emits_only_while_somebody_listens() {
+        let watch = Watch::default();
+        let keep = Arc::new(Keep(Mutex::default()));
+        let data = || serde_json::json!({ "topologyId": ObjectId::new().to_hex() });
+        watch.emit("topologyOpening", crate::observe::Level::Debug, data);
+        watch.listen(Some(Arc::clone(&keep) as Arc<dyn EventSink>));
+        watch.emit("topologyOpening", crate::observe::Level::Debug, data);
+        watch.listen(None);
+        watch.emit("topologyOpening", crate::observe::Level::Debug, data);
+        let seen = keep.0.lock().unwrap();
+        assert_eq!(seen.len(), 1);
+        assert!(seen[0].contains("topologyOpening"));
+        assert!(!watch.has_retryable_writes());
+    }
+}

@@ -1,0 +1,408 @@
+//! Transactions: begin, commit, abort, and the deadline of an attempt. The verdict on an attempt is in `verdict`.
+//!
+//! TypeScript runs the callback; everything that decides lives here. Guarantees: an attempt ends once; after its deadline no operation of it starts and the
+//! server is told to kill it.
+
+use super::client::Client;
+use super::dispatch::Reply;
+use super::driver::Driver;
+use super::error::{self, TRANSIENT, UNKNOWN_COMMIT};
+use super::session::{Entry, Held, Turn};
+use super::{body, concern};
+use crate::error::{ErrorCode, Failure, Phase};
+use crate::retry::{Deadline, full_jitter};
+use mongodb::ClientSession;
+use mongodb::bson::raw::RawDocument;
+use mongodb::bson::{Bson, Document, doc};
+use mongodb::options::TransactionOptions;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+/// The server's answer when it no longer knows the transaction.
+pub(super) const NO_SUCH_TRANSACTION: i32 = 251;
+/// How long an operation that was killed may take to come back.
+const KILLED_GRACE: Duration = Duration::from_secs(1);
+/// How long killing is tried: the server ends a forgotten transaction by itself after this time.
+const KILL_FOR: Duration = Duration::from_mins(1);
+
+/// Transactions by how they ended.
+#[derive(Debug, Default)]
+pub(super) struct Counts {
+    pub(super) started: AtomicU64,
+    pub(super) committed: AtomicU64,
+    pub(super) aborted: AtomicU64,
+    pub(super) unknown: AtomicU64,
+    pub(super) timed_out: AtomicU64,
+    /// Operations refused because their attempt was over, and results that came too late.
+    pub(super) late: AtomicU64,
+}
+
+/// Where an attempt stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Stage {
+    /// Operations run in it.
+    Open,
+    /// Commit or abort is under way.
+    Ending,
+    /// Its deadline passed.
+    TimedOut,
+    /// It was committed or aborted.
+    Over,
+}
+
+/// One run of a transaction, from begin to commit, abort or deadline.
+pub(super) struct Attempt {
+    options: TransactionOptions,
+    deadline: Option<Deadline>,
+    timeout: Duration,
+    started: Instant,
+    stage: Mutex<Stage>,
+    /// Fires when it has ended, whatever way.
+    over: CancellationToken,
+    /// Fires when running operations must settle: at the deadline.
+    cut: CancellationToken,
+    begun: AtomicBool,
+    /// It was cut because the client closes, not by its deadline.
+    closed: AtomicBool,
+    /// The first answer by which the server aborted the transaction, unless it was transient.
+    first_error: Mutex<Option<Failure>>,
+}
+
+impl Attempt {
+    /// Reads the options of a begin.
+    pub(super) fn new(given: &RawDocument) -> Result<Arc<Self>, Failure> {
+        let timeout = body::millis(given, "timeoutMS")?.filter(|timeout| !timeout.is_zero());
+        Ok(Arc::new(Self {
+            options: concern::transaction(given)?,
+            deadline: timeout.map(Deadline::after),
+            timeout: timeout.unwrap_or_default(),
+            started: Instant::now(),
+            stage: Mutex::new(Stage::Open),
+            over: CancellationToken::new(),
+            cut: CancellationToken::new(),
+            begun: AtomicBool::new(false),
+            closed: AtomicBool::new(false),
+            first_error: Mutex::new(None),
+        }))
+    }
+
+    fn stage_cell(&self) -> MutexGuard<'_, Stage> {
+        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Until when it may take.
+    pub(super) fn deadline(&self) -> Option<Deadline> {
+        self.deadline
+    }
+
+    /// Where it stands.
+    pub(super) fn stage(&self) -> Stage {
+        *self.stage_cell()
+    }
+
+    /// Whether the server may hold it open.
+    pub(super) fn is_open(&self) -> bool {
+        matches!(self.stage(), Stage::Open | Stage::Ending)
+    }
+
+    fn advance(&self, from: Stage, to: Stage) -> bool {
+        let mut stage = self.stage_cell();
+        let moved = *stage == from;
+        if moved {
+            *stage = to;
+        }
+        moved
+    }
+
+    /// It was committed or aborted.
+    pub(super) fn end(&self) {
+        *self.stage_cell() = Stage::Over;
+        self.over.cancel();
+    }
+
+    /// Resolves when operations of it must settle although the server has not answered.
+    pub(super) async fn cut(&self) {
+        self.cut.cancelled().await;
+    }
+
+    /// The failure for what its deadline, or a close, cut.
+    pub(super) fn timeout(&self) -> Failure {
+        if self.closed.load(Ordering::Acquire) {
+            return error::closed("closed").in_phase(Phase::Transaction);
+        }
+        let mut failure = error::timed_out("transaction", self.timeout).in_phase(Phase::Transaction);
+        failure.elapsed_ms = Some(self.started.elapsed().as_secs_f64() * 1000.0);
+        failure.maybe_executed = Some(false);
+        failure
+    }
+
+    /// The failure for an operation that comes after the end.
+    pub(super) fn refusal(&self) -> Failure {
+        let state = if self.stage() == Stage::TimedOut { "timed-out" } else { "over" };
+        Failure::closed("transaction", state).with_text("kind", "closed").in_phase(Phase::Transaction)
+    }
+
+    /// Remembers the first answer that aborted the transaction on the server.
+    pub(super) fn note(&self, failure: &Failure) {
+        if failure.code == ErrorCode::ServerError && !has(failure, TRANSIENT) {
+            let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
+            first.get_or_insert_with(|| failure.clone());
+        }
+    }
+
+    /// The first answer that aborted the transaction on the server.
+    pub(super) fn first_error(&self) -> Option<Failure> {
+        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Starts it in the crate with its first operation: begin costs no round trip of its own.
+    pub(super) async fn begin(&self, session: &mut ClientSession) -> Result<(), Failure> {
+        if self.begun.swap(true, Ordering::AcqRel) {
+            return Ok(());
+        }
+        let started = session.start_transaction().with_options(self.options.clone()).await;
+        started.map_err(|found| {
+            self.begun.store(false, Ordering::Release);
+            let mut failure = error::failure(&found);
+            // As the specification labels a server that could not be selected in a transaction.
+            if matches!(failure.code, ErrorCode::ConnectFailed | ErrorCode::Disconnected) && !has(&failure, TRANSIENT) {
+                failure.labels.push(TRANSIENT.to_owned());
+            }
+            failure
+        })
+    }
+}
+
+/// Whether a failure has a label.
+pub(super) fn has(failure: &Failure, label: &str) -> bool {
+    failure.labels.iter().any(|known| known == label)
+}
+
+/// Settles when the attempt is over, or with its timeout. Carries the attempt's deadline: a blocked event loop does not delay it.
+pub(super) async fn watch(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Result<Reply, Failure> {
+    let deadline = attempt.deadline.unwrap_or_else(|| Deadline::after_millis(0));
+    tokio::select! {
+        () = attempt.over.cancelled() => Ok(Reply::Nothing),
+        () = attempt.cut.cancelled() => Err(attempt.timeout()),
+        () = deadline.passed() => {
+            if attempt.advance(Stage::Open, Stage::TimedOut) {
+                time_out(client, entry, attempt);
+                return Err(attempt.timeout());
+            }
+            // The commit is under way and knows the deadline itself.
+            attempt.over.cancelled().await;
+            if attempt.stage() == Stage::TimedOut { Err(attempt.timeout()) } else { Ok(Reply::Nothing) }
+        }
+    }
+}
+
+/// Ends an attempt whose deadline passed: its place in the queue is taken now, before anyone hears of it.
+fn time_out(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Arc<Attempt>) {
+    let turn = entry.turn();
+    client.counts().timed_out.fetch_add(1, Ordering::Relaxed);
+    attempt.cut.cancel();
+    let (client, entry, attempt) = (Arc::clone(client), Arc::clone(entry), Arc::clone(attempt));
+    let background = client.background();
+    tokio::spawn(async move {
+        stop(&client, &entry, &attempt, turn).await;
+        drop(background);
+    });
+}
+
+/// Ends a transaction on the server without its caller. A running operation is killed there, never dropped: the crate would then send no abort.
+pub(super) async fn stop(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Attempt, turn: Turn) {
+    let busy = !turn.is_ready();
+    let id = entry.id();
+    if let (true, Some(id)) = (busy, &id) {
+        kill(client, vec![id.clone()], Deadline::after(KILL_FOR)).await;
+    }
+    let turn = turn.take();
+    tokio::pin!(turn);
+    let mut guard = tokio::time::timeout(KILLED_GRACE, &mut turn).await.ok();
+    if guard.is_none() {
+        entry.drop_detached();
+        guard = tokio::time::timeout(KILLED_GRACE, &mut turn).await.ok();
+    }
+    let mut guard = guard.flatten();
+    if let Some(session) = guard.as_mut().and_then(|guard| guard.session.as_mut())
+        && attempt.begun.load(Ordering::Acquire)
+    {
+        let _answered = tokio::time::timeout(KILLED_GRACE, session.abort_transaction()).await;
+    }
+    // The crate hides whether the abort arrived, and an abort may have crossed an operation that was dropped. The session stays ours meanwhile:
+    // the kill would hit the next transaction on it.
+    if let Some(id) = entry.id().filter(|_| attempt.begun.load(Ordering::Acquire)) {
+        kill(client, vec![id], Deadline::after(KILL_FOR)).await;
+    }
+    drop(guard);
+    attempt.end_as_timed_out();
+}
+
+impl Attempt {
+    fn end_as_timed_out(&self) {
+        *self.stage_cell() = Stage::TimedOut;
+        self.over.cancel();
+    }
+
+    /// Marks it as cut by a close: running operations settle, new ones are refused.
+    pub(super) fn cut_by_close(&self) {
+        self.closed.store(true, Ordering::Release);
+        self.advance(Stage::Open, Stage::TimedOut);
+        self.cut.cancel();
+    }
+}
+
+/// Tells the server to kill sessions, with backoff until the deadline. True when the server acknowledged.
+pub(super) async fn kill(client: &Arc<Client>, ids: Vec<Document>, deadline: Deadline) -> bool {
+    let Some(driver) = client.driver_if_made() else {
+        return false;
+    };
+    let command = doc! { "killSessions": ids.into_iter().map(Bson::Document).collect::<Vec<_>>() };
+    for attempt in 1.. {
+        let limit = deadline.remaining().min(Duration::from_secs(5));
+        let sent = tokio::time::timeout(limit, driver.client.database("admin").run_command(command.clone())).await;
+        if matches!(sent, Ok(Ok(_))) {
+            return true;
+        }
+        if deadline.is_over() || client.is_closed() {
+            return false;
+        }
+        tokio::time::sleep(
+            full_jitter(Duration::from_millis(20), Duration::from_secs(2), attempt).min(deadline.remaining()),
+        )
+        .await;
+    }
+    false
+}
+
+/// Waits for the attempt's turn; the deadline may pass meanwhile.
+pub(super) async fn turn_of(turn: Turn, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Result<Held, Failure> {
+    tokio::select! {
+        biased;
+        () = attempt.cut.cancelled() => Err(attempt.timeout()),
+        guard = turn.take() => {
+            let guard = guard.ok_or_else(|| attempt.refusal())?;
+            if attempt.advance(Stage::Open, Stage::Ending) {
+                return Ok(Held { guard, entry: Arc::clone(entry), attempt: Some(Arc::clone(attempt)) });
+            }
+            Err(if attempt.stage() == Stage::TimedOut { attempt.timeout() } else { attempt.refusal() })
+        }
+    }
+}
+
+/// `commitTransaction()`: once, with the crate's own retry. After a commit it repeats that commit.
+pub(super) async fn commit(
+    client: &Arc<Client>,
+    entry: &Arc<Entry>,
+    attempt: Option<Arc<Attempt>>,
+    turn: Turn,
+) -> Result<Reply, Failure> {
+    let Some(attempt) = attempt else {
+        let guard = turn.take().await;
+        let mut guard = guard.ok_or_else(|| error::closed("closed"))?;
+        let Some(session) = guard.session.as_mut() else {
+            return Err(no_transaction());
+        };
+        return session.commit_transaction().await.map(|()| Reply::Nothing).map_err(|found| error::failure(&found));
+    };
+    let mut held = turn_of(turn, entry, &attempt).await?;
+    let result = commit_once(&mut held, &attempt).await;
+    let counts = client.counts();
+    match &result {
+        Ok(()) => counts.committed.fetch_add(1, Ordering::Relaxed),
+        Err(failure) if has(failure, UNKNOWN_COMMIT) => counts.unknown.fetch_add(1, Ordering::Relaxed),
+        Err(_) => counts.aborted.fetch_add(1, Ordering::Relaxed),
+    };
+    entry.set_attempt(None);
+    attempt.end();
+    result.map(|()| Reply::Nothing)
+}
+
+fn no_transaction() -> Failure {
+    Failure::new(ErrorCode::InvalidArgument, "no transaction started").with_text("kind", "transaction").not_executed()
+}
+
+/// Sends the commit, if anything ran in the transaction.
+pub(super) async fn commit_once(held: &mut Held, attempt: &Attempt) -> Result<(), Failure> {
+    if !attempt.begun.load(Ordering::Acquire) {
+        return Ok(());
+    }
+    let Some(session) = held.session() else {
+        return Ok(());
+    };
+    session.commit_transaction().await.map_err(|found| error::failure(&found).in_phase(Phase::Commit))
+}
+
+/// `abortTransaction()`.
+pub(super) async fn abort(
+    client: &Arc<Client>,
+    entry: &Arc<Entry>,
+    attempt: Option<Arc<Attempt>>,
+    turn: Turn,
+) -> Result<Reply, Failure> {
+    let Some(attempt) = attempt else {
+        return Err(no_transaction());
+    };
+    let mut held = turn_of(turn, entry, &attempt).await?;
+    abort_held(client, &mut held, &attempt).await;
+    Ok(Reply::Nothing)
+}
+
+/// Aborts; what the server answers does not matter, the crate hides it too.
+pub(super) async fn abort_held(client: &Arc<Client>, held: &mut Held, attempt: &Attempt) {
+    if attempt.begun.load(Ordering::Acquire)
+        && let Some(session) = held.session()
+    {
+        let _state = session.abort_transaction().await;
+    }
+    client.counts().aborted.fetch_add(1, Ordering::Relaxed);
+    held.entry.set_attempt(None);
+    attempt.end();
+}
+
+/// What `beginTransaction` refuses and what it sets.
+pub(super) fn begin(client: &Client, entry: &Entry, given: &RawDocument) -> Result<(), Failure> {
+    if entry.attempt().is_some_and(|attempt| attempt.is_open()) {
+        return Err(Failure::new(ErrorCode::InvalidArgument, "transaction already in progress")
+            .with_text("kind", "transaction")
+            .not_executed());
+    }
+    entry.set_attempt(Some(Attempt::new(given)?));
+    client.counts().started.fetch_add(1, Ordering::Relaxed);
+    Ok(())
+}
+
+/// Prepares a session whose turn has come for one operation: makes it, and begins its transaction with the first.
+pub(super) async fn enter(driver: &Driver, mut held: Held, client: &Client) -> Result<Held, Failure> {
+    if let Some(attempt) = &held.attempt
+        && attempt.stage() != Stage::Open
+    {
+        client.counts().late.fetch_add(1, Ordering::Relaxed);
+        return Err(attempt.refusal());
+    }
+    let entry = Arc::clone(&held.entry);
+    entry.fill(driver, &mut held.guard).await?;
+    if let (Some(attempt), Some(session)) = (held.attempt.clone(), held.session()) {
+        attempt.begin(session).await?;
+    }
+    Ok(held)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Attempt, Stage};
+    use mongodb::bson::rawdoc;
+
+    #[test]
+    fn an_attempt_ends_once() {
+        let attempt = Attempt::new(&rawdoc! { "timeoutMS": 300 }).unwrap();
+        assert!(attempt.advance(Stage::Open, Stage::Ending));
+        assert!(!attempt.advance(Stage::Open, Stage::TimedOut));
+        attempt.end();
+        assert!(!attempt.is_open());
+        assert_eq!(attempt.timeout().message, "transaction timed out after 300 ms");
+    }
+}

@@ -1,0 +1,196 @@
+//! The write lane: writes that keep the server's whole reply and are still sent again safely.
+//!
+//! The crate drops the reply of a failed insert, and with it `keyPattern`; its typed findAndModify answers only the value. So writes are raw commands, on
+//! sessions of our own with our own transaction numbers. One command at a time per lane, as many lanes as writes at once.
+//!
+//! Guarantees: a retryable write is sent at most twice with the same number, which the server applies once; a lane is never given back to the crate's
+//! pool before close: its server session would come with a number below those that the server has seen, and the next write on it would fail (225).
+
+use super::client::Client;
+use super::driver::{Driver, Surroundings};
+use super::error::{self, NO_WRITES, RETRYABLE_WRITE};
+use crate::error::{ErrorCode, Failure};
+use mongodb::ClientSession;
+use mongodb::bson::Document;
+use mongodb::bson::raw::{RawDocumentBuf, cstr};
+use mongodb::error::Error;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// Far above what the crate's own writes will ever reach on one session.
+const FIRST_NUMBER: i64 = 1 << 32;
+/// Lanes per pooled connection: a lane that waits for a connection keeps it busy at once.
+const LANES_PER_CONNECTION: usize = 2;
+
+/// One session for writes, and the last number that was used on it.
+struct Lane {
+    session: ClientSession,
+    number: i64,
+}
+
+/// The lanes of a client.
+pub(super) struct Lanes {
+    free: Mutex<VecDeque<Lane>>,
+    permits: Arc<Semaphore>,
+    limit: usize,
+}
+
+impl Lanes {
+    /// No lanes yet; twice as many at most as the pool has connections.
+    pub(super) fn new(max_pool_size: u32) -> Self {
+        let limit = usize::try_from(max_pool_size).unwrap_or(100).saturating_mul(LANES_PER_CONNECTION).clamp(2, 4096);
+        Self { free: Mutex::default(), permits: Arc::new(Semaphore::new(limit)), limit }
+    }
+
+    fn free(&self) -> MutexGuard<'_, VecDeque<Lane>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Idle ones and busy ones.
+    pub(super) fn counts(&self) -> (usize, usize) {
+        (self.free().len(), self.limit.saturating_sub(self.permits.available_permits()))
+    }
+
+    /// Gives all lanes back to the crate. Only before its shutdown.
+    pub(super) fn close(&self) {
+        self.permits.close();
+        let lanes = std::mem::take(&mut *self.free());
+        drop(lanes);
+    }
+
+    async fn take(&self, client: &Arc<Client>, around: &Surroundings, driver: &Driver) -> Result<Borrowed, Failure> {
+        around.trace.set_waiting(self.permits.available_permits() == 0);
+        let permit = Arc::clone(&self.permits).acquire_owned().await;
+        around.trace.set_waiting(false);
+        let permit = permit.map_err(|_| error::closed("closed"))?;
+        let lane = self.free().pop_back();
+        let lane = if let Some(lane) = lane {
+            lane
+        } else {
+            let session = driver
+                .client
+                .start_session()
+                .causal_consistency(false)
+                .await
+                .map_err(|found| error::failure(&found))?;
+            Lane { session, number: FIRST_NUMBER }
+        };
+        Ok(Borrowed { client: Arc::clone(client), lane: Some(lane), suspect: true, _permit: permit })
+    }
+}
+
+/// A lane in use. Returned when dropped: to the cold end unless its last command was answered, because the server may still be busy with that one.
+struct Borrowed {
+    client: Arc<Client>,
+    lane: Option<Lane>,
+    suspect: bool,
+    _permit: OwnedSemaphorePermit,
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let Some(lane) = self.lane.take() else {
+            return;
+        };
+        let lanes = self.client.lanes();
+        if lanes.permits.is_closed() {
+            return;
+        }
+        let mut free = lanes.free();
+        if self.suspect {
+            free.push_front(lane);
+        } else {
+            free.push_back(lane);
+        }
+    }
+}
+
+/// Sends a write command and answers the server's reply to `ok: 1`, which may still hold write errors.
+pub(super) async fn send(
+    around: &mut Surroundings,
+    driver: &Driver,
+    database: &str,
+    command: RawDocumentBuf,
+    retryable: bool,
+) -> Result<Document, Failure> {
+    if around.in_transaction() {
+        let Some(session) = around.session() else {
+            return Err(Failure::new(ErrorCode::Internal, "transaction has no session"));
+        };
+        let database = driver.database(database);
+        return database.run_raw_command(command).session(session).await.map_err(|found| error::failure(&found));
+    }
+    let client = Arc::clone(&around.client);
+    let mut borrowed = client.lanes().take(&client, around, driver).await?;
+    let numbered = retryable && client.limits().retry_writes && client.takes_numbers(driver).await?;
+    let Some(lane) = borrowed.lane.as_mut() else {
+        return Err(Failure::new(ErrorCode::Internal, "lane is missing"));
+    };
+    if let Some(session) = around.session() {
+        copy_times(session, &mut lane.session);
+    }
+    let result = send_on(lane, driver, database, command, numbered).await;
+    borrowed.suspect = !matches!(&result, Ok(_) | Err(Unsent { network: false, .. }));
+    if let (Some(session), Some(lane)) = (around.session(), borrowed.lane.as_ref()) {
+        copy_times(&lane.session, session);
+    }
+    result.map_err(|unsent| unsent.failure)
+}
+
+struct Unsent {
+    failure: Failure,
+    network: bool,
+}
+
+async fn send_on(
+    lane: &mut Lane,
+    driver: &Driver,
+    database: &str,
+    mut command: RawDocumentBuf,
+    numbered: bool,
+) -> Result<Document, Unsent> {
+    let database = driver.database(database);
+    if !numbered {
+        return database.run_raw_command(command).session(&mut lane.session).await.map_err(|found| unsent(&found));
+    }
+    lane.number += 1;
+    command.append(cstr!("txnNumber"), lane.number);
+    let first = database.run_raw_command(command.clone()).session(&mut lane.session).await;
+    if !wants_retry(&first) {
+        return first.map_err(|found| unsent(&found));
+    }
+    let second = database.run_raw_command(command).session(&mut lane.session).await;
+    match (first, second) {
+        (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second))),
+        (Ok(first), Err(second)) if second.contains_label(NO_WRITES) => Ok(first),
+        (_, second) => second.map_err(|found| unsent(&found)),
+    }
+}
+
+fn wants_retry(result: &Result<Document, Error>) -> bool {
+    match result {
+        // The crate labels no network error of a plain command.
+        Err(found) => found.contains_label(RETRYABLE_WRITE) || error::is_network(found),
+        Ok(reply) => error::reply_labels(reply).iter().any(|label| label == RETRYABLE_WRITE),
+    }
+}
+
+fn unsent(found: &Error) -> Unsent {
+    let network = error::is_network(found);
+    let mut failure = error::failure(found);
+    if network && !failure.labels.iter().any(|label| label == RETRYABLE_WRITE) {
+        failure.labels.push(RETRYABLE_WRITE.to_owned());
+    }
+    Unsent { failure, network }
+}
+
+/// Lets one session see what the other has seen.
+fn copy_times(from: &ClientSession, to: &mut ClientSession) {
+    if let Some(time) = from.cluster_time() {
+        to.advance_cluster_time(time);
+    }
+    if let Some(time) = from.operation_time() {
+        to.advance_operation_time(time);
+    }
+}

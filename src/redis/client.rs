@@ -1,0 +1,362 @@
+//! A client: what JavaScript's thread, the I/O thread and a shutdown share, and the calls they make.
+//!
+//! Flushes go through an outbox of their own, so that the JavaScript thread never waits for a driver that is parsing. Guarantees: a call that is a
+//! transition sees everything flushed before it.
+
+use super::command::Submission;
+use super::connection::{Machine, Plan, Status, Transition};
+use super::error::WireError;
+use super::io;
+use super::options::Options;
+use super::reply::ReplySink;
+use crate::error::Failure;
+use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry, State};
+use crate::retry::Deadline;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::Duration;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+/// Unfetched replies of one client beyond which its socket is no longer read, and below which it is again.
+const BACKLOG_HIGH: usize = 16 * 1024 * 1024;
+const BACKLOG_LOW: usize = 4 * 1024 * 1024;
+/// What a close leaves of its deadline for the connection's own end.
+const CLOSE_RESERVE: Duration = Duration::from_millis(20);
+
+/// A Redis client.
+pub struct Client {
+    shared: Arc<Shared>,
+    registry: Weak<Registry>,
+}
+
+/// What the threads share.
+pub(crate) struct Shared {
+    pub(crate) options: Arc<Options>,
+    machine: Mutex<Machine>,
+    outbox: Mutex<Vec<Submission>>,
+    sink: Arc<dyn ReplySink>,
+    wake: Notify,
+    /// Something may have settled.
+    settled: Notify,
+    driving: AtomicBool,
+    paused: AtomicBool,
+    peer: Mutex<Option<SocketAddr>>,
+    registration: Mutex<Option<Registration>>,
+    this: Weak<Self>,
+}
+
+/// A look at a client.
+#[derive(Debug, Clone)]
+pub struct Stats {
+    /// The status.
+    pub status: Status,
+    /// Connections tried.
+    pub generation: u32,
+    /// Failed attempts since the last success.
+    pub retries: u32,
+    /// Commands sent without an answer.
+    pub in_flight: usize,
+    /// Commands that wait to be sent.
+    pub queued: usize,
+    /// Their bytes.
+    pub queued_bytes: usize,
+    /// Subscriptions.
+    pub subscriptions: usize,
+    /// Bytes of replies that wait to be fetched.
+    pub backlog: usize,
+    /// The server's address.
+    pub peer: Option<SocketAddr>,
+}
+
+impl Client {
+    /// A client in `wait`. No I/O. Registers in `registry` while it has something open.
+    pub fn open(options: Options, sink: Arc<dyn ReplySink>, registry: &Arc<Registry>) -> Self {
+        let options = Arc::new(options);
+        let shared = Arc::new_cyclic(|this| Shared {
+            machine: Mutex::new(Machine::new(Arc::clone(&options), fastrand::f64)),
+            options,
+            outbox: Mutex::default(),
+            sink,
+            wake: Notify::new(),
+            settled: Notify::new(),
+            driving: AtomicBool::new(false),
+            paused: AtomicBool::new(false),
+            peer: Mutex::default(),
+            registration: Mutex::default(),
+            this: Weak::clone(this),
+        });
+        Self { shared, registry: Arc::downgrade(registry) }
+    }
+
+    /// Takes encoded commands. Copies; the driver does the rest.
+    pub fn flush(&self, out: &[u8], descriptors: &[i32], commands: usize) -> Result<(), Failure> {
+        let submission = Submission::new(out, descriptors, commands)?;
+        let first = {
+            let mut outbox = lock(&self.shared.outbox);
+            outbox.push(submission);
+            outbox.len() == 1
+        };
+        if !self.shared.driving.load(Ordering::SeqCst) {
+            // Nobody else would look: a client in `wait` connects, one at its end refuses.
+            return self.act(|_, _| ()).map(|_| ());
+        }
+        if first {
+            self.shared.wake.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Connects, unless it is connecting or connected.
+    pub fn connect(&self) -> Result<Transition, Failure> {
+        self.act(|machine, _| {
+            machine.connect();
+        })
+    }
+
+    /// Ends the connection, see [`Machine::disconnect`].
+    pub fn disconnect(&self, reconnect: bool) -> Result<Transition, Failure> {
+        self.act(|machine, now| {
+            machine.disconnect(reconnect, now);
+        })
+    }
+
+    /// The user's retry strategy answered; negative stops.
+    pub fn answer_retry(&self, generation: u32, delay_ms: i64) -> Result<Transition, Failure> {
+        self.act(|machine, now| {
+            machine.answer_retry(generation, delay_ms, now);
+        })
+    }
+
+    /// `reconnectOnError` answered.
+    pub fn answer_reconnect(&self, seq: u32, verdict: i32) -> Result<Transition, Failure> {
+        self.act(|machine, now| {
+            machine.answer_reconnect(seq, verdict, now);
+        })
+    }
+
+    /// Keeps a script's text.
+    pub fn register_script(&self, id: i32, source: &str) {
+        self.shared.with(|machine, _| machine.register_script(id, source));
+    }
+
+    /// The name for the next handshake.
+    pub fn set_connection_name(&self, name: String) {
+        self.shared.with(|machine, _| machine.set_connection_name(name));
+    }
+
+    /// The status now.
+    pub fn transition(&self) -> Transition {
+        lock(&self.shared.machine).transition()
+    }
+
+    /// A look at it.
+    pub fn stats(&self) -> Stats {
+        self.shared.with(|machine, _| Stats {
+            status: machine.transition().status,
+            generation: machine.generation(),
+            retries: machine.attempts(),
+            in_flight: machine.ledger().in_flight(),
+            queued: machine.ledger().queued(),
+            queued_bytes: machine.ledger().queued_bytes(),
+            subscriptions: machine.subscriptions(),
+            backlog: self.shared.sink.backlog(),
+            peer: *lock(&self.shared.peer),
+        })
+    }
+
+    /// JavaScript has fetched replies: reading may go on.
+    pub fn fetched(&self) {
+        if self.shared.paused.load(Ordering::Acquire) && self.shared.sink.backlog() <= BACKLOG_LOW {
+            self.shared.wake.notify_one();
+        }
+    }
+
+    /// Ends for good by `deadline`: waits for what is in flight, blocking commands excepted, then settles the rest.
+    pub fn close(&self, deadline: Deadline) -> CloseFuture {
+        Managed::close(self.shared.as_ref(), deadline)
+    }
+
+    /// Gives up at once and tells nobody.
+    pub fn abandon(&self) {
+        Managed::abandon(self.shared.as_ref());
+    }
+
+    /// A transition asked for by JavaScript, with a driver to carry it out.
+    fn act(&self, transition: impl FnOnce(&mut Machine, Instant)) -> Result<Transition, Failure> {
+        let (now, plan) = self.shared.with(|machine, now| {
+            transition(machine, now);
+            (machine.transition(), machine.plan())
+        });
+        if plan != Plan::Over && plan != Plan::Rest || self.shared.driving.load(Ordering::SeqCst) {
+            self.drive()?;
+        }
+        Ok(now)
+    }
+
+    fn drive(&self) -> Result<(), Failure> {
+        if self.shared.driving.swap(true, Ordering::SeqCst) {
+            self.shared.wake.notify_one();
+            return Ok(());
+        }
+        let managed: Arc<dyn Managed> = Arc::clone(&self.shared) as Arc<dyn Managed>;
+        let registration = self.registry.upgrade().and_then(|registry| registry.register(managed));
+        let registered = registration.is_some();
+        *lock(&self.shared.registration) = registration;
+        if registered && io::spawn(io::drive(Arc::clone(&self.shared))) {
+            return Ok(());
+        }
+        self.shared.driving.store(false, Ordering::SeqCst);
+        let error = WireError::Internal("no thread for its connections".to_owned());
+        self.shared.with(|machine, _| machine.broke(&error));
+        Err(Failure::closed("redis client", "closed with its environment"))
+    }
+}
+
+impl Drop for Client {
+    fn drop(&mut self) {
+        self.abandon();
+    }
+}
+
+impl Shared {
+    /// Runs `act` on the machine with everything flushed so far taken in, and hands over what comes of it.
+    pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Machine, Instant) -> R) -> R {
+        let mut machine = lock(&self.machine);
+        let now = Instant::now();
+        let flushed = std::mem::take(&mut *lock(&self.outbox));
+        for submission in flushed {
+            machine.ingest(submission, now);
+        }
+        let result = act(&mut machine, now);
+        if let Some(chunk) = machine.take_chunk() {
+            // Under the lock: chunks must arrive in order.
+            self.sink.deliver(chunk);
+            self.settled.notify_waiters();
+        }
+        result
+    }
+
+    /// Resolves when the driver is to look at the machine.
+    pub(crate) async fn woken(&self) {
+        self.wake.notified().await;
+    }
+
+    /// Whether reading is suspended because JavaScript does not fetch.
+    pub(crate) fn is_paused(&self) -> bool {
+        let backlog = self.sink.backlog();
+        let paused = if self.paused.load(Ordering::Acquire) { backlog > BACKLOG_LOW } else { backlog > BACKLOG_HIGH };
+        self.paused.store(paused, Ordering::Release);
+        paused
+    }
+
+    pub(crate) fn set_peer(&self, peer: Option<SocketAddr>) {
+        *lock(&self.peer) = peer;
+    }
+
+    /// The machine is over: lets the driver go, unless something came in between.
+    pub(crate) fn driver_may_end(&self) -> bool {
+        let registration = lock(&self.registration).take();
+        self.driving.store(false, Ordering::SeqCst);
+        let over = self.with(|machine, _| machine.plan() == Plan::Over);
+        if over || self.driving.swap(true, Ordering::SeqCst) {
+            drop(registration);
+            return true;
+        }
+        *lock(&self.registration) = registration;
+        false
+    }
+
+    async fn close(self: Arc<Self>, deadline: Deadline) -> CloseSummary {
+        let before = self.with(|machine, _| machine.ledger().unsettled(false));
+        let patience = Deadline::after(deadline.remaining().saturating_sub(CLOSE_RESERVE));
+        tokio::select! {
+            () = self.idle() => {}
+            () = patience.passed() => {}
+        }
+        let aborted = self.with(|machine, now| {
+            let left = machine.ledger().unsettled(true);
+            machine.shut(now);
+            left
+        });
+        self.wake.notify_one();
+        tokio::select! {
+            () = self.over() => {}
+            () = deadline.passed() => {}
+        }
+        drop(lock(&self.registration).take());
+        let aborted = u32::try_from(aborted).unwrap_or(u32::MAX);
+        CloseSummary { drained: u32::try_from(before).unwrap_or(u32::MAX).saturating_sub(aborted), aborted }
+    }
+
+    /// Resolves when nothing but blocking commands is unanswered, or nothing can be answered any more.
+    async fn idle(&self) {
+        self.until(|machine| !machine.is_ready() || machine.ledger().unsettled(false) == 0).await;
+    }
+
+    async fn over(&self) {
+        self.until(Machine::is_over).await;
+    }
+
+    async fn until(&self, holds: impl Fn(&Machine) -> bool) {
+        loop {
+            let mut settled = std::pin::pin!(self.settled.notified());
+            settled.as_mut().enable();
+            if self.with(|machine, _| holds(machine)) {
+                return;
+            }
+            settled.await;
+        }
+    }
+}
+
+impl Managed for Shared {
+    fn kind(&self) -> Kind {
+        Kind::Redis
+    }
+
+    fn name(&self) -> String {
+        self.options.label.clone().unwrap_or_else(|| self.options.endpoint())
+    }
+
+    fn state(&self) -> State {
+        let status = lock(&self.machine).transition().status;
+        match status {
+            Status::Wait => State::Idle,
+            Status::Ready | Status::Monitoring => State::Ready,
+            Status::End => State::Closed,
+            _ => State::Opening,
+        }
+    }
+
+    fn in_flight(&self) -> u32 {
+        u32::try_from(lock(&self.machine).ledger().unsettled(true)).unwrap_or(u32::MAX)
+    }
+
+    fn drain(&self, _deadline: Deadline) -> CloseFuture {
+        Box::pin(std::future::ready(CloseSummary::default()))
+    }
+
+    fn close(&self, deadline: Deadline) -> CloseFuture {
+        // The future outlives the borrow: it goes through the registry's own handle.
+        let this = Weak::clone(&self.this);
+        Box::pin(async move {
+            match this.upgrade() {
+                Some(shared) => shared.close(deadline).await,
+                None => CloseSummary::default(),
+            }
+        })
+    }
+
+    fn abandon(&self) {
+        lock(&self.machine).abandon();
+        drop(lock(&self.registration).take());
+        self.wake.notify_one();
+        self.settled.notify_waiters();
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,254 @@
+//! The ledger: every command that has not been answered, and whether it was given to the network.
+//!
+//! Entries move `queue` → `flight` → gone. An entry in flight is *written* once its last byte was accepted by the kernel or the TLS writer; until then it
+//! counts as not sent. Guarantees: an entry removed here can never be sent; a settled entry in flight (tombstone) is never sent again.
+//! Pure: does no I/O, reads no clock.
+
+mod loss;
+#[cfg(test)]
+mod tests;
+
+pub(super) use loss::LossRule;
+
+use super::command::{Entry, Flags, Origin};
+use std::collections::{HashSet, VecDeque};
+use std::time::Duration;
+use tokio::time::Instant;
+
+/// Deadlines are served in steps of this size: one look at the ledger serves all of a step.
+const STEP: Duration = Duration::from_millis(10);
+/// Settled commands whose replies are still due: beyond this, or this age, the connection is replaced.
+const TOMBSTONES: usize = 10_000;
+const TOMBSTONE_AGE: Duration = Duration::from_mins(1);
+
+/// All unanswered commands of one client.
+#[derive(Debug, Default)]
+pub(super) struct Ledger {
+    /// Refused for now by the server; go before the queue.
+    again: VecDeque<Entry>,
+    queue: VecDeque<Entry>,
+    flight: VecDeque<Entry>,
+    queued_bytes: usize,
+    /// Stream positions of this connection: handed to the writer, and accepted by the network.
+    taken: u64,
+    written: u64,
+    /// No deadline is before this.
+    earliest: Option<Instant>,
+    tombstones: usize,
+    tombstoned_at: Option<Instant>,
+    /// Transactions that lost their connection: members that still come are refused.
+    broken: HashSet<i32>,
+    /// Blocking commands in flight.
+    blocked: usize,
+}
+
+/// A command whose deadline passed.
+#[derive(Debug)]
+pub(super) struct Expired {
+    /// Its number.
+    pub seq: u32,
+    /// Whether the server may have it.
+    pub maybe_sent: bool,
+    /// A blocking command: ends with null instead of an error.
+    pub blocking: bool,
+}
+
+/// What a look at the deadlines found.
+#[derive(Debug, Default)]
+pub(super) struct Expiry {
+    /// Commands to settle.
+    pub expired: Vec<Expired>,
+    /// Whether the connection must be replaced: a partly written command or a blocking one expired.
+    pub recycle: bool,
+}
+
+impl Ledger {
+    /// Commands that wait to be sent.
+    pub(super) fn queued(&self) -> usize {
+        self.queue.len() + self.again.len()
+    }
+
+    /// Their bytes.
+    pub(super) fn queued_bytes(&self) -> usize {
+        self.queued_bytes
+    }
+
+    /// Commands sent, or about to be, without an answer.
+    pub(super) fn in_flight(&self) -> usize {
+        self.flight.len()
+    }
+
+    /// The user's commands in flight and waiting, tombstones not counted; `blocking` ones only if asked for.
+    pub(super) fn unsettled(&self, blocking: bool) -> usize {
+        let counts = |entry: &&Entry| {
+            entry.origin == Origin::User && !entry.settled && (blocking || !entry.flags.has(Flags::BLOCKING))
+        };
+        self.flight.iter().chain(&self.again).chain(&self.queue).filter(counts).count()
+    }
+
+    /// Whether a blocking command is in flight.
+    pub(super) fn is_blocked(&self) -> bool {
+        self.blocked > 0
+    }
+
+    /// Whether this transaction lost its connection; forgets it with its last member.
+    pub(super) fn is_broken(&mut self, entry: &Entry) -> bool {
+        if self.broken.is_empty() || !self.broken.contains(&entry.group) {
+            return false;
+        }
+        if entry.flags.has(Flags::EXEC) {
+            self.broken.remove(&entry.group);
+        }
+        true
+    }
+
+    /// Puts a command at the end of the queue.
+    pub(super) fn enqueue(&mut self, entry: Entry) {
+        self.watch(entry.deadline);
+        self.queued_bytes += entry.bytes.len();
+        self.queue.push_back(entry);
+    }
+
+    /// A command that the server refused for now: goes before the queue.
+    pub(super) fn enqueue_again(&mut self, entry: Entry) {
+        self.watch(entry.deadline);
+        self.queued_bytes += entry.bytes.len();
+        self.again.push_back(entry);
+    }
+
+    /// The next command to send.
+    pub(super) fn next(&self) -> Option<&Entry> {
+        self.again.front().or_else(|| self.queue.front())
+    }
+
+    /// Takes the next command to send.
+    pub(super) fn take(&mut self) -> Option<Entry> {
+        let entry = self.again.pop_front().or_else(|| self.queue.pop_front())?;
+        self.queued_bytes -= entry.bytes.len();
+        Some(entry)
+    }
+
+    /// A command goes to the writer with `length` bytes.
+    pub(super) fn launch(&mut self, mut entry: Entry, length: usize) {
+        self.taken += length as u64;
+        entry.end = self.taken;
+        self.blocked += usize::from(entry.flags.has(Flags::BLOCKING));
+        self.watch(entry.deadline);
+        self.watch(entry.expires);
+        self.flight.push_back(entry);
+    }
+
+    /// The network accepted `count` bytes.
+    pub(super) fn wrote(&mut self, count: usize) {
+        self.written += count as u64;
+    }
+
+    /// The command whose reply is next.
+    pub(super) fn front(&mut self) -> Option<&mut Entry> {
+        self.flight.front_mut()
+    }
+
+    /// The reply of the oldest command came.
+    pub(super) fn answered(&mut self) -> Option<Entry> {
+        let entry = self.flight.pop_front()?;
+        self.blocked -= usize::from(entry.flags.has(Flags::BLOCKING));
+        if entry.settled {
+            self.tombstones = self.tombstones.saturating_sub(1);
+        }
+        if self.tombstones == 0 {
+            self.tombstoned_at = None;
+        }
+        Some(entry)
+    }
+
+    /// When to look at the deadlines next.
+    pub(super) fn next_look(&self) -> Option<Instant> {
+        let tombstones = self.tombstoned_at.map(|at| at + TOMBSTONE_AGE);
+        let deadlines = self.earliest.map(|at| at + STEP / 10);
+        [tombstones, deadlines].into_iter().flatten().min()
+    }
+
+    /// Settles what is overdue. Commands not sent are removed; with one member of an unsent group goes the whole group.
+    pub(super) fn expire(&mut self, now: Instant) -> Expiry {
+        let mut expiry = Expiry::default();
+        if self.tombstones > TOMBSTONES || self.tombstoned_at.is_some_and(|at| at + TOMBSTONE_AGE <= now) {
+            expiry.recycle = true;
+        }
+        if self.earliest.is_none_or(|earliest| earliest > now) {
+            return expiry;
+        }
+        self.expire_waiting(now, &mut expiry);
+        self.expire_flight(now, &mut expiry);
+        let waiting = self.again.iter().chain(&self.queue).filter_map(|entry| entry.deadline);
+        let flying = self.flight.iter().filter(|entry| !entry.settled);
+        self.earliest = waiting.chain(flying.flat_map(|entry| [entry.deadline, entry.expires]).flatten()).min();
+        expiry
+    }
+
+    fn expire_waiting(&mut self, now: Instant, expiry: &mut Expiry) {
+        let is_over = |entry: &Entry| entry.deadline.is_some_and(|deadline| deadline <= now);
+        let both = || self.again.iter().chain(&self.queue);
+        let groups: HashSet<i32> =
+            both().filter(|entry| entry.group != 0 && is_over(entry)).map(|entry| entry.group).collect();
+        let queued_bytes = &mut self.queued_bytes;
+        let mut keep = |entry: &Entry| {
+            let over = is_over(entry) || groups.contains(&entry.group);
+            if over {
+                *queued_bytes -= entry.bytes.len();
+                expiry.expired.push(Expired { seq: entry.seq, maybe_sent: entry.sent_before, blocking: false });
+            }
+            !over
+        };
+        self.again.retain(&mut keep);
+        self.queue.retain(&mut keep);
+    }
+
+    fn expire_flight(&mut self, now: Instant, expiry: &mut Expiry) {
+        for entry in self.flight.iter_mut().filter(|entry| !entry.settled) {
+            let blocking = entry.expires.is_some_and(|at| at <= now);
+            if !blocking && entry.deadline.is_none_or(|deadline| deadline > now) {
+                continue;
+            }
+            let written = entry.end <= self.written;
+            let maybe_sent = written || entry.sent_before;
+            expiry.recycle |= blocking || !written;
+            entry.settled = true;
+            self.tombstones += 1;
+            self.tombstoned_at.get_or_insert(now);
+            if entry.origin == Origin::User {
+                expiry.expired.push(Expired { seq: entry.seq, maybe_sent, blocking });
+            }
+        }
+    }
+
+    /// Settles everything: hands out the numbers of the user's commands and whether they may have been sent.
+    pub(super) fn clear(&mut self) -> Vec<(u32, bool)> {
+        let written = self.written;
+        let flight = std::mem::take(&mut self.flight);
+        let waiting = std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.queue));
+        let out = flight
+            .into_iter()
+            .map(|entry| (entry.end <= written || entry.sent_before, entry))
+            .chain(waiting.map(|entry| (entry.sent_before, entry)))
+            .filter(|(_, entry)| entry.origin == Origin::User && !entry.settled)
+            .map(|(maybe_sent, entry)| (entry.seq, maybe_sent))
+            .collect();
+        *self = Self { broken: std::mem::take(&mut self.broken), ..Self::default() };
+        out
+    }
+
+    /// A database that could not be selected: what waits for it runs in the old one.
+    pub(super) fn move_database(&mut self, from: u32, to: u32) {
+        for entry in self.queue.iter_mut().chain(&mut self.again).chain(&mut self.flight) {
+            if entry.db == from && !entry.flags.has(Flags::SELECT) {
+                entry.db = to;
+            }
+        }
+    }
+
+    fn watch(&mut self, deadline: Option<Instant>) {
+        if let Some(deadline) = deadline {
+            self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
+        }
+    }
+}
