@@ -135,7 +135,7 @@ export class Redis extends EventEmitter {
   defineCommand(name: string, definition: ScriptDefinition): void {
     checkDefinition(name, definition);
     const core = this[CORE];
-    const script = new Script(core.nextScript, definition);
+    const script = new Script(core.nextScript, name, definition);
     core.addScript(script);
     this.scriptsSet[name] = script;
     this.#defineBoth(name, script);
