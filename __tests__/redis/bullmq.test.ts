@@ -17,11 +17,13 @@ const QUIET = { warn: (): void => {}, error: (): void => {} };
 
 let admin: Redis;
 const workers: Worker[] = [];
+const made: Redis[] = [];
 
 /** A look-alike made for one worker. */
-function bullmqOptions(port: number): Redis {
+function lookAlike(port: number): Redis {
   const client = new Redis({ host: '127.0.0.1', port, maxRetriesPerRequest: null });
   client.on('error', () => {});
+  made.push(client);
   return client;
 }
 
@@ -138,32 +140,36 @@ describe('BullMQ 6', () => {
     await connection.close();
   });
 
-  test.each(['shared', 'own'])('a worker with a job to report and Redis gone closes within its deadline (%s connection)', async (kind) => {
-    const server = new OwnServer(await freePort());
-    await server.start();
-    const address = { host: '127.0.0.1', port: server.port };
-    const shared = createRedisClient({ ...address, logger: QUIET });
-    shared.on('error', () => {});
-    const queue = new Queue('gone', { connection: shared });
-    queue.on('error', () => {});
-    let finish = (): void => {};
-    const running = new Promise<void>((started) => {
-      const connection = kind === 'shared' ? shared : bullmqOptions(address.port);
-      const worker = new Worker('gone', () => new Promise<void>((resolve) => (started(), (finish = resolve))), { connection });
-      worker.on('error', () => {});
-      workers.push(worker);
-    });
-    await queue.add('one', {});
-    await running;
-    await server.stop();
-    finish();
-    await delay(50);
-    const report = await closeWorker(workers.pop() as Worker, { deadlineMs: 500 });
-    expect(report).toMatchObject({ closed: true, cut: true });
-    expect(report.elapsedMs).toBeLessThan(700);
-    shared.disconnect();
-    await server.remove();
-  });
+  test.each(['managed', 'look-alike'])(
+    'a worker with a job to report and Redis gone closes within its deadline (%s client)',
+    async (kind) => {
+      const server = new OwnServer(await freePort());
+      await server.start();
+      const address = { host: '127.0.0.1', port: server.port };
+      const shared = createRedisClient({ ...address, logger: QUIET });
+      shared.on('error', () => {});
+      const queue = new Queue('gone', { connection: shared });
+      queue.on('error', () => {});
+      let finish = (): void => {};
+      const running = new Promise<void>((started) => {
+        const connection = kind === 'managed' ? shared : lookAlike(address.port);
+        const worker = new Worker('gone', () => new Promise<void>((resolve) => (started(), (finish = resolve))), { connection });
+        worker.on('error', () => {});
+        workers.push(worker);
+      });
+      await queue.add('one', {});
+      await running;
+      await server.stop();
+      finish();
+      await delay(50);
+      const report = await closeWorker(workers.pop() as Worker, { deadlineMs: 500 });
+      expect(report).toMatchObject({ closed: true, cut: true });
+      expect(report.elapsedMs).toBeLessThan(700);
+      shared.disconnect();
+      for (const client of made.splice(0)) client.disconnect();
+      await server.remove();
+    },
+  );
 
   test('closeWorker names a bad argument', async () => {
     await expect(closeWorker(undefined as never)).rejects.toMatchObject({
