@@ -21,7 +21,7 @@ afterAll(() => client.close());
 /** Ways in which a commit fails for a moment: the first did not commit, of the others nobody knows. */
 const COMMIT_FAULTS = [
   { errorCode: 112, errorLabels: ['TransientTransactionError'] },
-  { errorCode: 91, errorLabels: ['UnknownTransactionCommitResult', 'RetryableWriteError'] },
+  { errorCode: 262, errorLabels: ['UnknownTransactionCommitResult', 'RetryableWriteError'] },
   { errorCode: 64, errorLabels: ['UnknownTransactionCommitResult'] },
 ];
 

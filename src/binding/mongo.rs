@@ -8,7 +8,6 @@ use crate::bridge::value::Checked;
 use crate::bridge::wake::JsWaker;
 use crate::bridge::{runtime, scope};
 use crate::error::{ErrorCode, Failure};
-use crate::lifecycle::Registration;
 use crate::mongo::{Client, Reply, Request};
 use crate::observe::EventSink;
 use napi::Env;
@@ -39,7 +38,8 @@ impl MongoHandle {
             return Ok(Either::B(Failure::closed("environment", "closed").into()));
         };
         let lane = KeyedLane::new(JsWaker::new(&wake)?, CancellationToken::new());
-        runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane), registration));
+        client.registered(registration);
+        runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane)));
         Ok(Either::A(Self { client, lane, feed: Mutex::new(None) }))
     }
 
@@ -167,10 +167,9 @@ fn outcome(reply: Reply) -> Outcome {
     }
 }
 
-/// Tells TypeScript when the client has closed, after its last operation settled, and takes it off the environment's list.
-async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>, registration: Registration) {
+/// Tells TypeScript when the client has closed, after its last operation settled.
+async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>) {
     client.closed().await;
-    drop(registration);
     while lane.in_flight() > 0 {
         tokio::time::sleep(Duration::from_millis(1)).await;
     }

@@ -17,11 +17,11 @@ pub(super) fn invalid(argument: &str, message: impl Into<String>) -> Failure {
 }
 
 /// Checks that `bytes` is one well-formed document, nested at most 200 deep.
-pub(super) fn parse(bytes: &[u8]) -> Result<RawDocumentBuf, Failure> {
+pub(super) fn parse(bytes: Vec<u8>) -> Result<RawDocumentBuf, Failure> {
     if bytes.is_empty() {
         return Ok(RawDocumentBuf::new());
     }
-    let body = RawDocumentBuf::from_bytes(bytes.to_vec()).map_err(|_| malformed())?;
+    let body = RawDocumentBuf::from_bytes(bytes).map_err(|_| malformed())?;
     check(&body)?;
     Ok(body)
 }
@@ -70,7 +70,7 @@ fn container<'a>(element: &RawElement<'a>) -> Result<Option<RawIter<'a>>, Failur
 /// A field that is present and not null.
 pub(super) fn field<'a>(document: &'a RawDocument, name: &str) -> Option<RawBsonRef<'a>> {
     match document.get(name) {
-        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined)) | Ok(None) | Err(_) => None,
+        Ok(Some(RawBsonRef::Null | RawBsonRef::Undefined) | None) | Err(_) => None,
         Ok(Some(value)) => Some(value),
     }
 }
@@ -118,9 +118,7 @@ pub(super) fn array<'a>(body: &'a RawDocument, name: &str) -> Result<&'a RawArra
 pub(super) fn integer(document: &RawDocument, name: &str) -> Result<Option<i64>, Failure> {
     match field(document, name) {
         None => Ok(None),
-        Some(value) => {
-            as_integer(value).map(Some).ok_or_else(|| invalid(name, format!("{name} must be an integer")))
-        }
+        Some(value) => as_integer(value).map(Some).ok_or_else(|| invalid(name, format!("{name} must be an integer"))),
     }
 }
 
@@ -155,7 +153,9 @@ pub(super) fn count(document: &RawDocument, name: &str) -> Result<Option<u32>, F
 pub(super) fn millis(document: &RawDocument, name: &str) -> Result<Option<Duration>, Failure> {
     let value = match field(document, name) {
         None => return Ok(None),
-        Some(RawBsonRef::Double(number)) if number.is_finite() && number >= 0.0 => Duration::try_from_secs_f64(number / 1000.0).ok(),
+        Some(RawBsonRef::Double(number)) if number.is_finite() && number >= 0.0 => {
+            Duration::try_from_secs_f64(number / 1000.0).ok()
+        }
         Some(other) => as_integer(other).and_then(|number| u64::try_from(number).ok()).map(Duration::from_millis),
     };
     value.map(Some).ok_or_else(|| invalid(name, format!("{name} must be a number of milliseconds, 0 or more")))
@@ -214,15 +214,15 @@ mod tests {
 
     #[test]
     fn refuses_ten_thousand_levels_without_overflowing_the_stack() {
-        assert!(parse(&nested(MAX_DEPTH)).is_ok());
-        let failure = parse(&nested(10_000)).unwrap_err();
+        assert!(parse(nested(MAX_DEPTH)).is_ok());
+        let failure = parse(nested(10_000)).unwrap_err();
         assert!(failure.message.contains("nested deeper than 200 levels"), "{failure}");
     }
 
     #[test]
     fn keeps_what_looks_like_extended_json() {
         let body = rawdoc! { "filter": { "_id": { "$oid": "65f000000000000000000000" } } };
-        assert_eq!(parse(body.as_bytes()).unwrap(), body);
+        assert_eq!(parse(body.as_bytes().to_vec()).unwrap(), body);
     }
 
     #[test]
@@ -241,7 +241,7 @@ mod tests {
     proptest! {
         #[test]
         fn never_panics_on_any_bytes(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-            let _ = parse(&bytes);
+            let _ = parse(bytes);
         }
 
         #[test]
@@ -249,7 +249,7 @@ mod tests {
             let mut bytes = RawDocumentBuf::try_from(&mongodb::bson::doc! { "a": { "b": [1, "x", { "c": 2.5 }] }, "d": "text", "e": true }).unwrap().into_bytes();
             let length = bytes.len();
             bytes[at % length] = value;
-            let _ = parse(&bytes);
+            let _ = parse(bytes);
         }
     }
 }

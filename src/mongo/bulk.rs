@@ -78,10 +78,13 @@ impl Tally {
     pub(super) fn add(&mut self, kind: Kind, reply: &Document, indexes: &[u32]) {
         let n = reply.get("n").and_then(bson_integer).unwrap_or(0);
         let own = |document: &Document| {
-            let index = document.get("index").and_then(bson_integer).and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
+            let index =
+                document.get("index").and_then(bson_integer).and_then(|index| usize::try_from(index).ok()).unwrap_or(0);
             indexes.get(index).copied().unwrap_or(0)
         };
-        let upserted: Vec<_> = documents(reply, "upserted").map(|found| (own(found), found.get("_id").cloned().unwrap_or(Bson::Null))).collect();
+        let upserted: Vec<_> = documents(reply, "upserted")
+            .map(|found| (own(found), found.get("_id").cloned().unwrap_or(Bson::Null)))
+            .collect();
         match kind.group() {
             0 => self.inserted += n,
             1 => {
@@ -158,7 +161,12 @@ pub(super) fn concern_failure(reply: &Document) -> Option<Failure> {
 }
 
 /// Inserts a list of documents; small lists go out as the bytes that came in.
-pub(super) async fn insert_all(around: &mut Surroundings, driver: &Driver, frame: &Frame<'_>, list: &RawArray) -> Result<Tally, Failure> {
+pub(super) async fn insert_all(
+    around: &mut Surroundings,
+    driver: &Driver,
+    frame: &Frame<'_>,
+    list: &RawArray,
+) -> Result<Tally, Failure> {
     let mut statements = Vec::new();
     for (index, document) in list.into_iter().enumerate() {
         let index = u32::try_from(index).unwrap_or(u32::MAX);
@@ -170,17 +178,24 @@ pub(super) async fn insert_all(around: &mut Surroundings, driver: &Driver, frame
     let mut tally = Tally::default();
     if list.as_bytes().len() <= MAX_BYTES && statements.len() <= MAX_STATEMENTS {
         let indexes: Vec<u32> = statements.iter().map(|(index, _)| *index).collect();
-        let reply = statement::send(around, driver, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await?;
+        let reply =
+            statement::send(around, driver, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await?;
         tally.add(Kind::InsertOne, &reply, &indexes);
         return Ok(tally);
     }
-    let owned = statements.into_iter().map(|(index, body)| Statement { kind: Kind::InsertOne, index, body: body.to_owned() });
+    let owned =
+        statements.into_iter().map(|(index, body)| Statement { kind: Kind::InsertOne, index, body: body.to_owned() });
     run_group(around, driver, frame, owned.collect(), &mut tally).await?;
     Ok(tally)
 }
 
 /// Runs a batch.
-pub(super) async fn run(around: &mut Surroundings, driver: &Driver, frame: &Frame<'_>, mut statements: Vec<Statement>) -> Result<Tally, Failure> {
+pub(super) async fn run(
+    around: &mut Surroundings,
+    driver: &Driver,
+    frame: &Frame<'_>,
+    mut statements: Vec<Statement>,
+) -> Result<Tally, Failure> {
     if !frame.ordered {
         statements.sort_by_key(|statement| statement.kind.group());
     }
@@ -231,7 +246,11 @@ async fn run_group(
 
 /// A command failed as a whole after others had done their part: what those did must not be lost.
 fn with_result(mut failure: Failure, tally: &Tally) -> Failure {
-    let reply = failure.reply.as_deref().and_then(|bytes| RawDocument::from_bytes(bytes).ok()).and_then(|reply| Document::try_from(reply).ok());
+    let reply = failure
+        .reply
+        .as_deref()
+        .and_then(|bytes| RawDocument::from_bytes(bytes).ok())
+        .and_then(|reply| Document::try_from(reply).ok());
     let mut reply = reply.unwrap_or_default();
     reply.insert("result", tally.to_document());
     if failure.code == ErrorCode::ServerError {
@@ -272,7 +291,10 @@ mod tests {
 
     #[test]
     fn cuts_at_the_servers_limits() {
-        assert_eq!(cut((0..250_000).map(|index| statement(index, 1)).collect()).iter().map(Vec::len).collect::<Vec<_>>(), [100_000, 100_000, 50_000]);
+        assert_eq!(
+            cut((0..250_000).map(|index| statement(index, 1)).collect()).iter().map(Vec::len).collect::<Vec<_>>(),
+            [100_000, 100_000, 50_000]
+        );
         let large = cut((0..5).map(|index| statement(index, 6 * 1024 * 1024)).collect());
         assert_eq!(large.iter().map(Vec::len).collect::<Vec<_>>(), [2, 2, 1]);
         assert!(cut(Vec::new()).is_empty());

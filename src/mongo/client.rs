@@ -11,7 +11,7 @@ use super::transaction::{self, Counts};
 use super::write::Lanes;
 use super::{body, error, session};
 use crate::error::Failure;
-use crate::lifecycle::{State, StateCell};
+use crate::lifecycle::{Registration, State, StateCell};
 use crate::observe::EventSink;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::bson::{Bson, doc};
@@ -38,6 +38,8 @@ pub struct Client {
     work: Arc<Work>,
     parked: Mutex<VecDeque<(String, Arc<Entry>)>>,
     tokens: AtomicU64,
+    /// Its place among what the environment has open, until it has closed.
+    registration: Mutex<Option<Registration>>,
     /// Fires when everything that runs must settle.
     pub(super) cut: CancellationToken,
     /// Fires when the client has closed.
@@ -69,7 +71,7 @@ impl Drop for Unit {
 impl Client {
     /// Validates the settings; no I/O. `options` is a BSON document with Node's names.
     pub fn open(uri: &str, options: &[u8]) -> Result<Arc<Self>, Failure> {
-        let options = body::parse(options)?;
+        let options = body::parse(options.to_vec())?;
         let settings = Settings::parse(uri, &options)?;
         Ok(Arc::new(Self {
             lanes: Lanes::new(settings.limits.max_pool_size),
@@ -83,9 +85,23 @@ impl Client {
             work: Arc::default(),
             parked: Mutex::default(),
             tokens: AtomicU64::new(0),
+            registration: Mutex::default(),
             cut: CancellationToken::new(),
             gone: CancellationToken::new(),
         }))
+    }
+
+    /// Keeps the client on its environment's list of open things until it has closed.
+    pub fn registered(&self, registration: Registration) {
+        *self.registration.lock().unwrap_or_else(PoisonError::into_inner) = Some(registration);
+    }
+
+    /// It has closed: off the list, then everyone who waits for it hears.
+    pub(super) fn leave(&self) {
+        self.state.advance(State::Closed);
+        let registration = self.registration.lock().unwrap_or_else(PoisonError::into_inner).take();
+        drop(registration);
+        self.gone.cancel();
     }
 
     /// Resolves when the client has closed, whoever asked for it.
@@ -161,7 +177,7 @@ impl Client {
 
     /// Whether writes may carry a number. The first write of a client that has not met its servers waits for them.
     pub(super) async fn takes_numbers(&self, driver: &Driver) -> Result<bool, Failure> {
-        if self.watch.topology().0 == "Unknown" {
+        if !self.watch.has_topology() {
             let admin = driver.database("admin");
             admin.run_command(doc! { "ping": 1 }).await.map_err(|found| error::failure(&found))?;
         }
@@ -241,7 +257,7 @@ impl Client {
         if self.state.get().refuses_work() {
             return Err(error::closed(self.state.get().as_str()));
         }
-        self.sessions.add(handle, body::parse(options)?.as_ref())
+        self.sessions.add(handle, body::parse(options.to_vec())?.as_ref())
     }
 
     /// Begins a transaction; it is folded into its first operation. No I/O.
@@ -250,7 +266,7 @@ impl Client {
             return Err(error::closed(self.state.get().as_str()));
         }
         let entry = self.sessions.get(handle).ok_or_else(|| session::unknown(handle))?;
-        transaction::begin(self, &entry, body::parse(options)?.as_ref())
+        transaction::begin(self, &entry, body::parse(options.to_vec())?.as_ref())
     }
 
     /// The 16 bytes of the session's id, once its first operation has run.
@@ -270,7 +286,9 @@ impl Client {
         if let Some(time) = session.operation_time() {
             times.append(cstr!("operationTime"), time);
         }
-        if let Some(time) = session.cluster_time().and_then(|time| mongodb::bson::serialize_to_raw_document_buf(time).ok()) {
+        if let Some(time) =
+            session.cluster_time().and_then(|time| mongodb::bson::serialize_to_raw_document_buf(time).ok())
+        {
             times.append(cstr!("clusterTime"), time);
         }
         Some(times.into_bytes())
@@ -291,7 +309,8 @@ impl Client {
         }
         if let Some(time) = body::document(times, "clusterTime")? {
             // The server's own document, signed by it.
-            let time = mongodb::bson::deserialize_from_slice(time.as_bytes()).map_err(|_| body::invalid("clusterTime", "clusterTime is not one"))?;
+            let time = mongodb::bson::deserialize_from_slice(time.as_bytes())
+                .map_err(|_| body::invalid("clusterTime", "clusterTime is not one"))?;
             session.advance_cluster_time(&time);
         }
         Ok(())

@@ -209,7 +209,12 @@ mod tests {
     #[test]
     fn sends_integral_doubles_as_integers_and_refuses_wrong_types() {
         let mut command = RawDocumentBuf::new();
-        copy_options(&rawdoc! { "maxTimeMS": 100.0, "sort": { "a": 1 }, "unknown": 1, "hint": null }, FIND, &mut command).unwrap();
+        copy_options(
+            &rawdoc! { "maxTimeMS": 100.0, "sort": { "a": 1 }, "unknown": 1, "hint": null },
+            FIND,
+            &mut command,
+        )
+        .unwrap();
         assert_eq!(command, rawdoc! { "sort": { "a": 1 }, "maxTimeMS": 100_i64 });
         let failure = copy_options(&rawdoc! { "maxTimeMS": "soon" }, AGGREGATE, &mut command).unwrap_err();
         assert!(failure.message.starts_with("maxTimeMS must be"), "{failure}");

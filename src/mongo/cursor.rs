@@ -4,6 +4,7 @@
 //! (the crate would go on with the next batch), while an implicit session's getMore is resumed by the next call.
 
 use super::driver::{Driver, Surroundings};
+use super::session::Entry;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
@@ -42,7 +43,13 @@ impl Plan {
     /// The part that comes from a body's options.
     pub(super) fn of(options: &RawDocument, criteria: Option<SelectionCriteria>) -> Result<Self, Failure> {
         let comment = body::field(options, "comment").and_then(|comment| mongodb::bson::Bson::try_from(comment).ok());
-        Ok(Self { criteria, batch_size: None, max_await: body::millis(options, "maxAwaitTimeMS")?, comment, retry: true })
+        Ok(Self {
+            criteria,
+            batch_size: None,
+            max_await: body::millis(options, "maxAwaitTimeMS")?,
+            comment,
+            retry: true,
+        })
     }
 
     fn options(&self) -> RunCursorCommandOptions {
@@ -69,6 +76,8 @@ struct Open {
 
 struct Place {
     live: Option<Live>,
+    /// Whose it is, if it is not its own.
+    session: Option<Arc<Entry>>,
     /// Set while a session's getMore runs: still set afterwards means that it was dropped with its batch.
     interrupted: bool,
 }
@@ -78,13 +87,14 @@ impl Cursors {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, live: Live) -> u32 {
+    fn keep(&self, live: Live, session: Option<Arc<Entry>>) -> u32 {
+        let place = Place { live: Some(live), session, interrupted: false };
         let mut open = self.open();
         loop {
             open.last = open.last.wrapping_add(1);
             let handle = open.last;
             if handle != 0 && !open.places.contains_key(&handle) {
-                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(Place { live: Some(live), interrupted: false })));
+                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(place)));
                 return handle;
             }
         }
@@ -94,6 +104,21 @@ impl Cursors {
     pub(super) fn close(&self, handle: u32) {
         let place = self.open().places.remove(&handle);
         drop(place);
+    }
+
+    /// Forgets those of a session that ends.
+    pub(super) fn close_of(&self, session: &Arc<Entry>) {
+        let mut gone = Vec::new();
+        self.open().places.retain(|_, place| {
+            let own = place
+                .try_lock()
+                .is_ok_and(|place| place.session.as_ref().is_some_and(|entry| Arc::ptr_eq(entry, session)));
+            if own {
+                gone.push(Arc::clone(place));
+            }
+            !own
+        });
+        drop(gone);
     }
 
     /// Forgets all.
@@ -136,17 +161,14 @@ async fn send(
 ) -> Result<(Live, RawBatch), mongodb::error::Error> {
     let database = driver.database(database);
     let action = database.run_raw_cursor_command(command).with_options(plan.options());
-    let (live, first) = match around.session() {
-        Some(session) => {
-            let mut cursor = action.session(&mut *session).batch().await?;
-            let first = cursor.stream(session).next().await;
-            (Live::Session(Box::new(cursor)), first)
-        }
-        None => {
-            let mut cursor = action.batch().await?;
-            let first = cursor.next().await;
-            (Live::Own(Box::new(cursor)), first)
-        }
+    let (live, first) = if let Some(session) = around.session() {
+        let mut cursor = action.session(&mut *session).batch().await?;
+        let first = cursor.stream(session).next().await;
+        (Live::Session(Box::new(cursor)), first)
+    } else {
+        let mut cursor = action.batch().await?;
+        let first = cursor.next().await;
+        (Live::Own(Box::new(cursor)), first)
     };
     match first {
         Some(batch) => Ok((live, batch?)),
@@ -155,11 +177,11 @@ async fn send(
 }
 
 /// Keeps the cursor unless it is exhausted and lays its batch out: handle, count, documents.
-pub(super) fn reply(cursors: &Cursors, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
+pub(super) fn reply(around: &Surroundings, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
     if is_exhausted(batch) {
         return lay_out(0, batch);
     }
-    let handle = cursors.keep(live);
+    let handle = around.client.cursors().keep(live, around.held.as_ref().map(|held| Arc::clone(&held.entry)));
     lay_out(handle, batch)
 }
 
@@ -175,7 +197,7 @@ pub(super) async fn get_more(around: &mut Surroundings, handle: u32) -> Result<B
         client.cursors().close(handle);
         return Err(gone(handle, "lost a batch to a deadline and was closed"));
     }
-    let Place { live, interrupted } = &mut *place;
+    let Place { live, interrupted, .. } = &mut *place;
     let next = match (live, around.session()) {
         (Some(Live::Own(cursor)), _) => cursor.next().await,
         (Some(Live::Session(_)), None) => return Err(gone(handle, "belongs to a session that has ended")),
@@ -216,7 +238,11 @@ fn gone(handle: u32, what: &str) -> Failure {
 
 /// The crate keeps this to itself: a cursor is exhausted when the reply's id is 0.
 fn is_exhausted(batch: &RawBatch) -> bool {
-    let id = batch.as_raw_document().get_document("cursor").ok().and_then(|cursor| body::integer(cursor, "id").ok().flatten());
+    let id = batch
+        .as_raw_document()
+        .get_document("cursor")
+        .ok()
+        .and_then(|cursor| body::integer(cursor, "id").ok().flatten());
     id == Some(0)
 }
 
@@ -229,7 +255,10 @@ fn lay_out(handle: u32, batch: &RawBatch) -> Result<Bytes, Failure> {
     for document in documents {
         match document {
             Ok(RawBsonRef::Document(document)) => out.extend_from_slice(document.as_bytes()),
-            _ => return Err(Failure::new(ErrorCode::Protocol, "batch holds something that is not a document").with_text("kind", "protocol")),
+            _ => {
+                return Err(Failure::new(ErrorCode::Protocol, "batch holds something that is not a document")
+                    .with_text("kind", "protocol"));
+            }
         }
         count = count.saturating_add(1);
     }

@@ -9,7 +9,7 @@ use super::driver::{Driver, Surroundings};
 use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
 use super::transaction::{self, Attempt, Stage};
-use super::{body, error, opcode, read, statement};
+use super::{body, error, opcode, read, statement, verdict};
 use crate::error::{ErrorCode, Failure, Phase};
 use crate::lifecycle::State;
 use crate::retry::Deadline;
@@ -101,7 +101,12 @@ impl Client {
     fn prepare(self: &Arc<Self>, request: Request<'_>) -> Result<(Job, Option<Unit>), Box<Failure>> {
         let ends_something = matches!(
             request.opcode,
-            opcode::END_SESSION | opcode::COMMIT | opcode::ABORT | opcode::FINISH | opcode::ATTEMPT | opcode::CLOSE_CURSOR
+            opcode::END_SESSION
+                | opcode::COMMIT
+                | opcode::ABORT
+                | opcode::FINISH
+                | opcode::ATTEMPT
+                | opcode::CLOSE_CURSOR
         );
         let state = self.state.get();
         if state == State::Closed || (state.refuses_work() && !ends_something) {
@@ -131,7 +136,13 @@ impl Client {
     fn full(&self) -> Box<Failure> {
         let size = self.limits().max_in_flight;
         let failure = Failure::new(ErrorCode::PoolExhausted, format!("client has {size} operations in flight"));
-        Box::new(failure.with_text("kind", "waitQueueTimeout").with_number("size", f64::from(size)).in_phase(Phase::Acquire).not_executed())
+        Box::new(
+            failure
+                .with_text("kind", "waitQueueTimeout")
+                .with_number("size", f64::from(size))
+                .in_phase(Phase::Acquire)
+                .not_executed(),
+        )
     }
 
     fn ticket(&self, request: &Request<'_>) -> Result<Option<Ticket>, Box<Failure>> {
@@ -141,7 +152,10 @@ impl Client {
             // Ending twice is harmless, in whatever order `catch` and `finally` do it.
             return if ending { Ok(None) } else { Err(Box::new(session::unknown(request.handle))) };
         };
-        let controls = matches!(request.opcode, opcode::END_SESSION | opcode::ATTEMPT | opcode::FINISH | opcode::COMMIT | opcode::ABORT);
+        let controls = matches!(
+            request.opcode,
+            opcode::END_SESSION | opcode::ATTEMPT | opcode::FINISH | opcode::COMMIT | opcode::ABORT
+        );
         let attempt = entry.attempt();
         if !controls && let Some(attempt) = attempt.as_ref().filter(|attempt| attempt.stage() == Stage::TimedOut) {
             self.counts().late.fetch_add(1, Ordering::Relaxed);
@@ -257,8 +271,8 @@ impl Limits {
 }
 
 /// The operation itself.
-async fn work(job: Job) -> Outcome {
-    let given = body::parse(&job.body)?;
+async fn work(mut job: Job) -> Outcome {
+    let given = body::parse(std::mem::take(&mut job.body))?;
     let client = Arc::clone(&job.client);
     if job.opcode >= opcode::END_SESSION {
         return control(&client, job, &given).await;
@@ -275,7 +289,12 @@ async fn work(job: Job) -> Outcome {
     run(&mut around, driver, &given, (job.opcode, job.flags)).await
 }
 
-async fn run(around: &mut Surroundings, driver: &Driver, given: &mongodb::bson::RawDocumentBuf, (code, flags): (u16, u16)) -> Outcome {
+async fn run(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &mongodb::bson::RawDocumentBuf,
+    (code, flags): (u16, u16),
+) -> Outcome {
     match code {
         opcode::CONNECT => {
             let client = Arc::clone(&around.client);
@@ -322,7 +341,7 @@ async fn take(turn: Option<Turn>) -> Result<tokio::sync::OwnedMutexGuard<session
 /// Operations on sessions and transactions.
 async fn control(client: &Arc<Client>, job: Job, given: &mongodb::bson::RawDocumentBuf) -> Outcome {
     if job.opcode == opcode::COMMIT_OUTCOME {
-        return transaction::outcome(client, given).await;
+        return verdict::outcome(client, given).await;
     }
     let Some(Ticket { entry, attempt, turn }) = job.ticket else {
         return if job.opcode == opcode::END_SESSION { Ok(Reply::Nothing) } else { Err(session::unknown(job.handle)) };
@@ -338,10 +357,8 @@ async fn control(client: &Arc<Client>, job: Job, given: &mongodb::bson::RawDocum
         opcode::END_SESSION => end_session(client, entry, attempt, turn).await,
         opcode::COMMIT => transaction::commit(client, &entry, attempt, turn).await,
         opcode::ABORT => transaction::abort(client, &entry, attempt, turn).await,
-        opcode::FINISH => transaction::finish(client, &entry, (attempt, turn), given).await,
-        opcode::ADVANCE_SESSION => {
-            client.advance_session(&entry, turn, given).await.map(|()| Reply::Nothing)
-        }
+        opcode::FINISH => verdict::finish(client, &entry, (attempt, turn), given).await,
+        opcode::ADVANCE_SESSION => client.advance_session(&entry, turn, given).await.map(|()| Reply::Nothing),
         other => Err(Failure::new(ErrorCode::Internal, format!("opcode {other} does not exist")).not_executed()),
     }
 }
@@ -357,6 +374,8 @@ async fn end_session(client: &Arc<Client>, entry: Arc<Entry>, attempt: Option<Ar
     if let Some(attempt) = held.attempt.clone().filter(|attempt| attempt.is_open()) {
         transaction::abort_held(client, &mut held, &attempt).await;
     }
+    // Its cursors can answer nothing any more.
+    client.cursors().close_of(&held.entry);
     drop(held.guard.session.take());
     Ok(Reply::Nothing)
 }

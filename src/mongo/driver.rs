@@ -3,7 +3,7 @@
 use super::client::Client;
 use super::session::Held;
 use super::trace::Trace;
-use super::{body, options};
+use super::{body, concern};
 use crate::error::Failure;
 use crate::retry::Deadline;
 use mongodb::ClientSession;
@@ -23,8 +23,10 @@ impl Driver {
     /// Reads what is inherited once.
     pub(super) fn new(client: mongodb::Client) -> Self {
         // The crate's own types: no user data passes serde here.
-        let read_concern = client.read_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
-        let write_concern = client.write_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
+        let read_concern =
+            client.read_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
+        let write_concern =
+            client.write_concern().and_then(|concern| mongodb::bson::serialize_to_raw_document_buf(concern).ok());
         let criteria = client.selection_criteria().cloned();
         Self { client, read_concern, write_concern, criteria }
     }
@@ -60,13 +62,18 @@ impl Surroundings {
             return Ok(None);
         }
         match body::field(given, "readPreference") {
-            Some(preference) => options::read_preference(preference).map(Some),
+            Some(preference) => concern::read_preference(preference).map(Some),
             None => Ok(driver.criteria.clone()),
         }
     }
 
     /// Adds the read concern: the operation's level, else the client's, and the point in time that a causally consistent session must see.
-    pub(super) fn add_read_concern(&self, driver: &Driver, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<(), Failure> {
+    pub(super) fn add_read_concern(
+        &self,
+        driver: &Driver,
+        given: &RawDocument,
+        command: &mut RawDocumentBuf,
+    ) -> Result<(), Failure> {
         if self.in_transaction() || self.held.as_ref().is_some_and(Held::is_snapshot) {
             return Ok(());
         }
@@ -90,12 +97,18 @@ impl Surroundings {
     }
 
     /// Adds the write concern, the operation's or the client's. False when it asks for no acknowledgement.
-    pub(super) fn add_write_concern(&self, driver: &Driver, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<bool, Failure> {
+    pub(super) fn add_write_concern(
+        &self,
+        driver: &Driver,
+        given: &RawDocument,
+        command: &mut RawDocumentBuf,
+    ) -> Result<bool, Failure> {
         let own = body::document(given, "writeConcern")?;
         let Some(concern) = own.or(driver.write_concern.as_deref()) else {
             return Ok(true);
         };
-        let acknowledged = body::integer(concern, "w").ok().flatten() != Some(0) || body::flag(concern, "j") == Some(true);
+        let acknowledged =
+            body::integer(concern, "w").ok().flatten() != Some(0) || body::flag(concern, "j") == Some(true);
         if self.in_transaction() || concern.is_empty() {
             return Ok(true);
         }
@@ -103,7 +116,7 @@ impl Surroundings {
             return Err(body::invalid("writeConcern", "an unacknowledged write must not have a session"));
         }
         let mut sent = RawDocumentBuf::new();
-        for element in concern.iter() {
+        for element in concern {
             let Ok((name, value)) = element else {
                 return Err(body::invalid("writeConcern", "writeConcern is not well-formed"));
             };

@@ -85,10 +85,14 @@ fn classify(error: &Error) -> (ErrorCode, &'static str, String) {
             (ErrorCode::Disconnected, "networkTimeout", format!("connection timed out: {io}"))
         }
         ErrorKind::Io(io) => (ErrorCode::Disconnected, "network", format!("connection failed: {io}")),
-        ErrorKind::ConnectionPoolCleared { .. } => {
-            (ErrorCode::Disconnected, "poolCleared", "connection pool was cleared because another operation failed".to_owned())
+        ErrorKind::ConnectionPoolCleared { .. } => (
+            ErrorCode::Disconnected,
+            "poolCleared",
+            "connection pool was cleared because another operation failed".to_owned(),
+        ),
+        ErrorKind::ServerSelection { message, .. } => {
+            (ErrorCode::ConnectFailed, "serverSelection", without_replies(message))
         }
-        ErrorKind::ServerSelection { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", without_replies(message)),
         ErrorKind::DnsResolve { message, .. } => (ErrorCode::ConnectFailed, "serverSelection", message.clone()),
         ErrorKind::Authentication { message, .. } => (ErrorCode::AuthFailed, "auth", message.clone()),
         ErrorKind::Transaction { message, .. } => (ErrorCode::InvalidArgument, "transaction", message.clone()),
@@ -149,7 +153,8 @@ pub(super) fn from_reply(kind: &str, code: Option<i32>, message: &str, reply: &R
 
 /// The operation's deadline passed.
 pub(super) fn timed_out(what: &str, elapsed: std::time::Duration) -> Failure {
-    Failure::new(ErrorCode::Timeout, format!("{what} timed out after {} ms", elapsed.as_millis())).with_text("kind", "timeout")
+    Failure::new(ErrorCode::Timeout, format!("{what} timed out after {} ms", elapsed.as_millis()))
+        .with_text("kind", "timeout")
 }
 
 /// The caller's signal fired.
@@ -186,8 +191,9 @@ mod tests {
 
     #[test]
     fn keeps_replies_out_of_messages() {
-        let message = r#"timeout: { Error: Code 1, server response: Some(RawDocumentBuf { data: "ff00" }) }, { Type: Unknown }"#;
-        assert_eq!(super::without_replies(message), "timeout: { Error: Code 1) }, { Type: Unknown }");
+        let message =
+            r#"timeout: { Error: Code 1, server response: Some(RawDocumentBuf { data: "ff00" }) }, { Type: Unknown }"#;
+        assert_eq!(super::without_replies(message), "timeout: { Error: Code 1 }, { Type: Unknown }");
     }
 
     #[test]

@@ -54,7 +54,8 @@ impl Watch {
     /// Installs the handlers.
     pub(super) fn install(self: &Arc<Self>, options: &mut ClientOptions, monitor_commands: bool) {
         let watch = Arc::clone(self);
-        options.cmap_event_handler = Some(EventHandler::callback(move |event: CmapEvent| watch.connections.note(&event)));
+        options.cmap_event_handler =
+            Some(EventHandler::callback(move |event: CmapEvent| watch.connections.note(&event)));
         let watch = Arc::clone(self);
         options.sdam_event_handler = Some(EventHandler::callback(move |event| watch.topology_event(&event)));
         if monitor_commands {
@@ -63,13 +64,24 @@ impl Watch {
         }
     }
 
+    /// Whether any server has answered yet.
+    pub(super) fn has_topology(&self) -> bool {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner).kind != TopologyType::Unknown
+    }
+
     /// Whether the servers take numbered writes: a replica set or a sharded cluster.
     pub(super) fn has_retryable_writes(&self) -> bool {
         let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
         match topology.kind {
-            TopologyType::ReplicaSetNoPrimary | TopologyType::ReplicaSetWithPrimary | TopologyType::Sharded | TopologyType::LoadBalanced => true,
+            TopologyType::ReplicaSetNoPrimary
+            | TopologyType::ReplicaSetWithPrimary
+            | TopologyType::Sharded
+            | TopologyType::LoadBalanced => true,
             // A direct connection to a member of a replica set has the type Single.
-            _ => topology.json.as_array().is_some_and(|servers| servers.iter().any(|server| !server["setName"].is_null())),
+            _ => topology
+                .json
+                .as_array()
+                .is_some_and(|servers| servers.iter().any(|server| !server["setName"].is_null())),
         }
     }
 

@@ -9,6 +9,7 @@ mod bulk;
 mod client;
 mod close;
 mod command;
+mod concern;
 mod cursor;
 mod dispatch;
 mod driver;
@@ -20,6 +21,7 @@ mod session;
 mod statement;
 mod trace;
 mod transaction;
+mod verdict;
 mod write;
 
 pub use client::Client;

@@ -4,28 +4,67 @@
 //! SRV lookups are I/O and happen later, in [`Settings::resolve`].
 
 use super::body;
+use super::concern::{read_preference, tag_sets};
 use crate::error::{Endpoint, Failure, redact_text};
 use mongodb::bson::raw::{RawBsonRef, RawDocument};
 use mongodb::error::Error;
-use mongodb::options::{
-    ClientOptions, ConnectionString, Credential, DriverInfo, ReadConcern, ReadPreference, ReadPreferenceOptions, SelectionCriteria,
-    ServerApi, ServerApiVersion, TransactionOptions, WriteConcern,
-};
+use mongodb::options::{ClientOptions, ConnectionString, Credential, DriverInfo, ServerApi, ServerApiVersion};
 use std::time::Duration;
 
 /// Options that are spelled in the URI's query, whatever way they were given: the crate's parser validates them.
 const IN_URI: &[&str] = &[
-    "appName", "authMechanism", "authSource", "compressors", "connectTimeoutMS", "directConnection", "heartbeatFrequencyMS", "loadBalanced",
-    "localThresholdMS", "maxConnecting", "maxIdleTimeMS", "maxPoolSize", "minPoolSize", "readConcernLevel", "readPreference", "replicaSet",
-    "retryReads", "retryWrites", "serverMonitoringMode", "serverSelectionTimeoutMS", "srvMaxHosts", "srvServiceName", "tls",
-    "tlsAllowInvalidCertificates", "tlsCAFile", "tlsCertificateKeyFile", "tlsCertificateKeyFilePassword", "tlsInsecure", "w", "journal",
-    "wtimeoutMS", "zlibCompressionLevel", "maxStalenessSeconds", "readPreferenceTags", "authMechanismProperties",
+    "appName",
+    "authMechanism",
+    "authSource",
+    "compressors",
+    "connectTimeoutMS",
+    "directConnection",
+    "heartbeatFrequencyMS",
+    "loadBalanced",
+    "localThresholdMS",
+    "maxConnecting",
+    "maxIdleTimeMS",
+    "maxPoolSize",
+    "minPoolSize",
+    "readConcernLevel",
+    "readPreference",
+    "replicaSet",
+    "retryReads",
+    "retryWrites",
+    "serverMonitoringMode",
+    "serverSelectionTimeoutMS",
+    "srvMaxHosts",
+    "srvServiceName",
+    "tls",
+    "tlsAllowInvalidCertificates",
+    "tlsCAFile",
+    "tlsCertificateKeyFile",
+    "tlsCertificateKeyFilePassword",
+    "tlsInsecure",
+    "w",
+    "journal",
+    "wtimeoutMS",
+    "zlibCompressionLevel",
+    "maxStalenessSeconds",
+    "readPreferenceTags",
+    "authMechanismProperties",
 ];
 /// Options that the crate does not apply and we do.
 const OURS: &[&str] = &["socketTimeoutMS", "waitQueueTimeoutMS", "timeoutMS", "maxInFlight"];
 /// Options that are neither in the URI nor limits.
-const STRUCTURED: &[&str] =
-    &["auth", "dbName", "driverInfo", "serverApi", "monitorCommands", "name", "readConcern", "writeConcern", "ssl", "wtimeout", "j"];
+const STRUCTURED: &[&str] = &[
+    "auth",
+    "dbName",
+    "driverInfo",
+    "serverApi",
+    "monitorCommands",
+    "name",
+    "readConcern",
+    "writeConcern",
+    "ssl",
+    "wtimeout",
+    "j",
+];
 /// Operations in flight at once, unless told otherwise.
 const MAX_IN_FLIGHT: u32 = 10_000;
 /// The crate's own default.
@@ -95,7 +134,7 @@ impl Settings {
             }
             None => true,
         });
-        for element in options.iter() {
+        for element in options {
             let (name, value) = element.map_err(|_| config("options", "options are not well-formed BSON"))?;
             merge(name.as_str(), value, &mut query)?;
         }
@@ -204,10 +243,18 @@ fn merge(name: &str, value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Fai
                 query.push(("readPreferenceTags".to_owned(), encode(&tags.join(","))));
             }
         }
-        ("readConcern", RawBsonRef::Document(concern)) => set("readConcernLevel", body::text(concern, "level")?.to_owned()),
+        ("readConcern", RawBsonRef::Document(concern)) => {
+            set("readConcernLevel", body::text(concern, "level")?.to_owned());
+        }
         ("readConcern", RawBsonRef::String(level)) => set("readConcernLevel", level.to_owned()),
         ("writeConcern", RawBsonRef::Document(concern)) => {
-            for (from, to) in [("w", "w"), ("j", "journal"), ("journal", "journal"), ("wtimeoutMS", "wtimeoutMS"), ("wtimeout", "wtimeoutMS")] {
+            for (from, to) in [
+                ("w", "w"),
+                ("j", "journal"),
+                ("journal", "journal"),
+                ("wtimeoutMS", "wtimeoutMS"),
+                ("wtimeout", "wtimeoutMS"),
+            ] {
                 if let Some(value) = body::field(concern, from) {
                     set(to, plain(from, value)?);
                 }
@@ -235,7 +282,9 @@ fn plain(name: &str, value: RawBsonRef<'_>) -> Result<String, Failure> {
         RawBsonRef::Boolean(flag) => Ok(flag.to_string()),
         value => {
             let number = body::as_integer(value).filter(|number| *number >= 0);
-            number.map(|number| number.to_string()).ok_or_else(|| config(name, format!("{name} must be a string, a boolean or an integer, 0 or more")))
+            number
+                .map(|number| number.to_string())
+                .ok_or_else(|| config(name, format!("{name} must be a string, a boolean or an integer, 0 or more")))
         }
     }
 }
@@ -258,11 +307,14 @@ fn limits(connection: &ConnectionString, options: &RawDocument, ours: &[(&str, S
     let limit = |name: &str| -> Result<Option<Duration>, Failure> {
         let given = body::millis(options, name).map_err(|failure| config(name, failure.message))?;
         let in_uri = ours.iter().find(|(known, _)| *known == name).map(|(_, text)| {
-            text.parse().map(Duration::from_millis).map_err(|_| config(name, format!("{name} must be a number of milliseconds, 0 or more")))
+            text.parse()
+                .map(Duration::from_millis)
+                .map_err(|_| config(name, format!("{name} must be a number of milliseconds, 0 or more")))
         });
         Ok(given.or(in_uri.transpose()?).filter(|limit| !limit.is_zero()))
     };
-    let max_in_flight = body::count(options, "maxInFlight").map_err(|failure| config("maxInFlight", failure.message))?;
+    let max_in_flight =
+        body::count(options, "maxInFlight").map_err(|failure| config("maxInFlight", failure.message))?;
     Ok(Limits {
         socket_timeout: limit("socketTimeoutMS")?,
         timeout: limit("timeoutMS")?,
@@ -289,7 +341,8 @@ fn driver_info(options: &RawDocument) -> Result<Option<DriverInfo>, Failure> {
     let Some(info) = body::document(options, "driverInfo")? else {
         return Ok(None);
     };
-    let mut made = DriverInfo::builder().name(body::optional_text(info, "name")?.unwrap_or("mooring").to_owned()).build();
+    let mut made =
+        DriverInfo::builder().name(body::optional_text(info, "name")?.unwrap_or("mooring").to_owned()).build();
     made.version = body::optional_text(info, "version")?.map(str::to_owned);
     made.platform = body::optional_text(info, "platform")?.map(str::to_owned);
     Ok(Some(made))
@@ -311,83 +364,6 @@ fn server_api(options: &RawDocument) -> Result<Option<ServerApi>, Failure> {
     Ok(Some(api))
 }
 
-/// A read preference: its mode, or a document with `mode`, `tags` and `maxStalenessSeconds`.
-pub(super) fn read_preference(value: RawBsonRef<'_>) -> Result<SelectionCriteria, Failure> {
-    let wrong = |message: String| body::invalid("readPreference", message);
-    let (mode, options) = match value {
-        RawBsonRef::String(mode) => (mode, None),
-        RawBsonRef::Document(document) => {
-            let mut options = ReadPreferenceOptions::default();
-            let tags = tag_sets(document)?;
-            options.tag_sets = (!tags.is_empty()).then(|| tags.into_iter().map(|set| set.into_iter().collect()).collect());
-            let seconds = body::integer(document, "maxStalenessSeconds")?.and_then(|seconds| u64::try_from(seconds).ok());
-            options.max_staleness = seconds.filter(|seconds| *seconds > 0).map(Duration::from_secs);
-            (body::text(document, "mode")?, Some(options))
-        }
-        _ => return Err(wrong("readPreference must be a string or a document".to_owned())),
-    };
-    let preference = match mode {
-        "primary" => ReadPreference::Primary,
-        "primaryPreferred" => ReadPreference::PrimaryPreferred { options },
-        "secondary" => ReadPreference::Secondary { options },
-        "secondaryPreferred" => ReadPreference::SecondaryPreferred { options },
-        "nearest" => ReadPreference::Nearest { options },
-        other => return Err(wrong(format!("read preference mode {other} does not exist"))),
-    };
-    Ok(preference.into())
-}
-
-type Tags = Vec<(String, String)>;
-
-fn tag_sets(preference: &RawDocument) -> Result<Vec<Tags>, Failure> {
-    let Some(value) = body::field(preference, "tags").or_else(|| body::field(preference, "tagSets")) else {
-        return Ok(Vec::new());
-    };
-    let wrong = || body::invalid("readPreference", "tags must be an array of documents with string values");
-    let RawBsonRef::Array(list) = value else {
-        return Err(wrong());
-    };
-    let mut sets = Vec::new();
-    for item in list {
-        let Ok(RawBsonRef::Document(set)) = item else {
-            return Err(wrong());
-        };
-        let tags = set.iter().map(|tag| match tag {
-            Ok((name, RawBsonRef::String(value))) => Ok((name.as_str().to_owned(), value.to_owned())),
-            _ => Err(wrong()),
-        });
-        sets.push(tags.collect::<Result<Tags, Failure>>()?);
-    }
-    Ok(sets)
-}
-
-/// Options of a transaction, with Node's names.
-pub(super) fn transaction(options: &RawDocument) -> Result<TransactionOptions, Failure> {
-    let mut made = TransactionOptions::default();
-    made.read_concern = match body::field(options, "readConcern") {
-        Some(RawBsonRef::String(level)) => Some(ReadConcern::custom(level)),
-        Some(RawBsonRef::Document(concern)) => body::optional_text(concern, "level")?.map(ReadConcern::custom),
-        Some(_) => return Err(body::invalid("readConcern", "readConcern must be a string or a document")),
-        None => None,
-    };
-    made.write_concern = body::document(options, "writeConcern")?.map(write_concern).transpose()?;
-    made.selection_criteria = body::field(options, "readPreference").map(read_preference).transpose()?;
-    made.max_commit_time = body::millis(options, "maxCommitTimeMS")?;
-    Ok(made)
-}
-
-fn write_concern(concern: &RawDocument) -> Result<WriteConcern, Failure> {
-    let mut made = WriteConcern::default();
-    made.w = match body::field(concern, "w") {
-        None => None,
-        Some(RawBsonRef::String(name)) => Some(name.to_owned().into()),
-        Some(_) => body::count(concern, "w")?.map(Into::into),
-    };
-    made.journal = body::flag(concern, "j").or_else(|| body::flag(concern, "journal"));
-    made.w_timeout = body::millis(concern, "wtimeoutMS")?.or(body::millis(concern, "wtimeout")?);
-    Ok(made)
-}
-
 #[cfg(test)]
 mod tests {
     use super::Settings;
@@ -401,7 +377,11 @@ mod tests {
 
     #[test]
     fn an_option_wins_over_the_same_one_in_the_uri() {
-        let settings = parse("mongodb://a:1,b:2/shop?maxPoolSize=5&socketTimeoutMS=45000", &rawdoc! { "maxPoolSize": 10.0, "timeoutMS": 300 }).unwrap();
+        let settings = parse(
+            "mongodb://a:1,b:2/shop?maxPoolSize=5&socketTimeoutMS=45000",
+            &rawdoc! { "maxPoolSize": 10.0, "timeoutMS": 300 },
+        )
+        .unwrap();
         assert_eq!(settings.limits.max_pool_size, 10);
         assert_eq!(settings.limits.socket_timeout, Some(Duration::from_secs(45)));
         assert_eq!(settings.limits.timeout, Some(Duration::from_millis(300)));
@@ -416,7 +396,12 @@ mod tests {
             let failure = parse(uri, options).err().unwrap();
             assert_eq!(failure.code, ErrorCode::InvalidConfig, "{failure}");
             assert!(!failure.to_string().contains("S3CR3T"), "{failure}");
-            failure.details.iter().find(|(name, _)| *name == "option").map(|(_, value)| format!("{value:?}")).unwrap_or_default()
+            failure
+                .details
+                .iter()
+                .find(|(name, _)| *name == "option")
+                .map(|(_, value)| format!("{value:?}"))
+                .unwrap_or_default()
         };
         assert!(refused("", &rawdoc! {}).contains("uri"));
         assert!(refused("http://user:S3CR3T@h/", &rawdoc! {}).contains("uri"));

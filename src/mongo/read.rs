@@ -14,7 +14,12 @@ use mongodb::bson::{Bson, Document};
 use mongodb::options::{RunCommandOptions, SelectionCriteria};
 
 /// `find` and, with `one`, `findOne`.
-pub(super) async fn find(around: &mut Surroundings, driver: &Driver, given: &RawDocument, one: bool) -> Result<Reply, Failure> {
+pub(super) async fn find(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    one: bool,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("find"), Some(body::text(given, "coll")?));
     command.append(cstr!("filter"), body::document(given, "filter")?.unwrap_or_else(|| body::empty()));
@@ -31,18 +36,21 @@ pub(super) async fn find(around: &mut Surroundings, driver: &Driver, given: &Raw
     }
     around.add_read_concern(driver, options, &mut command)?;
     let limited = around.add_time_limit(&mut command);
-    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
+    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
+        .await
+        .map_err(|f| own_limit(f, limited))?;
     if one {
         return Ok(cursor::first_document(&batch)?.map_or(Reply::Nothing, Reply::Bytes));
     }
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The server stopped because of the limit that we derived from the operation's deadline: that is the deadline.
 pub(super) fn own_limit(failure: Failure, limited: bool) -> Failure {
     const MAX_TIME_EXPIRED: i32 = 50;
     if limited && failure.server_code == Some(MAX_TIME_EXPIRED) {
-        let mut timeout = Failure::new(ErrorCode::Timeout, "operation was stopped by the server at its deadline").with_text("kind", "timeout");
+        let mut timeout = Failure::new(ErrorCode::Timeout, "operation was stopped by the server at its deadline")
+            .with_text("kind", "timeout");
         timeout.labels = failure.labels;
         timeout.server_code = failure.server_code;
         timeout.reply = failure.reply;
@@ -53,7 +61,11 @@ pub(super) fn own_limit(failure: Failure, limited: bool) -> Failure {
 }
 
 /// `aggregate` on a collection, or on a database without `coll`.
-pub(super) async fn aggregate(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn aggregate(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let pipeline = body::array(given, "pipeline")?;
     let writes = command::pipeline_writes(pipeline);
@@ -76,8 +88,10 @@ pub(super) async fn aggregate(around: &mut Surroundings, driver: &Driver, given:
         around.add_write_concern(driver, options, &mut command)?;
     }
     let limited = around.add_time_limit(&mut command);
-    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
+        .await
+        .map_err(|f| own_limit(f, limited))?;
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// `countDocuments`: an aggregation, so that it sees what a find sees.
@@ -105,14 +119,21 @@ pub(super) async fn count(around: &mut Surroundings, driver: &Driver, given: &Ra
     around.add_read_concern(driver, options, &mut command)?;
     let plan = Plan::of(options, around.criteria(driver, options)?)?;
     let limited = around.add_time_limit(&mut command);
-    let (_, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
+    let (_, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
+        .await
+        .map_err(|f| own_limit(f, limited))?;
     let found = cursor::first_document(&batch)?;
-    let number = found.as_deref().and_then(|bytes| RawDocument::from_bytes(bytes).ok()).map(|group| body::integer(group, "n"));
+    let number =
+        found.as_deref().and_then(|bytes| RawDocument::from_bytes(bytes).ok()).map(|group| body::integer(group, "n"));
     Ok(number_reply(number.transpose()?.flatten().unwrap_or(0)))
 }
 
 /// `estimatedDocumentCount`.
-pub(super) async fn estimated_count(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn estimated_count(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("count"), Some(body::text(given, "coll")?));
     command::copy_options(options, ESTIMATED_COUNT, &mut command)?;
@@ -123,7 +144,11 @@ pub(super) async fn estimated_count(around: &mut Surroundings, driver: &Driver, 
 }
 
 /// `distinct`.
-pub(super) async fn distinct(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn distinct(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("distinct"), Some(body::text(given, "coll")?));
     command.append(cstr!("key"), body::text(given, "key")?);
@@ -136,7 +161,12 @@ pub(super) async fn distinct(around: &mut Surroundings, driver: &Driver, given: 
 }
 
 /// One command whose whole reply is wanted, as a read: with the operation's preference, sent once more where that is allowed.
-async fn read(around: &mut Surroundings, driver: &Driver, given: &RawDocument, mut command: RawDocumentBuf) -> Result<Document, Failure> {
+async fn read(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    mut command: RawDocumentBuf,
+) -> Result<Document, Failure> {
     let options = body::options(given)?;
     let criteria = around.criteria(driver, options)?;
     let limited = around.add_time_limit(&mut command);
@@ -174,7 +204,12 @@ const ADD_WRITE_CONCERN: u16 = 1;
 const RETRY_AS_READ: u16 = 2;
 
 /// Any command; its whole reply.
-pub(super) async fn command(around: &mut Surroundings, driver: &Driver, given: &RawDocument, flags: u16) -> Result<Reply, Failure> {
+pub(super) async fn command(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    flags: u16,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = body::required_document(given, "command")?.to_owned();
     if command.is_empty() {
@@ -185,7 +220,7 @@ pub(super) async fn command(around: &mut Surroundings, driver: &Driver, given: &
     }
     // A plain command inherits no preference: it goes to the primary unless told.
     let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::options::read_preference(preference)?),
+        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
         _ => None,
     };
     let retry = flags & RETRY_AS_READ != 0 && around.client.limits().retry_reads && !around.in_transaction();
@@ -202,14 +237,19 @@ pub(super) async fn command(around: &mut Surroundings, driver: &Driver, given: &
 }
 
 /// Any command that answers a cursor.
-pub(super) async fn cursor_command(around: &mut Surroundings, driver: &Driver, given: &RawDocument, flags: u16) -> Result<Reply, Failure> {
+pub(super) async fn cursor_command(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    flags: u16,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let command = body::required_document(given, "command")?.to_owned();
     if command.is_empty() {
         return Err(body::invalid("command", "command must not be empty"));
     }
     let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::options::read_preference(preference)?),
+        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
         _ => None,
     };
     let mut plan = Plan::of(options, criteria)?;
@@ -217,7 +257,7 @@ pub(super) async fn cursor_command(around: &mut Surroundings, driver: &Driver, g
     plan.batch_size = body::count(options, "batchSize")?.filter(|size| *size > 0);
     plan.retry = flags & RETRY_AS_READ != 0;
     let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The integer in a value of a reply.
@@ -242,6 +282,7 @@ pub(super) fn encode(document: &Document) -> Result<Reply, Failure> {
 
 /// A document of the crate as raw BSON.
 pub(super) fn raw(document: &Document) -> Result<RawDocumentBuf, Failure> {
-    RawDocumentBuf::try_from(document)
-        .map_err(|found| Failure::new(ErrorCode::Protocol, format!("reply could not be encoded: {found}")).with_text("kind", "bson"))
+    RawDocumentBuf::try_from(document).map_err(|found| {
+        Failure::new(ErrorCode::Protocol, format!("reply could not be encoded: {found}")).with_text("kind", "bson")
+    })
 }

@@ -4,7 +4,7 @@
 
 use super::driver::Driver;
 use super::transaction::Attempt;
-use super::{body, error, options};
+use super::{body, concern, error};
 use crate::error::Failure;
 use futures_util::future::{MaybeDone, maybe_done};
 use mongodb::ClientSession;
@@ -116,7 +116,12 @@ impl Entry {
     /// Makes the crate's session if there is none yet.
     pub(super) async fn fill(&self, driver: &Driver, slot: &mut Slot) -> Result<(), Failure> {
         if slot.session.is_none() {
-            let session = driver.client.start_session().with_options(self.options.clone()).await.map_err(|found| error::failure(&found))?;
+            let session = driver
+                .client
+                .start_session()
+                .with_options(self.options.clone())
+                .await
+                .map_err(|found| error::failure(&found))?;
             self.facts().id = Some(session.id().clone());
             slot.session = Some(session);
         }
@@ -174,7 +179,8 @@ impl Sessions {
         let mut made = SessionOptions::default();
         made.causal_consistency = body::flag(given, "causalConsistency");
         made.snapshot = body::flag(given, "snapshot");
-        made.default_transaction_options = body::document(given, "defaultTransactionOptions")?.map(options::transaction).transpose()?;
+        made.default_transaction_options =
+            body::document(given, "defaultTransactionOptions")?.map(concern::transaction).transpose()?;
         if made.causal_consistency == Some(true) && made.snapshot == Some(true) {
             return Err(body::invalid("causalConsistency", "a snapshot session must not be causally consistent"));
         }

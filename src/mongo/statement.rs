@@ -61,12 +61,18 @@ pub(super) async fn insert(around: &mut Surroundings, driver: &Driver, given: &R
 }
 
 /// `updateOne`, `updateMany`, `replaceOne`.
-pub(super) async fn update(around: &mut Surroundings, driver: &Driver, given: &RawDocument, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn update(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let statement = update_statement(given, frame.options, "update", kind)?;
     let mut list = RawArrayBuf::new();
     list.push(statement);
-    let reply = send(around, driver, &frame, (cstr!("update"), cstr!("updates"), (&list).into()), !kind.is_many()).await?;
+    let reply =
+        send(around, driver, &frame, (cstr!("update"), cstr!("updates"), (&list).into()), !kind.is_many()).await?;
     let mut tally = Tally::default();
     tally.add(kind, &reply, &[0]);
     if let Some(failure) = tally.failure(true) {
@@ -83,9 +89,15 @@ pub(super) async fn update(around: &mut Surroundings, driver: &Driver, given: &R
 }
 
 /// One statement of an update; `field` is where the caller put the update or the replacement.
-pub(super) fn update_statement(given: &RawDocument, options: &RawDocument, field: &str, kind: Kind) -> Result<RawDocumentBuf, Failure> {
+pub(super) fn update_statement(
+    given: &RawDocument,
+    options: &RawDocument,
+    field: &str,
+    kind: Kind,
+) -> Result<RawDocumentBuf, Failure> {
     let filter = body::required_document(given, "filter")?;
-    let update = body::field(given, field).ok_or_else(|| body::invalid(field, format!("{field} must be a document")))?;
+    let update =
+        body::field(given, field).ok_or_else(|| body::invalid(field, format!("{field} must be a document")))?;
     command::check_update(update, kind == Kind::ReplaceOne)?;
     let mut statement = RawDocumentBuf::new();
     statement.append(cstr!("q"), filter);
@@ -98,11 +110,17 @@ pub(super) fn update_statement(given: &RawDocument, options: &RawDocument, field
 }
 
 /// `deleteOne`, `deleteMany`.
-pub(super) async fn delete(around: &mut Surroundings, driver: &Driver, given: &RawDocument, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn delete(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let mut list = RawArrayBuf::new();
     list.push(delete_statement(given, frame.options, kind)?);
-    let reply = send(around, driver, &frame, (cstr!("delete"), cstr!("deletes"), (&list).into()), !kind.is_many()).await?;
+    let reply =
+        send(around, driver, &frame, (cstr!("delete"), cstr!("deletes"), (&list).into()), !kind.is_many()).await?;
     let mut tally = Tally::default();
     tally.add(kind, &reply, &[0]);
     match tally.failure(true) {
@@ -112,7 +130,11 @@ pub(super) async fn delete(around: &mut Surroundings, driver: &Driver, given: &R
 }
 
 /// One statement of a delete.
-pub(super) fn delete_statement(given: &RawDocument, options: &RawDocument, kind: Kind) -> Result<RawDocumentBuf, Failure> {
+pub(super) fn delete_statement(
+    given: &RawDocument,
+    options: &RawDocument,
+    kind: Kind,
+) -> Result<RawDocumentBuf, Failure> {
     let mut statement = RawDocumentBuf::new();
     statement.append(cstr!("q"), body::required_document(given, "filter")?);
     statement.append(cstr!("limit"), i32::from(!kind.is_many()));
@@ -121,20 +143,31 @@ pub(super) fn delete_statement(given: &RawDocument, options: &RawDocument, kind:
 }
 
 /// `findOneAndUpdate`, `findOneAndReplace`, `findOneAndDelete`.
-pub(super) async fn find_and_modify(around: &mut Surroundings, driver: &Driver, given: &RawDocument, kind: Kind) -> Result<Reply, Failure> {
+pub(super) async fn find_and_modify(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+    kind: Kind,
+) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("findAndModify"), Some(body::text(given, "coll")?));
     command.append(cstr!("query"), body::required_document(given, "filter")?);
     if kind == Kind::DeleteOne {
         command.append(cstr!("remove"), true);
     } else {
-        let update = body::field(given, "update").ok_or_else(|| body::invalid("update", "update must be a document"))?;
+        let update =
+            body::field(given, "update").ok_or_else(|| body::invalid("update", "update must be a document"))?;
         command::check_update(update, kind == Kind::ReplaceOne)?;
         command.append(cstr!("update"), update);
         let after = match body::optional_text(options, "returnDocument")? {
             None | Some("before") => false,
             Some("after") => true,
-            Some(other) => return Err(body::invalid("returnDocument", format!("returnDocument must be before or after, got {other}"))),
+            Some(other) => {
+                return Err(body::invalid(
+                    "returnDocument",
+                    format!("returnDocument must be before or after, got {other}"),
+                ));
+            }
         };
         command.append(cstr!("new"), after);
     }
@@ -166,7 +199,11 @@ fn copy(options: &RawDocument, table: &[Field], kind: Kind, command: &mut RawDoc
 }
 
 /// `bulkWrite` on a collection.
-pub(super) async fn bulk_write(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn bulk_write(
+    around: &mut Surroundings,
+    driver: &Driver,
+    given: &RawDocument,
+) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let operations = body::array(given, "ops")?;
     let mut statements = Vec::new();

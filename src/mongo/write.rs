@@ -65,12 +65,16 @@ impl Lanes {
         around.trace.set_waiting(false);
         let permit = permit.map_err(|_| error::closed("closed"))?;
         let lane = self.free().pop_back();
-        let lane = match lane {
-            Some(lane) => lane,
-            None => {
-                let session = driver.client.start_session().causal_consistency(false).await.map_err(|found| error::failure(&found))?;
-                Lane { session, number: FIRST_NUMBER }
-            }
+        let lane = if let Some(lane) = lane {
+            lane
+        } else {
+            let session = driver
+                .client
+                .start_session()
+                .causal_consistency(false)
+                .await
+                .map_err(|found| error::failure(&found))?;
+            Lane { session, number: FIRST_NUMBER }
         };
         Ok(Borrowed { client: Arc::clone(client), lane: Some(lane), suspect: true, _permit: permit })
     }
@@ -139,7 +143,13 @@ struct Unsent {
     network: bool,
 }
 
-async fn send_on(lane: &mut Lane, driver: &Driver, database: &str, mut command: RawDocumentBuf, numbered: bool) -> Result<Document, Unsent> {
+async fn send_on(
+    lane: &mut Lane,
+    driver: &Driver,
+    database: &str,
+    mut command: RawDocumentBuf,
+    numbered: bool,
+) -> Result<Document, Unsent> {
     let database = driver.database(database);
     if !numbered {
         return database.run_raw_command(command).session(&mut lane.session).await.map_err(|found| unsent(&found));

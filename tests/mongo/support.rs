@@ -15,7 +15,8 @@ static TURN: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
 
 /// The server of the tests: the test runner starts it.
 pub(crate) fn uri() -> String {
-    std::env::var("MOORING_TEST_MONGODB_URI").expect("MOORING_TEST_MONGODB_URI must hold the URI of a MongoDB replica set; `npm test` starts one")
+    std::env::var("MOORING_TEST_MONGODB_URI")
+        .expect("MOORING_TEST_MONGODB_URI must hold the URI of a MongoDB replica set; `npm test` starts one")
 }
 
 /// A client under test with a database and an application name of its own.
@@ -47,7 +48,8 @@ impl Under {
 
     pub(crate) fn submit(&self, code: u16, body: &Document, how: How) -> ReplyFuture {
         let body = bytes(body);
-        let request = Request { opcode: code, flags: how.flags, handle: how.handle, deadline_ms: how.deadline_ms, body: &body };
+        let request =
+            Request { opcode: code, flags: how.flags, handle: how.handle, deadline_ms: how.deadline_ms, body: &body };
         self.client.accept(request, CancellationToken::new())
     }
 
@@ -103,7 +105,11 @@ impl Under {
     }
 
     pub(crate) async fn heal(&self) {
-        self.reader.database("admin").run_command(doc! { "configureFailPoint": "failCommand", "mode": "off" }).await.unwrap();
+        self.reader
+            .database("admin")
+            .run_command(doc! { "configureFailPoint": "failCommand", "mode": "off" })
+            .await
+            .unwrap();
     }
 
     /// Transactions and cursors that the server holds open for a session.

@@ -24,7 +24,11 @@ async fn parallel_operations_of_one_transaction_run_in_order_and_commit_together
     for insert in inserts {
         assert_eq!(insert.await.unwrap().unwrap(), Reply::Number(1));
     }
-    assert_eq!(finish.await.unwrap().unwrap(), Reply::Text("{\"kind\":\"committed\"}".into()), "pending operations are awaited before the commit");
+    assert_eq!(
+        finish.await.unwrap().unwrap(),
+        Reply::Text("{\"kind\":\"committed\"}".into()),
+        "pending operations are awaited before the commit"
+    );
     attempt.await.unwrap();
     assert_eq!(under.stored(doc! {}).await, 20);
     end(&under, session).await;
@@ -58,7 +62,12 @@ async fn times_out(first_is_slow: bool) {
     if !first_is_slow {
         under.insert(doc! { "_id": 0 }, session).await.unwrap();
     }
-    under.fail(doc! { "times": 1 }.into(), doc! { "failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 2000 }).await;
+    under
+        .fail(
+            doc! { "times": 1 }.into(),
+            doc! { "failCommands": ["insert"], "blockConnection": true, "blockTimeMS": 2000 },
+        )
+        .await;
     let slow = tokio::spawn(under.insert(doc! { "_id": 1 }, session));
     let queued = tokio::spawn(under.insert(doc! { "_id": 2 }, session));
     let timeout = attempt.await.unwrap_err();
@@ -71,7 +80,10 @@ async fn times_out(first_is_slow: bool) {
     assert_eq!((late.code, late.maybe_executed), (ErrorCode::Closed, Some(false)));
     assert!(detail(&late, "state").contains("timed-out"));
     let id = under.client.session_id(session.handle).unwrap();
-    assert!(eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await, "the server holds no transaction");
+    assert!(
+        eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await,
+        "the server holds no transaction"
+    );
     // The session can be used again.
     let attempt = under.begin(session, doc! {});
     under.insert(doc! { "_id": 4 }, session).await.unwrap();
@@ -118,7 +130,10 @@ async fn an_abort_that_the_server_never_heard_is_made_good_at_the_deadline() {
     under.fail("alwaysOn".into(), doc! { "failCommands": ["abortTransaction"], "errorCode": 8 }).await;
     assert_eq!(attempt.await.unwrap_err().code, ErrorCode::Timeout);
     let id = under.client.session_id(session.handle).unwrap();
-    assert!(eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await, "killed although every abort failed");
+    assert!(
+        eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await,
+        "killed although every abort failed"
+    );
     under.heal().await;
     end(&under, session).await;
     under.close().await;
@@ -128,13 +143,15 @@ async fn an_abort_that_the_server_never_heard_is_made_good_at_the_deadline() {
 async fn a_transient_commit_error_runs_the_callback_again() {
     let under = Under::start(doc! {}).await;
     let session = under.session();
-    let data = doc! { "failCommands": ["commitTransaction"], "errorCode": 112, "errorLabels": ["TransientTransactionError"] };
+    let data =
+        doc! { "failCommands": ["commitTransaction"], "errorCode": 112, "errorLabels": ["TransientTransactionError"] };
     under.fail(doc! { "times": 1 }.into(), data).await;
     let mut verdicts = Vec::new();
     for attempt in 1..3 {
         let watch = under.begin(session, doc! { "timeoutMS": 5000 });
         under.insert(doc! { "attempt": attempt }, session).await.unwrap();
-        verdicts.push(under.finish(session, doc! { "threw": false, "attempt": attempt, "maxRetries": 3 }).await.unwrap());
+        verdicts
+            .push(under.finish(session, doc! { "threw": false, "attempt": attempt, "maxRetries": 3 }).await.unwrap());
         watch.await.unwrap();
     }
     assert!(verdicts[0].contains("\"kind\":\"retry\",\"backoffMs\":"), "{verdicts:?}");
@@ -148,7 +165,9 @@ async fn a_transient_commit_error_runs_the_callback_again() {
 async fn a_commit_without_an_answer_is_repeated_and_applied_once() {
     let under = Under::start(doc! {}).await;
     let session = under.session();
-    under.fail(doc! { "times": 3 }.into(), doc! { "failCommands": ["commitTransaction"], "closeConnection": true }).await;
+    under
+        .fail(doc! { "times": 3 }.into(), doc! { "failCommands": ["commitTransaction"], "closeConnection": true })
+        .await;
     let attempt = under.begin(session, doc! { "timeoutMS": 5000 });
     under.insert(doc! { "_id": 1 }, session).await.unwrap();
     assert!(under.finish(session, doc! { "threw": false }).await.unwrap().contains("committed"));
@@ -166,18 +185,29 @@ async fn a_commit_that_no_answer_reaches_in_time_is_unknown_and_can_be_asked_for
     under.insert(doc! { "_id": 1 }, session).await.unwrap();
     under.fail("alwaysOn".into(), doc! { "failCommands": ["commitTransaction"], "closeConnection": true }).await;
     let unknown = under.finish(session, doc! { "threw": false }).await.unwrap_err();
-    assert_eq!((unknown.code, unknown.phase, unknown.maybe_executed), (ErrorCode::UnknownCommit, Some(Phase::Commit), Some(true)));
+    assert_eq!(
+        (unknown.code, unknown.phase, unknown.maybe_executed),
+        (ErrorCode::UnknownCommit, Some(Phase::Commit), Some(true))
+    );
     attempt.await.unwrap();
-    let Some((_, mooring::error::Detail::Text(token))) = unknown.details.iter().find(|(name, _)| *name == "commitToken") else {
+    let Some((_, mooring::error::Detail::Text(token))) =
+        unknown.details.iter().find(|(name, _)| *name == "commitToken")
+    else {
         panic!("{unknown:?}")
     };
     let still = under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.unwrap_err();
     assert_eq!(still.code, ErrorCode::UnknownCommit);
     end(&under, session).await;
     under.heal().await;
-    assert_eq!(under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.unwrap(), Reply::Text("committed".into()));
+    assert_eq!(
+        under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.unwrap(),
+        Reply::Text("committed".into())
+    );
     assert_eq!(under.stored(doc! { "_id": 1 }).await, 1);
-    assert!(under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.is_err(), "a definite outcome is told once");
+    assert!(
+        under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.is_err(),
+        "a definite outcome is told once"
+    );
     assert_eq!(under.stats()["transactions"]["unknown"], 1);
     under.close().await;
 }
@@ -193,6 +223,25 @@ async fn a_swallowed_abort_is_told_and_not_retried() {
     assert_eq!((failure.code, failure.server_code), (ErrorCode::ServerError, Some(11000)));
     assert!(detail(&failure, "swallowed").contains("true"));
     assert!(reply_of(&failure).get_str("errmsg").unwrap().contains("E11000"));
+    attempt.await.unwrap();
+    end(&under, session).await;
+    under.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concerns_and_preferences_of_operations_do_not_disturb_a_transaction() {
+    let under =
+        Under::start(doc! { "readPreference": "secondaryPreferred", "w": "majority", "readConcernLevel": "majority" })
+            .await;
+    let session = under.session();
+    let attempt = under.begin(session, doc! { "readPreference": "primary", "readConcern": { "level": "snapshot" }, "writeConcern": { "w": "majority" } });
+    let concerns =
+        doc! { "writeConcern": { "w": 1 }, "readConcern": { "level": "local" }, "readPreference": "secondary" };
+    let insert = doc! { "docs": [{ "_id": 1 }], "options": concerns.clone() };
+    under.on(opcode::INSERT, insert, session).await.unwrap();
+    let find = doc! { "filter": { "_id": 1 }, "options": concerns };
+    assert!(matches!(under.on(opcode::FIND_ONE, find, session).await.unwrap(), Reply::Bytes(_)));
+    assert!(under.finish(session, doc! { "threw": false }).await.unwrap().contains("committed"));
     attempt.await.unwrap();
     end(&under, session).await;
     under.close().await;
