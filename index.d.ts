@@ -335,17 +335,14 @@ declare type ChainableCommands<Self> = Record<MethodName | 'call' | 'callBuffer'
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
     #private;
-    /** As untyped as `EventEmitter`'s, and fits the typed emitter of every host driver. */
-    listeners: (event: string | symbol) => never[];
-    eventNames: () => never[];
-    rawListeners: (event: string | symbol) => never[];
     readonly client: MongoClient;
     readonly explicit = true;
     readonly snapshotEnabled: boolean;
     readonly supports: {
         causalConsistency: boolean;
     };
-    readonly defaultTransactionOptions: Readonly<Record<never, never>>;
+    /** As given to `startSession`. Typed `never` for the reason given at {@link serverSession}. */
+    readonly defaultTransactionOptions: never;
     hasEnded: boolean;
     transaction: Transaction;
     /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -360,7 +357,9 @@ export declare class ClientSession extends EventEmitter {
     get id(): {
         readonly id: never;
     } | undefined;
+    /** The newest cluster time that the session knows; `undefined` before its first operation. Typed `never` for the reason given at {@link serverSession}. */
     get clusterTime(): never;
+    /** The time of the session's last operation; as {@link clusterTime}. */
     get operationTime(): never;
     get loadBalanced(): boolean;
     get isPinned(): boolean;
@@ -393,6 +392,12 @@ export declare class ClientSession extends EventEmitter {
     incrementTransactionNumber(): never;
     /** Sessions are not data: a document that holds one is a mistake. */
     toBSON(): never;
+    /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+    listeners(event: string | symbol): never[];
+    /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+    eventNames(): never[];
+    /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+    rawListeners(event: string | symbol): never[];
     /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
     handleFor(operations: Operations): number;
     /** @internal Begins a transaction or one attempt of it. */
@@ -2208,17 +2213,23 @@ export declare interface PublicKeyLike {
     toBase58(): string;
 }
 
+/** Levels of a read concern. */
+export declare type ReadConcernLevel = 'local' | 'majority' | 'linearizable' | 'available' | 'snapshot';
+
 /** A read concern: its level, or `{ level }`. */
-export declare type ReadConcernLike = string | {
-    level?: string | undefined;
+export declare type ReadConcernLike = ReadConcernLevel | {
+    level: string;
 };
 
 /** A read preference: its mode, or an object with `mode`. */
-export declare type ReadPreferenceLike = string | {
-    mode?: string;
+export declare type ReadPreferenceLike = ReadPreferenceMode | {
+    mode: string;
     tags?: unknown;
     maxStalenessSeconds?: number | undefined;
 };
+
+/** Modes of a read preference. */
+export declare type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
 
 export declare interface Redis extends RedisCommands {
 }
@@ -2265,6 +2276,8 @@ export declare class Redis extends EventEmitter {
     end(): void;
     /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
     close(deadlineMs?: number): Promise<void>;
+    /** Closes this client and every duplicate of it, and theirs, as `close` does. */
+    closeFamily(deadlineMs?: number): Promise<void>;
     /** Another client with the same options. */
     duplicate(override?: RedisOptions): Redis;
     /** Keeps the process alive while the client is open. */
@@ -2548,7 +2561,7 @@ declare class Script extends CommandSpec {
     readonly lua: string;
     readonly sha: string;
     readonly numberOfKeys: number | undefined;
-    constructor(id: number, definition: ScriptDefinition);
+    constructor(id: number, name: string, definition: ScriptDefinition);
     /** What stands before the arguments of a call: sha and number of keys. */
     get head(): (string | number)[];
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
@@ -2564,7 +2577,7 @@ export declare interface ScriptDefinition {
     readonly numberOfKeys?: number | undefined;
     /** The script only reads: it may be repeated after a lost connection. */
     readonly readOnly?: boolean | undefined;
-    /** Running it twice does the same as once: it may be repeated after a lost connection. Default false. */
+    /** Running it twice does the same as once: it may be repeated after a lost connection. Default false, but true for the scripts by which queue workers take and finish jobs. */
     readonly idempotent?: boolean | undefined;
 }
 
@@ -2819,7 +2832,8 @@ export declare interface TrackOptions {
 /** What `session.transaction` shows. */
 export declare class Transaction {
     state: TransactionState;
-    readonly options: TransactionOptions;
+    /** As given. Typed `never` for the reason given at {@link ClientSession.serverSession}. */
+    readonly options: never;
     constructor(options?: TransactionOptions);
     get isStarting(): boolean;
     get isActive(): boolean;

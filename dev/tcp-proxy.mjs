@@ -84,7 +84,10 @@ class FaultyProxy {
     client.setNoDelay(true);
     const pair = { client, upstream };
     this.pairs.add(pair);
-    for (const [from, to] of [[client, upstream], [upstream, client]]) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
       this.#forward(from, to);
       from.on('error', () => to.destroy());
       from.on('close', () => {

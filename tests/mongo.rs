@@ -317,19 +317,11 @@ async fn lists_of_indexes_keep_every_field() {
     under.close().await;
 }
 
-struct Heard(std::sync::Mutex<Vec<String>>);
-
-impl mooring::observe::EventSink for Heard {
-    fn emit(&self, event: mooring::observe::Event) {
-        self.0.lock().unwrap().push(event.to_json());
-    }
-}
-
 #[tokio::test(flavor = "multi_thread")]
 async fn tells_of_its_servers_and_of_commands_when_asked() {
     let client =
         Client::open(&support::uri(), &bytes(&doc! { "monitorCommands": true, "heartbeatFrequencyMS": 500 })).unwrap();
-    let heard = std::sync::Arc::new(Heard(std::sync::Mutex::default()));
+    let heard = std::sync::Arc::new(support::Heard(std::sync::Mutex::default()));
     client.listen(Some(std::sync::Arc::clone(&heard) as std::sync::Arc<dyn mooring::observe::EventSink>));
     let connect = Request { opcode: opcode::CONNECT, flags: 0, handle: 0, deadline_ms: 0, body: &[] };
     client.accept(connect, CancellationToken::new()).await.unwrap();

@@ -35,7 +35,7 @@ describe('a find cursor', () => {
     cursor.on('close', () => (closed += 1));
     for await (const { _id } of cursor) if (_id === 7) break;
     expect(closed).toBe(1);
-    expect(cursor.closed).toBe(true);
+    expect(cursor.killed).toBe(true);
     await until(async () => (await openCursors()) <= before);
     await cursor.close();
     expect(closed).toBe(1);

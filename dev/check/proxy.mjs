@@ -95,12 +95,12 @@ test('proxy: a black hole swallows bytes and closes, keeps the connection', asyn
 test('proxy: half-closes towards the client only', async () => {
   const socket = await open();
   await ask(socket, 'x');
-  const before = proxy.stats().bytes;
+  const earlier = proxy.stats().bytes;
   proxy.halfClose();
   await once(socket, 'end');
   socket.write('still read');
   await delay(50);
-  assert.ok(proxy.stats().bytes >= before + 10);
+  assert.ok(proxy.stats().bytes >= earlier + 10);
   socket.destroy();
 });
 

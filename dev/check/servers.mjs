@@ -109,11 +109,17 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT']) {
     assert.equal(pids.length, 3);
     assert.ok(pids.every(isAlive));
     assert.deepEqual(Object.keys(env), ['MONGODB_URI', 'REDIS_URI', 'SOLANA_RPC_ENDPOINTS']);
-    assert.deepEqual(folders.map((folder) => existsSync(folder)), [true, true]);
+    assert.deepEqual(
+      folders.map((folder) => existsSync(folder)),
+      [true, true],
+    );
     owner.kill(signal);
     await once(owner, 'exit');
     for (let i = 0; i < 50 && (pids.some(isAlive) || folders.some((folder) => existsSync(folder))); i++) await delay(100);
     assert.deepEqual(pids.filter(isAlive), []);
-    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    assert.deepEqual(
+      folders.filter((folder) => existsSync(folder)),
+      [],
+    );
   });
 }

@@ -28,7 +28,8 @@ afterEach(() => solana.clearFaults());
 
 const latest = async (front = url) => (await rpc(front, 'getLatestBlockhash', [processed])).value.blockhash;
 const balance = async (key, front = url) => (await rpc(front, 'getBalance', [key, processed])).value;
-const send = (base64, config = {}, front = url) => rpc(front, 'sendTransaction', [base64, { encoding: 'base64', preflightCommitment: 'processed', ...config }]);
+const send = (base64, config = {}, front = url) =>
+  rpc(front, 'sendTransaction', [base64, { encoding: 'base64', preflightCommitment: 'processed', ...config }]);
 
 async function newTransfer(lamports = 1e9, blockhash) {
   const to = newSigner().address;
@@ -38,7 +39,19 @@ async function newTransfer(lamports = 1e9, blockhash) {
 test('chain: a transfer is processed, confirmed a slot later, finalized after 32, and lands once however often it is sent', async () => {
   const { to, signature, base64 } = await newTransfer();
   assert.equal(await send(base64), signature);
-  await assert.rejects(send(base64), { code: -32002, data: { accounts: null, err: 'AlreadyProcessed', innerInstructions: null, loadedAccountsDataSize: 0, logs: [], replacementBlockhash: null, returnData: null, unitsConsumed: 0 } });
+  await assert.rejects(send(base64), {
+    code: -32002,
+    data: {
+      accounts: null,
+      err: 'AlreadyProcessed',
+      innerInstructions: null,
+      loadedAccountsDataSize: 0,
+      logs: [],
+      replacementBlockhash: null,
+      returnData: null,
+      unitsConsumed: 0,
+    },
+  });
   assert.equal(await send(base64, { skipPreflight: true }, other), signature);
   const seen = [];
   for (const slots of [0, 1, 31]) {
@@ -47,8 +60,15 @@ test('chain: a transfer is processed, confirmed a slot later, finalized after 32
     const finalized = (await rpc(url, 'getBalance', [to])).value;
     seen.push([status.confirmationStatus, status.confirmations, await balance(to), finalized]);
   }
-  assert.deepEqual(seen, [['processed', 0, 1e9, 0], ['confirmed', 1, 1e9, 0], ['finalized', null, 1e9, 1e9]]);
-  assert.deepEqual((await solana.landed()).filter((one) => one.signature === signature).map((one) => [one.err, one.received]), [[null, 3]]);
+  assert.deepEqual(seen, [
+    ['processed', 0, 1e9, 0],
+    ['confirmed', 1, 1e9, 0],
+    ['finalized', null, 1e9, 1e9],
+  ]);
+  assert.deepEqual(
+    (await solana.landed()).filter((one) => one.signature === signature).map((one) => [one.err, one.received]),
+    [[null, 3]],
+  );
 });
 
 test('chain: preflight fails as on a real node, a failing program lands and pays when preflight is skipped', async () => {
@@ -58,11 +78,16 @@ test('chain: preflight fails as on a real node, a failing program lands and pays
     assert.deepEqual(error.data.err, { InstructionError: [0, { Custom: 1 }] });
     return error.code === -32002 && error.data.logs.length === 3;
   });
-  const before = await balance(payer.address);
+  const earlier = await balance(payer.address);
   await send(poor.base64, { skipPreflight: true });
-  assert.equal(await balance(payer.address), before - 5000);
+  assert.equal(await balance(payer.address), earlier - 5000);
   const unknown = await newTransfer(1, newSigner().address);
   await assert.rejects(send(unknown.base64), { code: -32002, message: 'Transaction simulation failed: Blockhash not found' });
+  const { blockhash } = (await rpc(url, 'getLatestBlockhash', [processed])).value;
+  const penniless = transfer({ from: newSigner(), to: payer.address, lamports: 1, blockhash });
+  await assert.rejects(send(penniless.base64), /Attempt to debit an account but found no record of a prior credit/);
+  await send(penniless.base64, { skipPreflight: true });
+  assert.deepEqual((await rpc(url, 'getSignatureStatuses', [[penniless.signature]])).value, [null]); // dropped, not in any block
   const { base64 } = await newTransfer();
   const forged = Buffer.from(base64, 'base64');
   forged[10] ^= 1;
@@ -87,7 +112,8 @@ test('chain: a blockhash lives for 150 blocks', async () => {
 
 test('chain: simulation, fee, minimum balance, health and node methods answer', async () => {
   const { base64 } = await newTransfer();
-  const simulated = (await rpc(url, 'simulateTransaction', [base64, { encoding: 'base64', commitment: 'processed', sigVerify: true }])).value;
+  const simulated = (await rpc(url, 'simulateTransaction', [base64, { encoding: 'base64', commitment: 'processed', sigVerify: true }]))
+    .value;
   assert.equal(simulated.err, null);
   assert.equal(simulated.logs.length, 2);
   const message = Buffer.from(base64, 'base64').subarray(65).toString('base64');
@@ -108,7 +134,12 @@ test('chain: accounts come in the encodings asked for, tokens parsed', async () 
   await solana.setTokenAccount({ key: token, mint, owner: payer.address, amount: 1_500_000 });
   const lamports = '9007199254740993';
   await solana.setAccount({ key: plain, lamports, owner: SYSTEM, data: Buffer.from('hello').toString('base64') });
-  const text = await (await fetch(url, { method: 'POST', body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getAccountInfo', params: [plain, { encoding: 'base64', ...processed }] }) })).text();
+  const text = await (
+    await fetch(url, {
+      method: 'POST',
+      body: JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'getAccountInfo', params: [plain, { encoding: 'base64', ...processed }] }),
+    })
+  ).text();
   assert.ok(text.includes(`"lamports":${lamports},`) && text.includes('"rentEpoch":18446744073709551615'), text);
   const amount = { amount: '1500000', decimals: 6, uiAmount: 1.5, uiAmountString: '1.5' };
   assert.deepEqual((await rpc(url, 'getTokenAccountBalance', [token, processed])).value, amount);
@@ -117,12 +148,21 @@ test('chain: accounts come in the encodings asked for, tokens parsed', async () 
   assert.deepEqual(owned.account.data.parsed.info.tokenAmount, amount);
   const TOKEN = owned.account.owner;
   const filters = [{ dataSize: 165 }, { memcmp: { offset: 0, bytes: mint } }];
-  const found = await rpc(url, 'getProgramAccounts', [TOKEN, { encoding: 'base64', dataSlice: { offset: 64, length: 8 }, filters, ...processed }]);
-  assert.deepEqual(found.map((one) => [one.pubkey, Buffer.from(one.account.data[0], 'base64').readBigUInt64LE()]), [[token, 1_500_000n]]);
+  const found = await rpc(url, 'getProgramAccounts', [
+    TOKEN,
+    { encoding: 'base64', dataSlice: { offset: 64, length: 8 }, filters, ...processed },
+  ]);
+  assert.deepEqual(
+    found.map((one) => [one.pubkey, Buffer.from(one.account.data[0], 'base64').readBigUInt64LE()]),
+    [[token, 1_500_000n]],
+  );
   const [one, none] = (await rpc(url, 'getMultipleAccounts', [[plain, newSigner().address], { encoding: 'base58', ...processed }])).value;
   assert.deepEqual([one.data, none], [['Cn8eVZg', 'base58'], null]);
   await assert.rejects(rpc(url, 'getBalance', ['no key']), { code: -32602, message: 'Invalid param: Invalid' });
-  await assert.rejects(rpc(url, 'getTokenAccountBalance', [plain, processed]), { code: -32602, message: 'Invalid param: not a Token account' });
+  await assert.rejects(rpc(url, 'getTokenAccountBalance', [plain, processed]), {
+    code: -32602,
+    message: 'Invalid param: not a Token account',
+  });
 });
 
 test('chain: history is told by signature, address and block', async () => {
@@ -130,13 +170,29 @@ test('chain: history is told by signature, address and block', async () => {
   await send(base64);
   assert.equal(await rpc(url, 'getTransaction', [signature, { commitment: 'confirmed' }]), null);
   await solana.advance(1);
-  const found = await rpc(url, 'getTransaction', [signature, { commitment: 'confirmed', encoding: 'jsonParsed', maxSupportedTransactionVersion: 0 }]);
+  const found = await rpc(url, 'getTransaction', [
+    signature,
+    { commitment: 'confirmed', encoding: 'jsonParsed', maxSupportedTransactionVersion: 0 },
+  ]);
   assert.deepEqual([found.meta.err, found.meta.fee, found.meta.postBalances[1], found.version], [null, 5000, 3e9, 'legacy']);
-  assert.deepEqual(found.transaction.message.accountKeys.map((key) => [key.signer, key.writable]), [[true, true], [false, true], [false, false]]);
+  assert.deepEqual(
+    found.transaction.message.accountKeys.map((key) => [key.signer, key.writable]),
+    [
+      [true, true],
+      [false, true],
+      [false, false],
+    ],
+  );
   const block = await rpc(url, 'getBlock', [found.slot, { commitment: 'confirmed', encoding: 'base64' }]);
-  assert.deepEqual(block.transactions.map((one) => one.transaction[0]), [base64]);
+  assert.deepEqual(
+    block.transactions.map((one) => one.transaction[0]),
+    [base64],
+  );
   const history = await rpc(url, 'getSignaturesForAddress', [to, { commitment: 'confirmed' }]);
-  assert.deepEqual(history.map((one) => one.signature), [signature]);
+  assert.deepEqual(
+    history.map((one) => one.signature),
+    [signature],
+  );
   await assert.rejects(rpc(url, 'getTransaction', [signature, processed]), { code: -32602 });
   await assert.rejects(rpc(url, 'getBlock', [found.slot + 1000, { commitment: 'confirmed' }]), { code: -32004 });
 });
@@ -179,7 +235,10 @@ test('chain: sends vanish in a black hole, land late, or are seen and then lost 
   await send(late.base64);
   await solana.fault(0, { kind: 'fork', slots: 2, count: 1 });
   await send(forked.base64);
-  assert.deepEqual([await status(lost.signature), await status(late.signature), (await status(forked.signature)).confirmationStatus], [null, null, 'processed']);
+  assert.deepEqual(
+    [await status(lost.signature), await status(late.signature), (await status(forked.signature)).confirmationStatus],
+    [null, null, 'processed'],
+  );
   await solana.advance(3);
   assert.deepEqual([await status(lost.signature), (await status(late.signature)).err, await status(forked.signature)], [null, null, null]);
   assert.equal((await solana.sends()).find((one) => one.signature === lost.signature).received, 1);

@@ -67,6 +67,7 @@ test('faults: method filter, probability, count, one front or all', async () => 
   await assert.rejects(solana.fault(0, { kind: 'nonsense' }), /unknown fault kind/);
   await assert.rejects(solana.fault(0, { kind: 'delay', ms: 1, speed: 2 }), /no option speed/);
   await assert.rejects(solana.fault(0, { kind: 'delay' }), /needs the option ms/);
+  await assert.rejects(solana.fault(0, { kind: 'freeze', count: 1 }), /no option count/);
   await assert.rejects(solana.fault(9, { kind: 'freeze' }), /no front 9/);
 });
 
@@ -84,7 +85,10 @@ test('faults: reset before the request is read, before and after it ran', async 
   assert.equal((await raw()).code, 'ECONNRESET');
   const config = { encoding: 'base64', skipPreflight: true };
   const { blockhash } = (await rpc(url, 'getLatestBlockhash', [{ commitment: 'processed' }])).value;
-  for (const [when, landed] of [['before', 0], ['after', 1]]) {
+  for (const [when, landed] of [
+    ['before', 0],
+    ['after', 1],
+  ]) {
     const { base64, signature } = transfer({ from: payer, to: payer.address, lamports: 1 + landed, blockhash });
     await solana.fault(0, { kind: 'reset', when, methods: ['sendTransaction'], count: 1 });
     await assert.rejects(post(url, 'sendTransaction', [base64, config]));
@@ -143,7 +147,10 @@ test('faults: a cap on sockets, refusal, idle close', async () => {
   const { sockets } = (await solana.hits())[0];
   await solana.fault(0, { kind: 'socketCap', max: sockets + 1 });
   const first = await open();
-  const second = await open().then((socket) => socket.ended, (error) => error.code);
+  const second = await open().then(
+    (socket) => socket.ended,
+    (error) => error.code,
+  );
   assert.match(second, /reset/i);
   first.destroy();
   await solana.clearFaults();
@@ -159,7 +166,16 @@ test('faults: a cap on sockets, refusal, idle close', async () => {
 
 test('faults: batches, bad bodies, unknown methods and the counters', async () => {
   const ask = async (text) => (await fetch(url, { method: 'POST', body: text })).json();
-  assert.deepEqual((await ask('[{"jsonrpc":"2.0","id":1,"method":"getSlot"},{"jsonrpc":"2.0","id":2,"method":"nope"}]')).map((one) => [one.id, one.error?.code]), [[1, undefined], [2, -32601]]);
+  assert.deepEqual(
+    (await ask('[{"jsonrpc":"2.0","id":1,"method":"getSlot"},{"jsonrpc":"2.0","id":2,"method":"nope"}]')).map((one) => [
+      one.id,
+      one.error?.code,
+    ]),
+    [
+      [1, undefined],
+      [2, -32601],
+    ],
+  );
   assert.equal((await ask('{"jsonrpc"')).error.code, -32700);
   assert.equal((await ask('{"id":1}')).error.code, -32600);
   assert.equal((await fetch(url)).status, 405);
@@ -172,7 +188,10 @@ test('faults: batches, bad bodies, unknown methods and the counters', async () =
 test('faults: another process switches them through any front end', async () => {
   await controlSolanaRpc(solana.endpoints[1].url).fault(0, { kind: 'status', status: 502, count: 1 });
   assert.equal((await post(url, 'getSlot')).status, 502);
-  const direct = await fetch(`${url}/__ctl`, { method: 'POST', body: JSON.stringify({ action: 'fault', spec: { kind: 'status', status: 418, count: 1 } }) });
+  const direct = await fetch(`${url}/__ctl`, {
+    method: 'POST',
+    body: JSON.stringify({ action: 'fault', spec: { kind: 'status', status: 418, count: 1 } }),
+  });
   assert.equal(direct.status, 200);
   assert.equal((await post(solana.endpoints[1].url, 'getSlot')).status, 200);
   assert.equal((await post(url, 'getSlot')).status, 418);

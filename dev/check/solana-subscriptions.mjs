@@ -74,13 +74,19 @@ test('subscriptions: signature, account, logs, program, slot and root notify at 
   for (const [method, ...params] of kinds) assert.equal(typeof (await call(method, ...params)).result, 'number');
   await send();
   const first = await settle();
-  assert.deepEqual(first.map(([method]) => method), ['signatureNotification', 'accountNotification', 'logsNotification']);
+  assert.deepEqual(
+    first.map(([method]) => method),
+    ['signatureNotification', 'accountNotification', 'logsNotification'],
+  );
   assert.deepEqual(first[0][2].value, { err: null });
   assert.equal(first[1][2].value.lamports, 1e9);
   assert.equal(first[2][2].value.signature, signature);
   const { slot } = await solana.advance(1);
   const second = await settle();
-  assert.deepEqual(second.map(([method]) => method), ['signatureNotification', 'programNotification', 'programNotification', 'slotNotification', 'rootNotification']);
+  assert.deepEqual(
+    second.map(([method]) => method),
+    ['signatureNotification', 'programNotification', 'programNotification', 'slotNotification', 'rootNotification'],
+  );
   assert.deepEqual(second[3][2], { parent: slot - 1, root: slot - 32, slot });
   assert.ok(second.slice(1, 3).some((note) => note[2].value.pubkey === to));
   assert.equal((await solana.hits())[0].subscriptions, kinds.length - 2); // signatures are done

@@ -20,7 +20,13 @@ export function toBase58(bytes) {
   }
   let zeros = 0;
   while (zeros < bytes.length && bytes[zeros] === 0) zeros++;
-  return '1'.repeat(zeros) + digits.reverse().map((digit) => ALPHABET[digit]).join('');
+  return (
+    '1'.repeat(zeros) +
+    digits
+      .toReversed()
+      .map((digit) => ALPHABET[digit])
+      .join('')
+  );
 }
 
 /** Text to bytes; undefined when a letter is not of the alphabet. */
@@ -38,5 +44,5 @@ export function fromBase58(text) {
   }
   let zeros = 0;
   while (text[zeros] === '1') zeros++;
-  return Buffer.from([...new Uint8Array(zeros), ...bytes.reverse()]);
+  return Buffer.from([...new Uint8Array(zeros), ...bytes.toReversed()]);
 }

@@ -45,9 +45,11 @@ export function createFrontServer(front, control) {
 
 async function handle({ front, control, req, res }) {
   const { pathname } = new URL(req.url, 'http://localhost');
-  if (req.method === 'GET' && pathname === '/health') return end(res, 200, front.slotsBehind() > 0 ? 'behind' : 'ok', { 'content-type': 'text/plain' });
+  if (req.method === 'GET' && pathname === '/health')
+    return end(res, 200, front.slotsBehind() > 0 ? 'behind' : 'ok', { 'content-type': 'text/plain' });
   if (pathname === '/__ctl') return answerControl({ control, req, res });
-  if (req.method !== 'POST') return end(res, 405, 'Used HTTP Method is not allowed. POST or OPTIONS is required\n', { 'content-type': 'text/plain' });
+  if (req.method !== 'POST')
+    return end(res, 405, 'Used HTTP Method is not allowed. POST or OPTIONS is required\n', { 'content-type': 'text/plain' });
   const early = front.faults.take('reset', [], (fault) => fault.when !== 'after' && fault.methods === undefined);
   if (early !== undefined) return reset(front, req);
   const text = await readBody(req);
@@ -98,16 +100,25 @@ function failBefore({ front, req, res, body, methods }) {
   if (envelope === undefined) return false;
   front.noteFault('envelope');
   const { code, message = `error ${code}`, data } = envelope;
-  const refusal = (request) => ({ error: { code, message, ...(data === undefined ? {} : { data }) }, id: request?.id ?? null, jsonrpc: '2.0' });
+  const refusal = (request) => ({
+    error: { code, message, ...(data === undefined ? {} : { data }) },
+    id: request?.id ?? null,
+    jsonrpc: '2.0',
+  });
   end(res, 200, JSON.stringify(Array.isArray(body) ? body.map(refusal) : refusal(body)), JSON_TYPE);
   return true;
 }
 
 /** `retryAfter`: seconds, or `'date'` for an HTTP date two seconds from now. `body`: `'json'`, `'html'`, `'empty'` or the text itself. */
 function endWithStatus(res, { status, retryAfter, body = 'json' }) {
-  const texts = { json: JSON.stringify({ error: { code: status, message: `error ${status}` }, id: null, jsonrpc: '2.0' }), html: HTML, empty: '' };
+  const texts = {
+    json: JSON.stringify({ error: { code: status, message: `error ${status}` }, id: null, jsonrpc: '2.0' }),
+    html: HTML,
+    empty: '',
+  };
   const headers = body === 'html' ? { 'content-type': 'text/html' } : { ...JSON_TYPE };
-  if (retryAfter !== undefined) headers['retry-after'] = retryAfter === 'date' ? new Date(Date.now() + 2000).toUTCString() : String(retryAfter);
+  if (retryAfter !== undefined)
+    headers['retry-after'] = retryAfter === 'date' ? new Date(Date.now() + 2000).toUTCString() : String(retryAfter);
   end(res, status, texts[body] ?? body, headers);
 }
 

@@ -26,7 +26,14 @@ const KEPT_BLOCKS = 5000;
 const KEPT_VERSIONS = 500;
 const KEPT_CHANGES = 100_000;
 /** Errors after which a leader drops a transaction: it is not in any block and pays no fee. */
-const NOT_INCLUDED = new Set(['AccountNotFound', 'InsufficientFundsForFee', 'InvalidAccountForFee', 'SanitizeFailure', 'SignatureFailure', 'AlreadyProcessed']);
+const NOT_INCLUDED = new Set([
+  'AccountNotFound',
+  'InsufficientFundsForFee',
+  'InvalidAccountForFee',
+  'SanitizeFailure',
+  'SignatureFailure',
+  'AlreadyProcessed',
+]);
 
 export class Ledger {
   constructor({ slotMs = 400, skipRate = 0 } = {}) {
@@ -81,7 +88,7 @@ export class Ledger {
 
   /** The sysvar with past slots, which programs read (creating a lookup table does). */
   #tellSlotHashes() {
-    const past = this.blocks.slice(-1 - SLOT_HASHES, -1).reverse();
+    const past = this.blocks.slice(-1 - SLOT_HASHES, -1).toReversed();
     this.svm.setSlotHashes(past.map(({ slot, hash }) => ({ slot: BigInt(slot), hash })));
   }
 
@@ -175,8 +182,18 @@ export class Ledger {
     const after = keys.map((key) => this.#balance(key));
     const block = this.blockAt(this.slot);
     const record = {
-      signature: transaction.signature, transaction, keys, err, slot: this.slot, time: block.time, fee: feeOf(transaction),
-      before, after, logs: meta.logs(), unitsConsumed: Number(meta.computeUnitsConsumed()), order: this.transactions.size,
+      signature: transaction.signature,
+      transaction,
+      keys,
+      err,
+      slot: this.slot,
+      time: block.time,
+      fee: feeOf(transaction),
+      before,
+      after,
+      logs: meta.logs(),
+      unitsConsumed: Number(meta.computeUnitsConsumed()),
+      order: this.transactions.size,
     };
     this.transactions.set(record.signature, record);
     this.records.push(record);
@@ -218,7 +235,12 @@ export class Ledger {
   #read(key) {
     const account = this.svm.getAccount(fromBase58(key));
     if (account === null || account.lamports() === 0n) return null;
-    return { lamports: account.lamports(), data: Buffer.from(account.data()), owner: toBase58(account.owner()), executable: account.executable() };
+    return {
+      lamports: account.lamports(),
+      data: Buffer.from(account.data()),
+      owner: toBase58(account.owner()),
+      executable: account.executable(),
+    };
   }
 
   /** The account as of a slot, null when it did not exist. */

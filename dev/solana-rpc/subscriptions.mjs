@@ -99,12 +99,19 @@ export class Subscriptions {
   #subscribe(ws, kind, params) {
     const limit = this.front.faults.has('wsLimit');
     const mine = [...this.#live.values()].filter((one) => one.ws === ws).length;
-    if (limit !== undefined && mine >= limit.max) throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
+    if (limit !== undefined && mine >= limit.max)
+      throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
     const { ledger } = this.front;
     const id = this.#nextId++;
     const subscription = {
-      id, ws, kind, key: keyOf(kind, params[0]), config: params[1] ?? {},
-      change: ledger.changesDropped + ledger.changes.length, order: ledger.transactions.size, slot: this.front.slotAt('processed'),
+      id,
+      ws,
+      kind,
+      key: keyOf(kind, params[0]),
+      config: params[1] ?? {},
+      change: ledger.changesDropped + ledger.changes.length,
+      order: ledger.transactions.size,
+      slot: this.front.slotAt('processed'),
     };
     this.front.slotAt(subscription.config.commitment); // refuses an unknown commitment
     this.#live.set(id, subscription);

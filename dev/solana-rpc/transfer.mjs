@@ -19,7 +19,15 @@ export function newSigner() {
 export function signedTransfer({ from, to, lamports, blockhash, nonce }) {
   const head = Buffer.from([1, 0, 1, 3]);
   const instructions = [pay(1, lamports), ...(nonce === undefined ? [] : [pay(0, nonce)])];
-  const message = Buffer.concat([head, from.bytes, fromBase58(to), SYSTEM, fromBase58(blockhash), Buffer.from([instructions.length]), ...instructions]);
+  const message = Buffer.concat([
+    head,
+    from.bytes,
+    fromBase58(to),
+    SYSTEM,
+    fromBase58(blockhash),
+    Buffer.from([instructions.length]),
+    ...instructions,
+  ]);
   return Buffer.concat([Buffer.from([1]), sign(null, message, from.privateKey), message]);
 }
 

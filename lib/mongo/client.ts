@@ -60,10 +60,9 @@ export class MongoClient extends EventEmitter {
   /** @throws MongoParseError (a `MooringError` too) for an unusable URI or option, before any I/O. */
   constructor(uri: string, options: MongoClientOptions = {}) {
     super();
-    const { defaultTransactionOptions, ...others } = options ?? {};
-    this.#split = splitOptions(uri, options === undefined ? {} : options === null ? options : others);
+    this.#split = splitOptions(uri, options);
     this.#host = resolveHost(options.driver);
-    this.#defaultTransactionOptions = defaultTransactionOptions;
+    this.#defaultTransactionOptions = options.defaultTransactionOptions;
     this.bsonOptions = this.#split.bson;
     this.concerns = this.#split.concerns;
     this.pkFactory = options.pkFactory;

@@ -151,7 +151,7 @@ function checked(options: ConnectOptions): Plan {
 
 function mongooseOf(given: ConnectOptions['mongoose']): MongooseLike | undefined {
   if (given === false) return undefined;
-  const mongoose = given ?? (optionalPeer('mongoose') as MongooseLike | undefined);
+  const mongoose = given === undefined ? (optionalPeer('mongoose') as MongooseLike | undefined) : given;
   if (mongoose !== undefined && typeof (mongoose as Partial<MongooseLike> | null)?.setDriver !== 'function') {
     throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
   }

@@ -29,8 +29,10 @@ export type { MongoClientOptions } from './options.js';
 export {
   ClientSession,
   type ClientSessionOptions,
+  type ReadConcernLevel,
   type ReadConcernLike,
   type ReadPreferenceLike,
+  type ReadPreferenceMode,
   Transaction,
   type TransactionOptions,
   type TransactionState,

@@ -92,7 +92,15 @@ export function useMooring<M extends MongooseLike>(mongoose?: M): M & MooredMong
   const target = mongoose ?? (optionalPeer('mongoose') as M | undefined);
   if (typeof (target as Partial<MongooseLike> | undefined)?.setDriver !== 'function') throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
   const { __driver } = target as unknown as MongooseParts;
-  if (!(INSTALLED in __driver)) (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+  if (!(INSTALLED in __driver)) {
+    (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+    const { models } = target as unknown as { models: Record<string, { $init?: unknown; init(): Promise<unknown> }> };
+    for (const model of Object.values(models)) {
+      // Compiled before: to make its collection and indexes it waits for the connection that was just replaced. It begins anew, waiting for ours.
+      delete model.$init;
+      void model.init().catch(() => {});
+    }
+  }
   return target as M & MooredMongoose;
 }
 

@@ -59,7 +59,7 @@ export interface SplitOptions {
   readonly concerns: ConcernOptions;
 }
 
-const HERE = new Set<string>([...BSON_OPTION_NAMES, 'driver', 'pkFactory', 'forceServerObjectId', 'autoEncryption']);
+const HERE = new Set<string>([...BSON_OPTION_NAMES, 'driver', 'pkFactory', 'forceServerObjectId', 'autoEncryption', 'defaultTransactionOptions']);
 /** What Rust's BSON decoder takes; anything else would vanish in the encoding. */
 const PLAIN = new Set(['string', 'number', 'boolean', 'bigint', 'object']);
 /** Flags of the BSON library that may stand in a URI. */

@@ -17,10 +17,14 @@ import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
+/** Levels of a read concern. */
+export type ReadConcernLevel = 'local' | 'majority' | 'linearizable' | 'available' | 'snapshot';
 /** A read concern: its level, or `{ level }`. */
-export type ReadConcernLike = string | { level?: string | undefined };
+export type ReadConcernLike = ReadConcernLevel | { level: string };
+/** Modes of a read preference. */
+export type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
 /** A read preference: its mode, or an object with `mode`. */
-export type ReadPreferenceLike = string | { mode?: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
+export type ReadPreferenceLike = ReadPreferenceMode | { mode: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
 /** A write concern. */
 export interface WriteConcernLike {
   w?: number | string;
@@ -57,10 +61,11 @@ export type TransactionState =
 /** What `session.transaction` shows. */
 export class Transaction {
   state: TransactionState = 'NO_TRANSACTION';
-  readonly options: TransactionOptions;
+  /** As given. Typed `never` for the reason given at {@link ClientSession.serverSession}. */
+  readonly options: never;
 
   constructor(options: TransactionOptions = {}) {
-    this.options = options;
+    this.options = options as never;
   }
   get isStarting(): boolean {
     return this.state === 'STARTING_TRANSACTION';
@@ -91,15 +96,12 @@ export interface AttemptOptions {
 
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export class ClientSession extends EventEmitter {
-  /** As untyped as `EventEmitter`'s, and fits the typed emitter of every host driver. */
-  declare listeners: (event: string | symbol) => never[];
-  declare eventNames: () => never[];
-  declare rawListeners: (event: string | symbol) => never[];
   readonly client: MongoClient;
   readonly explicit = true;
   readonly snapshotEnabled: boolean;
   readonly supports: { causalConsistency: boolean };
-  readonly defaultTransactionOptions: Readonly<Record<never, never>>;
+  /** As given to `startSession`. Typed `never` for the reason given at {@link serverSession}. */
+  readonly defaultTransactionOptions: never;
   hasEnded = false;
   transaction = new Transaction();
   /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -127,7 +129,7 @@ export class ClientSession extends EventEmitter {
       throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
     }
     this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
-    this.defaultTransactionOptions = { ...options.defaultTransactionOptions };
+    this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
     const body = { causalConsistency: this.supports.causalConsistency, snapshot: this.snapshotEnabled };
     const refused = operations.lane.handle.openSession(handle, operations.encode(body));
     if (isFailure(refused)) throw operations.error(refused);
@@ -148,9 +150,11 @@ export class ClientSession extends EventEmitter {
     return { id: new Binary(bytes, 4) as never };
   }
 
+  /** The newest cluster time that the session knows; `undefined` before its first operation. Typed `never` for the reason given at {@link serverSession}. */
   get clusterTime(): never {
     return this.#times()['clusterTime'] as never;
   }
+  /** The time of the session's last operation; as {@link clusterTime}. */
   get operationTime(): never {
     return this.#times()['operationTime'] as never;
   }
@@ -252,6 +256,19 @@ export class ClientSession extends EventEmitter {
     throw refuse(this.#operations.host, 'session', 'ClientSession cannot be serialized to BSON.', 'MongoRuntimeError');
   }
 
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override listeners(event: string | symbol): never[] {
+    return super.listeners(event) as never[];
+  }
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override eventNames(): never[] {
+    return super.eventNames() as never[];
+  }
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override rawListeners(event: string | symbol): never[] {
+    return super.rawListeners(event) as never[];
+  }
+
   /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
   handleFor(operations: Operations): number {
     if (operations !== this.#operations) throw operations.refuse('session', 'ClientSession must be from the same MongoClient');
@@ -266,7 +283,7 @@ export class ClientSession extends EventEmitter {
     if (this.hasEnded) throw this.#expired();
     if (this.snapshotEnabled) throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
-    const options = { ...this.defaultTransactionOptions, ...defined(attempt.transaction) };
+    const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
     // What this tick has queued runs before the transaction.
     this.#operations.lane.flush();
     const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };

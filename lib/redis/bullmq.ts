@@ -97,9 +97,10 @@ async function cut(worker: ClosableWorker, closing: Promise<boolean>): Promise<b
   const { connection, blockingConnection } = (worker as { backend?: Connections }).backend ?? (worker as Connections);
   blockingConnection?._client?.disconnect();
   const client = connection?._client;
-  if (client !== undefined && client.status !== 'ready') {
-    client.disconnect();
-    if (connection?.extraOptions?.shared === true) void client.connect().catch(() => {});
-  }
-  return within(closing, NOTICE_MS);
+  const gone = client !== undefined && client.status !== 'ready';
+  if (gone) client.disconnect();
+  const closed = await within(closing, NOTICE_MS);
+  // Its other users want it back as soon as the server is.
+  if (gone && connection?.extraOptions?.shared === true) void client.connect().catch(() => {});
+  return closed;
 }

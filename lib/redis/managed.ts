@@ -282,7 +282,7 @@ export async function closeRedis(options: CloseRedisOptions = {}): Promise<void>
   state.closed = client !== undefined || state.closed;
   if (client === undefined) return;
   if (client.status === 'wait') client.disconnect();
-  await Promise.all([...client[CORE].family].map((member) => member.close(deadlineMs)));
+  await client.closeFamily(deadlineMs);
 }
 
 function checkedDeadline(options: CloseRedisOptions): number {

@@ -16,9 +16,19 @@ export interface ScriptDefinition {
   readonly numberOfKeys?: number | undefined;
   /** The script only reads: it may be repeated after a lost connection. */
   readonly readOnly?: boolean | undefined;
-  /** Running it twice does the same as once: it may be repeated after a lost connection. Default false. */
+  /** Running it twice does the same as once: it may be repeated after a lost connection. Default false, but true for the scripts by which queue workers take and finish jobs. */
   readonly idempotent?: boolean | undefined;
 }
+
+/**
+ * Scripts by which workers of BullMQ and Bull take and finish jobs. They are guarded by the job's lock token or only take the next job, and their
+ * callers rely on them being sent again after a lost connection: when one is rejected instead, a worker pauses for `runRetryDelay` (15 s).
+ * Scripts that add jobs are not among them: repeating those could add a job twice.
+ */
+const GUARDED_BY_LOCK = new Set([
+  ...['moveToActive', 'moveToFinished', 'moveToDelayed', 'moveToWaitingChildren', 'moveJobFromActiveToWait', 'moveStalledJobsToWait'],
+  ...['extendLock', 'extendLocks', 'releaseLock', 'takeLock', 'retryJob', 'updateDelaySet', 'updateProgress'],
+]);
 
 /** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
 export class Script extends CommandSpec {
@@ -27,8 +37,8 @@ export class Script extends CommandSpec {
   readonly sha: string;
   readonly numberOfKeys: number | undefined;
 
-  constructor(id: number, definition: ScriptDefinition) {
-    super('evalsha', flagsOf(definition));
+  constructor(id: number, name: string, definition: ScriptDefinition) {
+    super('evalsha', flagsOf(name, definition));
     this.script = id;
     this.lua = definition.lua;
     this.sha = createHash('sha1').update(definition.lua).digest('hex');
@@ -57,8 +67,9 @@ export class Script extends CommandSpec {
   }
 }
 
-function flagsOf(definition: ScriptDefinition): number {
-  return Flag.script | (definition.readOnly === true ? Flag.readOnly : 0) | (definition.idempotent === true ? Flag.idempotent : 0);
+function flagsOf(name: string, definition: ScriptDefinition): number {
+  const idempotent = definition.idempotent ?? GUARDED_BY_LOCK.has(name.split(':', 1)[0] ?? name);
+  return Flag.script | (definition.readOnly === true ? Flag.readOnly : 0) | (idempotent ? Flag.idempotent : 0);
 }
 
 /** Refuses what cannot be a script. */

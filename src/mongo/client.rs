@@ -30,7 +30,7 @@ pub struct Client {
     settings: Settings,
     pub(super) watch: Arc<Watch>,
     pub(super) state: StateCell,
-    driver: OnceCell<Driver>,
+    driver: OnceCell<Arc<Driver>>,
     sessions: Sessions,
     lanes: Lanes,
     cursors: Cursors,
@@ -147,11 +147,11 @@ impl Client {
     }
 
     /// The crate's client, made now if this is the first use.
-    pub(super) async fn driver(&self) -> Result<&Driver, Failure> {
+    pub(super) async fn driver(&self) -> Result<&Arc<Driver>, Failure> {
         let made = self.driver.get_or_try_init(|| async {
             let mut options = self.settings.resolve().await?;
             self.watch.install(&mut options, self.settings.monitor_commands);
-            mongodb::Client::with_options(options).map(Driver::new)
+            mongodb::Client::with_options(options).map(Driver::new).map(Arc::new)
         });
         let made = made.await.map_err(|found| error::failure(&found))?;
         self.state.advance(State::Opening);
@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// The crate's client if there is one.
-    pub(super) fn driver_if_made(&self) -> Option<&Driver> {
+    pub(super) fn driver_if_made(&self) -> Option<&Arc<Driver>> {
         self.driver.get()
     }
 

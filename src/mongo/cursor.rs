@@ -3,7 +3,7 @@
 //! Guarantees: a cursor that is dropped is killed on the server; a batch of a session's cursor that was lost to a deadline closes that cursor and says so
 //! (the crate would go on with the next batch), while an implicit session's getMore is resumed by the next call.
 
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::session::Entry;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
@@ -136,16 +136,15 @@ impl Cursors {
 /// Runs a command that answers a cursor; sends a read once more after what the retryable reads specification lists.
 pub(super) async fn run(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     plan: &Plan,
 ) -> Result<(Live, RawBatch), Failure> {
     let retry = plan.retry && around.client.limits().retry_reads && !around.in_transaction();
     let again = retry.then(|| command.clone());
-    match send(around, driver, database, command, plan).await {
+    match send(around, database, command, plan).await {
         Err(first) if again.is_some() && error::is_retryable_read(&first) => {
-            let second = send(around, driver, database, again.unwrap_or_default(), plan).await;
+            let second = send(around, database, again.unwrap_or_default(), plan).await;
             second.map_err(|second| error::failure(&error::more_telling(first, second)))
         }
         other => other.map_err(|found| error::failure(&found)),
@@ -154,12 +153,11 @@ pub(super) async fn run(
 
 async fn send(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     plan: &Plan,
 ) -> Result<(Live, RawBatch), mongodb::error::Error> {
-    let database = driver.database(database);
+    let database = around.driver.database(database);
     let action = database.run_raw_cursor_command(command).with_options(plan.options());
     let (live, first) = if let Some(session) = around.session() {
         let mut cursor = action.session(&mut *session).batch().await?;

@@ -5,7 +5,7 @@
 use super::bulk::Kind;
 use super::client::{Client, Unit};
 use super::cursor;
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
 use super::transaction::{self, Attempt, Stage};
@@ -232,16 +232,34 @@ impl Limits {
         entry.detach(task.abort_handle());
     }
 
+    /// Resolves with whatever comes first; arms only the timers that are wanted.
     async fn first_limit(&self) -> Failure {
-        let deadline = self.deadline.unwrap_or_else(|| Deadline::after_millis(0));
-        let never = Duration::from_secs(u64::from(u32::MAX));
+        let cut = async {
+            match &self.attempt {
+                Some((_, attempt)) => {
+                    attempt.cut().await;
+                    attempt.timeout()
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => deadline.passed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let wait = async {
+            match self.wait {
+                Some(limit) => self.trace.waited_too_long(limit).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = async { match &self.attempt { Some((_, attempt)) => attempt.cut().await, None => std::future::pending().await } } => {
-                self.attempt.as_ref().map_or_else(|| error::closed("closed"), |(_, attempt)| attempt.timeout())
-            }
-            () = deadline.passed() => error::timed_out("operation", self.trace.elapsed()),
-            () = self.trace.waited_too_long(self.wait.unwrap_or(never)) => self.waited(),
+            failure = cut => failure,
+            () = deadline => error::timed_out("operation", self.trace.elapsed()),
+            () = wait => self.waited(),
         }
     }
 
@@ -285,23 +303,24 @@ async fn work(mut job: Job) -> Outcome {
         }
         None => None,
     };
-    let mut around = Surroundings { client: Arc::clone(&client), trace: job.trace, held, deadline: job.deadline };
-    run(&mut around, driver, &given, (job.opcode, job.flags)).await
+    let mut around = Surroundings {
+        client: Arc::clone(&client),
+        driver: Arc::clone(driver),
+        trace: job.trace,
+        held,
+        deadline: job.deadline,
+    };
+    run(&mut around, &given, (job.opcode, job.flags)).await
 }
 
-async fn run(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &mongodb::bson::RawDocumentBuf,
-    (code, flags): (u16, u16),
-) -> Outcome {
+async fn run(around: &mut Surroundings, given: &mongodb::bson::RawDocumentBuf, (code, flags): (u16, u16)) -> Outcome {
     match code {
         opcode::CONNECT => {
             let client = Arc::clone(&around.client);
             client.connect().await.map(|()| Reply::Nothing)
         }
-        opcode::FIND => read::find(around, driver, given, false).await,
-        opcode::FIND_ONE => read::find(around, driver, given, true).await,
+        opcode::FIND => read::find(around, given, false).await,
+        opcode::FIND_ONE => read::find(around, given, true).await,
         opcode::GET_MORE => {
             let handle = body::count(given, "cursor")?.unwrap_or(0);
             cursor::get_more(around, handle).await.map(Reply::Bytes)
@@ -310,22 +329,22 @@ async fn run(
             around.client.cursors().close(body::count(given, "cursor")?.unwrap_or(0));
             Ok(Reply::Nothing)
         }
-        opcode::AGGREGATE => read::aggregate(around, driver, given).await,
-        opcode::COUNT => read::count(around, driver, given).await,
-        opcode::ESTIMATED_COUNT => read::estimated_count(around, driver, given).await,
-        opcode::DISTINCT => read::distinct(around, driver, given).await,
-        opcode::COMMAND => read::command(around, driver, given, flags).await,
-        opcode::RUN_CURSOR_COMMAND => read::cursor_command(around, driver, given, flags).await,
-        opcode::INSERT => statement::insert(around, driver, given).await,
-        opcode::UPDATE_ONE => statement::update(around, driver, given, Kind::UpdateOne).await,
-        opcode::UPDATE_MANY => statement::update(around, driver, given, Kind::UpdateMany).await,
-        opcode::REPLACE_ONE => statement::update(around, driver, given, Kind::ReplaceOne).await,
-        opcode::DELETE_ONE => statement::delete(around, driver, given, Kind::DeleteOne).await,
-        opcode::DELETE_MANY => statement::delete(around, driver, given, Kind::DeleteMany).await,
-        opcode::FIND_ONE_AND_UPDATE => statement::find_and_modify(around, driver, given, Kind::UpdateOne).await,
-        opcode::FIND_ONE_AND_REPLACE => statement::find_and_modify(around, driver, given, Kind::ReplaceOne).await,
-        opcode::FIND_ONE_AND_DELETE => statement::find_and_modify(around, driver, given, Kind::DeleteOne).await,
-        opcode::BULK_WRITE => statement::bulk_write(around, driver, given).await,
+        opcode::AGGREGATE => read::aggregate(around, given).await,
+        opcode::COUNT => read::count(around, given).await,
+        opcode::ESTIMATED_COUNT => read::estimated_count(around, given).await,
+        opcode::DISTINCT => read::distinct(around, given).await,
+        opcode::COMMAND => read::command(around, given, flags).await,
+        opcode::RUN_CURSOR_COMMAND => read::cursor_command(around, given, flags).await,
+        opcode::INSERT => statement::insert(around, given).await,
+        opcode::UPDATE_ONE => statement::update(around, given, Kind::UpdateOne).await,
+        opcode::UPDATE_MANY => statement::update(around, given, Kind::UpdateMany).await,
+        opcode::REPLACE_ONE => statement::update(around, given, Kind::ReplaceOne).await,
+        opcode::DELETE_ONE => statement::delete(around, given, Kind::DeleteOne).await,
+        opcode::DELETE_MANY => statement::delete(around, given, Kind::DeleteMany).await,
+        opcode::FIND_ONE_AND_UPDATE => statement::find_and_modify(around, given, Kind::UpdateOne).await,
+        opcode::FIND_ONE_AND_REPLACE => statement::find_and_modify(around, given, Kind::ReplaceOne).await,
+        opcode::FIND_ONE_AND_DELETE => statement::find_and_modify(around, given, Kind::DeleteOne).await,
+        opcode::BULK_WRITE => statement::bulk_write(around, given).await,
         other => Err(Failure::new(ErrorCode::Internal, format!("opcode {other} does not exist")).not_executed()),
     }
 }

@@ -125,7 +125,6 @@ async function compareHoldings({ checks }: Evidence, transfers: readonly Transfe
 }
 
 async function compareSessions({ ask, checks }: Evidence): Promise<void> {
-  const { sessions } = getSessionStats();
-  checks.none('sessions open', sessions.open);
+  checks.none('sessions open', getSessionStats().open);
   checks.none('transactions open on the server', await ask<number>('mongo.openTransactions'));
 }

@@ -38,7 +38,7 @@ function at(sorted: readonly number[], quantile: number): number {
 }
 
 function printTransactions(): void {
-  const { sessions, transactions } = getSessionStats();
+  const { ended, open, started, transactions } = getSessionStats();
   table(
     ['transactions', 'committed', 'aborted', 'timed out', 'outcome unknown', 'sessions started', 'ended', 'open'],
     [
@@ -48,9 +48,9 @@ function printTransactions(): void {
         transactions.aborted,
         transactions.timedOut,
         transactions.unknown,
-        sessions.started,
-        sessions.ended,
-        sessions.open,
+        started,
+        ended,
+        open,
       ],
     ],
   );

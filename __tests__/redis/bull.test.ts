@@ -1,0 +1,90 @@
+/**
+ * @module __tests__/redis/bull
+ *
+ * Bull 4 on our clients, also while connections are killed.
+ */
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import Bull from 'bull';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Redis } from '../../dist/index.js';
+import { bullClients } from '../../dist/redis/bull.js';
+import { redisUri } from './server';
+
+const JOBS = 1000;
+const KILLS = 20;
+const QUIET = { warn: (): void => {}, error: (): void => {} };
+
+let admin: Redis;
+
+beforeAll(() => {
+  admin = new Redis(redisUri());
+});
+
+afterAll(async () => {
+  await admin.flushdb();
+  await admin.quit();
+});
+
+async function until(condition: () => boolean, limitMs: number): Promise<void> {
+  const deadline = Date.now() + limitMs;
+  while (!condition()) {
+    if (Date.now() > deadline) throw new Error(`condition not met within ${limitMs} ms`);
+    await delay(10);
+  }
+}
+
+test('runs a job and tells its result to the producer', async () => {
+  const { client, createClient } = bullClients({ url: redisUri(), logger: QUIET });
+  const queue = new Bull('plain', { createClient: createClient as never });
+  void queue.process(async (job) => job.data.n + 1);
+  const job = await queue.add({ n: 41 });
+  expect(await job.finished()).toBe(42);
+  await queue.close();
+  // Bull closes none of the connections that it was given.
+  await client.closeFamily(2000);
+  expect(client.status).toBe('end');
+});
+
+test('processes every acknowledged job of 1,000 while connections are killed 20 times', async () => {
+  const { client, createClient } = bullClients({ url: redisUri(), logger: QUIET });
+  const settings = { lockDuration: 2000, stalledInterval: 1000, maxStalledCount: 100, retryProcessDelay: 200 };
+  const queue = new Bull('killed', { createClient: createClient as never, settings });
+  queue.on('error', () => {});
+  const processed = new Set<string>();
+  let lastDone = Date.now();
+  void queue.process(10, async (job) => {
+    processed.add(String(job.id));
+    lastDone = Date.now();
+    await delay(2);
+  });
+  const acknowledged = new Set<string>();
+  const adding = (async (): Promise<void> => {
+    for (let n = 0; n < JOBS; n++) {
+      for (;;) {
+        const job = await queue.add({ n }, { jobId: `job-${n}` }).catch(() => undefined);
+        if (job !== undefined) {
+          acknowledged.add(String(job.id));
+          break;
+        }
+        await delay(5);
+      }
+      if (n % 10 === 0) await delay(5);
+    }
+  })();
+  const slowest: number[] = [];
+  for (let kill = 1; kill <= KILLS; kill++) {
+    await until(() => processed.size >= (JOBS / (KILLS + 2)) * kill, 30_000);
+    const killedAt = Date.now();
+    await admin.client('KILL', 'TYPE', 'normal', 'SKIPME', 'yes');
+    const before = processed.size;
+    await until(() => processed.size > before, 5000);
+    slowest.push(lastDone - killedAt);
+  }
+  await adding;
+  expect(acknowledged.size).toBe(JOBS);
+  await until(() => [...acknowledged].every((id) => processed.has(id)), 30_000);
+  expect(Math.max(...slowest)).toBeLessThan(5000);
+  await queue.close();
+  // Bull closes none of the connections that it was given.
+  await client.closeFamily(2000);
+}, 120_000);
