@@ -29,9 +29,12 @@ export type DevSellInput = Omit<SaleRequest, 'kind' | 'walletAddress'>;
 /** A sale from the holding of one wallet. */
 export type WalletSellInput = Omit<SaleRequest, 'kind'>;
 
-/** An attempt that takes longer is aborted on the server; transient conflicts are retried within it. */
+/**
+ * An attempt that takes longer than 5 s is aborted on the server. Sales of one wallet meet on its document: such a conflict is normal and short, so it is
+ * retried more often than the default of 3.
+ */
 const TRANSACTION: WithTransactionOptions = {
-  maxRetries: 3,
+  maxRetries: 20,
   timeoutMs: 5_000,
   logger,
   // The commit stands; `jobs/reconcile` adds the job.
