@@ -153,7 +153,8 @@ describe('pipelines and transactions', () => {
       [null, 1],
     ]);
     expect(await redis.multi([['incr', 'n']]).exec(true as never)).toEqual([[null, 2]]);
-    expect(await redis.pipeline().multi().incr('n').exec().exec()).toEqual([
+    const nested = redis.pipeline().multi().incr('n').exec() as unknown as { exec(): Promise<unknown> };
+    expect(await nested.exec()).toEqual([
       [null, 'OK'],
       [null, 'QUEUED'],
       [null, [3]],
