@@ -54,6 +54,7 @@ export class MongoClient extends EventEmitter {
   #connecting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
   #lastSession = 0;
+  #held = false;
   /** The description at the time of closing. */
   #last: Description | undefined;
 
@@ -119,6 +120,20 @@ export class MongoClient extends EventEmitter {
     } finally {
       await session.endSession();
     }
+  }
+
+  /** Holds the process while the client is open, also when it is idle. */
+  ref(): this {
+    if (!this.#held) this.operations.lane.keepAlive.acquire();
+    this.#held = true;
+    return this;
+  }
+
+  /** Takes {@link ref} back: an idle client does not hold the process. */
+  unref(): this {
+    if (this.#held) this.#operations?.lane.keepAlive.release();
+    this.#held = false;
+    return this;
   }
 
   /** Whether a server is known and the client is not closed. */
@@ -208,6 +223,7 @@ export class MongoClient extends EventEmitter {
     this.#events?.close();
     this.#events = undefined;
     this.#operations = undefined;
+    this.#held = false;
     this.#topology = undefined;
     openClients().delete(this);
     this.emit('close');
