@@ -18,7 +18,10 @@ describe.each([
   const { Schema } = mongoose;
   const User = mongoose.model(
     'User',
-    new Schema({ name: String, email: { type: String, unique: true }, balance: { type: Number, default: 0 }, tags: [String] }, { timestamps: true }),
+    new Schema(
+      { name: String, email: { type: String, unique: true }, balance: { type: Number, default: 0 }, tags: [String] },
+      { timestamps: true },
+    ),
   );
   const Post = mongoose.model('Post', new Schema({ title: String, author: { type: Schema.Types.ObjectId, ref: 'User' } }));
   let client: MongoClient;
@@ -84,7 +87,9 @@ describe.each([
     expect(await User.replaceOne({ name: 'u1' }, { name: 'new', email: 'new' })).toMatchObject({ modifiedCount: 1 });
     expect((await User.findOneAndDelete({ name: 'new' }))?.name).toBe('new');
     expect(await User.deleteOne({ name: 'u2' })).toMatchObject({ deletedCount: 1 });
-    expect(await User.bulkWrite([{ insertOne: { document: { name: 'b', email: 'b' } } }, { deleteOne: { filter: { name: 'u3' } } }])).toMatchObject({
+    expect(
+      await User.bulkWrite([{ insertOne: { document: { name: 'b', email: 'b' } } }, { deleteOne: { filter: { name: 'u3' } } }]),
+    ).toMatchObject({
       insertedCount: 1,
       deletedCount: 1,
     });

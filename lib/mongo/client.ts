@@ -103,7 +103,8 @@ export class MongoClient extends EventEmitter {
   /** A session; the caller ends it. No I/O. */
   startSession(options: ClientSessionOptions = {}): ClientSession {
     const defaults = this.#defaultTransactionOptions;
-    const merged = defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
+    const merged =
+      defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
     this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1;
     return new ClientSession(this, this.operations, this.#lastSession, merged);
   }
@@ -111,7 +112,10 @@ export class MongoClient extends EventEmitter {
   /** Runs `fn` with a session and ends it on every path. */
   async withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
   async withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
-  async withSession<T>(first: ClientSessionOptions | ((session: ClientSession) => Promise<T>), second?: (session: ClientSession) => Promise<T>): Promise<T> {
+  async withSession<T>(
+    first: ClientSessionOptions | ((session: ClientSession) => Promise<T>),
+    second?: (session: ClientSession) => Promise<T>,
+  ): Promise<T> {
     const fn = typeof first === 'function' ? first : second;
     if (typeof fn !== 'function') throw this.operations.refuse('fn', 'Missing required callback parameter');
     const session = this.startSession(typeof first === 'function' ? {} : first);
@@ -240,4 +244,3 @@ export class MongoClient extends EventEmitter {
     return this.#last;
   }
 }
-

@@ -74,7 +74,16 @@ const COUNT_OPTIONS = ['skip', 'limit', 'hint', 'collation', 'maxTimeMS', 'comme
 /** What index operations and bulk writes use of a collection, whatever its documents. */
 export type AnyCollection = Pick<
   Collection,
-  'collectionName' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'
+  | 'collectionName'
+  | 'operations'
+  | 'aggregate'
+  | 'bulkWrite'
+  | 'command'
+  | 'cursorSource'
+  | 'refuse'
+  | 'refuseOperators'
+  | 'requireOperators'
+  | 'withId'
 >;
 
 /** A collection of a database. */
@@ -392,7 +401,8 @@ export class Collection<T extends object = Document> {
   }
 
   #checkDocument(argument: string, document: unknown): void {
-    if (typeof document !== 'object' || document === null) throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
+    if (typeof document !== 'object' || document === null)
+      throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
   }
 }
 

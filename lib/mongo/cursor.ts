@@ -292,7 +292,12 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     try {
       const value = this.#transform(document);
       if (value !== null) return value as T;
-      throw refuse(this.source.operations.host, 'transform', 'cursor transform returned null, which marks the end of a cursor', 'MongoAPIError');
+      throw refuse(
+        this.source.operations.host,
+        'transform',
+        'cursor transform returned null, which marks the end of a cursor',
+        'MongoAPIError',
+      );
     } catch (error) {
       await this.close();
       throw error;

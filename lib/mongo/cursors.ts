@@ -34,7 +34,16 @@ export const FIND_OPTIONS = [
   'projection', 'skip', 'limit', 'batchSize', 'singleBatch', 'hint', 'collation', 'comment', 'maxTimeMS', 'maxAwaitTimeMS', 'min', 'max', 'returnKey',
   'showRecordId', 'noCursorTimeout', 'tailable', 'awaitData', 'allowDiskUse', 'allowPartialResults', 'let',
 ] as const; // prettier-ignore
-const AGGREGATE_OPTIONS = ['allowDiskUse', 'batchSize', 'bypassDocumentValidation', 'collation', 'comment', 'hint', 'let', 'maxTimeMS'] as const;
+const AGGREGATE_OPTIONS = [
+  'allowDiskUse',
+  'batchSize',
+  'bypassDocumentValidation',
+  'collation',
+  'comment',
+  'hint',
+  'let',
+  'maxTimeMS',
+] as const;
 /** Find options that only Rust reads; the find command has none of them. */
 const NOT_IN_COMMAND = new Set(['maxAwaitTimeMS', 'maxTimeMS']);
 
@@ -235,12 +244,20 @@ export class RunCommandCursor<T = Document> extends AbstractCursor<T> {
   protected override first(): Call {
     const { db } = this.source;
     const { readPreference } = this.readConcerns();
-    const options = { ...pick(this.options, ['batchSize', 'comment']), ...defined({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }) };
+    const options = {
+      ...pick(this.options, ['batchSize', 'comment']),
+      ...defined({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }),
+    };
     return { opcode: Opcode.runCursorCommand, flags: this.#retried ? FLAG_READ : 0, body: { db, command: this.command, options } };
   }
 }
 
-async function explained(source: CursorSource, session: AbstractCursor['session'], command: object, verbosity: Verbosity | boolean): Promise<Document> {
+async function explained(
+  source: CursorSource,
+  session: AbstractCursor['session'],
+  command: object,
+  verbosity: Verbosity | boolean,
+): Promise<Document> {
   const level = verbosity === true ? 'allPlansExecution' : verbosity === false ? 'queryPlanner' : verbosity;
   const body = { db: source.db, command: { explain: command, verbosity: level }, options: {} };
   const reply = await source.operations.run({ opcode: Opcode.command, body, session, bson: source.bson });

@@ -37,7 +37,11 @@ const INDEX_OPTIONS = [
 const NAMESPACE_NOT_FOUND = 26;
 
 /** Creates indexes; returns their names. */
-export async function create(collection: AnyCollection, descriptions: readonly IndexDescription[], options: CreateIndexesOptions): Promise<string[]> {
+export async function create(
+  collection: AnyCollection,
+  descriptions: readonly IndexDescription[],
+  options: CreateIndexesOptions,
+): Promise<string[]> {
   if (!Array.isArray(descriptions) || descriptions.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
   const indexes = descriptions.map((description) => {
     const key = indexKeys(description.key);
@@ -47,8 +51,15 @@ export async function create(collection: AnyCollection, descriptions: readonly I
     return { ...known, name: description.name ?? [...key].flat().join('_'), key };
   });
   const { session, commitQuorum, maxTimeMS, comment } = options;
-  const command = { createIndexes: collection.collectionName, indexes, ...pick({ commitQuorum, maxTimeMS, comment }, ['commitQuorum', 'maxTimeMS', 'comment']) };
-  await collection.command(command, { ...pick(options, ['writeConcern', 'signal', 'timeoutMS']), ...(session === undefined ? {} : { session }) });
+  const command = {
+    createIndexes: collection.collectionName,
+    indexes,
+    ...pick({ commitQuorum, maxTimeMS, comment }, ['commitQuorum', 'maxTimeMS', 'comment']),
+  };
+  await collection.command(command, {
+    ...pick(options, ['writeConcern', 'signal', 'timeoutMS']),
+    ...(session === undefined ? {} : { session }),
+  });
   return indexes.map(({ name }) => name);
 }
 
