@@ -1,4 +1,5 @@
 /** @module __tests__/mongo/collection: documents in and out, with the results and errors of the Node driver. */
+// oxlint-disable eslint/no-underscore-dangle -- MongoDB's name of the key
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as mongodb from 'mongodb';
 import { type Collection, type MongoClient } from '../../dist/index.js';
@@ -20,7 +21,7 @@ afterAll(() => client.close());
 describe('writes', () => {
   test('make an _id in the document and return it', async () => {
     const document: { _id?: unknown; a: number } = { a: 1 };
-    const { acknowledged, insertedId } = await items.insertOne(document as never);
+    const { acknowledged, insertedId } = await items.insertOne(document);
     expect(acknowledged).toBe(true);
     expect(insertedId).toBeInstanceOf(mongodb.ObjectId);
     expect(document._id).toBe(insertedId);

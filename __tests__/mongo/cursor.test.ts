@@ -16,7 +16,7 @@ afterAll(() => client.close());
 
 const openCursors = async (): Promise<number> => {
   const { metrics } = (await client.db('admin').command({ serverStatus: 1 })) as { metrics: { cursor: { open: { total: number } } } };
-  return Number(metrics.cursor.open.total);
+  return metrics.cursor.open.total;
 };
 
 describe('a find cursor', () => {

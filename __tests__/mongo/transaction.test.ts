@@ -121,7 +121,7 @@ describe('withTransaction', () => {
     expect(await withTransaction(async (session) => (await items.insertOne({ _id: 1 }, { session })).insertedId, { client })).toBe(1);
     const thrown = { not: 'an error' };
     const logger = recorder();
-    // oxlint-disable-next-line typescript/only-throw-error -- what is thrown must leave as it is
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what is thrown must leave as it is
     expect(await failureOf(() => withTransaction(async () => Promise.reject(thrown), { client, logger }))).toBe(thrown);
     expect(logger.lines).toEqual(['Session transaction failed after 1 attempts']);
   });
@@ -180,7 +180,7 @@ describe('withTransaction', () => {
           await items.insertOne({ _id: 1 }, { session });
           controller.abort(reason);
           await delay(300);
-          return await failureOf(() => items.insertOne({ _id: 2 }, { session }));
+          return failureOf(() => items.insertOne({ _id: 2 }, { session }));
         },
         { client, signal: controller.signal, logger: recorder() },
       ),

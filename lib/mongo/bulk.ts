@@ -153,7 +153,7 @@ export class BulkOperation {
       throw refuse(this.#collection.operations.host, 'bulk', message, 'MongoBatchReExecutionError');
     }
     this.#executed = true;
-    return await this.#collection.bulkWrite(this.#operations, { ...this.#options, ...options, ordered: this.isOrdered });
+    return this.#collection.bulkWrite(this.#operations, { ...this.#options, ...options, ordered: this.isOrdered });
   }
 }
 

@@ -74,7 +74,7 @@ export class MongoClient extends EventEmitter {
   }
 
   static async connect(uri: string, options: MongoClientOptions = {}): Promise<MongoClient> {
-    return await new MongoClient(uri, options).connect();
+    return new MongoClient(uri, options).connect();
   }
 
   /** Finds a server and pings it. Concurrent calls share one attempt; operations also work without it. */
@@ -82,7 +82,7 @@ export class MongoClient extends EventEmitter {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
-    return await this.#connecting;
+    return this.#connecting;
   }
 
   /** Closes pools, cursors and sessions. `force` (or `{ force: true }`) cuts what is in flight at once. */

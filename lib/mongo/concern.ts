@@ -55,8 +55,8 @@ export function concernsOf(options: ConcernOptions | undefined, inherited: Conce
     readConcern: read,
     writeConcern: write,
     readPreference: preference,
-  } = { ...inherited, ...given(options ?? {}) } as ConcernOptions;
-  return given({ readConcern: read, writeConcern: write, readPreference: preference }) as ConcernOptions;
+  } = { ...inherited, ...given(options ?? {}) };
+  return given({ readConcern: read, writeConcern: write, readPreference: preference });
 }
 
 function hasFlatWriteConcern(options: WriteConcernLike): boolean {

@@ -54,7 +54,7 @@ const FINAL = new Set<string>([
 export async function connectDB(options: ConnectOptions = {}): Promise<MongoClient> {
   const shared = realm();
   const { connect } = shared;
-  if (connect?.attempt !== undefined) return await connect.attempt;
+  if (connect?.attempt !== undefined) return connect.attempt;
   if (connect?.client !== undefined && openClients().has(connect.client)) return connect.client;
   const plan = checked(options);
   const state: ConnectState = { options, stop: new AbortController(), attempt: undefined, client: undefined, mongoose: plan.mongoose };
@@ -62,7 +62,7 @@ export async function connectDB(options: ConnectOptions = {}): Promise<MongoClie
   state.attempt = attempts(state, plan).finally(() => {
     state.attempt = undefined;
   });
-  return await state.attempt;
+  return state.attempt;
 }
 
 /** Closes what `connectDB` opened. Safe before, during and after connecting, and when called twice. */
@@ -82,8 +82,8 @@ export async function disconnectDB(): Promise<void> {
 /** The connected client: as it is, or after connecting with the options of the last `connectDB`. */
 export async function ensureDBConnection(options?: ConnectOptions): Promise<MongoClient> {
   const { connect } = realm();
-  if (connect?.client !== undefined && openClients().has(connect.client)) return await connect.client.connect();
-  return await connectDB(options ?? connect?.options ?? {});
+  if (connect?.client !== undefined && openClients().has(connect.client)) return connect.client.connect();
+  return connectDB(options ?? connect?.options ?? {});
 }
 
 /** Whether the client of `connectDB` is open and sees a server. */

@@ -110,14 +110,14 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
 
   /** A cursor for the same query, from its start, without the session. */
   clone(): FindCursor<T> {
-    return new FindCursor<T>(this.source, this.#filter, this.options as FindOptions);
+    return new FindCursor<T>(this.source, this.#filter, this.options);
   }
 
   async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
     const { skip, limit, sort, ...others } = this.#known();
     const command = { find: this.source.coll, filter: this.#filter, ...defined({ sort, skip, limit }) };
     for (const [name, value] of Object.entries(others)) if (!NOT_IN_COMMAND.has(name)) Object.assign(command, { [name]: value });
-    return await explained(this.source, this.session, command, verbosity);
+    return explained(this.source, this.session, command, verbosity);
   }
 
   /** Documents that the query matches. */
@@ -206,13 +206,13 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
 
   /** A cursor for the same pipeline, from its start, without the session. */
   clone(): AggregationCursor<T> {
-    return new AggregationCursor<T>(this.source, this.pipeline, this.options as AggregateOptions);
+    return new AggregationCursor<T>(this.source, this.pipeline, this.options);
   }
 
   async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
     const { batchSize: _batchSize, maxTimeMS: _maxTimeMS, ...options } = pick(this.options, AGGREGATE_OPTIONS);
     const command = { aggregate: this.source.coll ?? 1, pipeline: this.pipeline, cursor: {}, ...options };
-    return await explained(this.source, this.session, command, verbosity);
+    return explained(this.source, this.session, command, verbosity);
   }
 
   protected override first(): Call {

@@ -79,7 +79,7 @@ export class Db {
 
   /** Runs a command as it is: nothing is inherited but the BSON flags. */
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#command(command, options, 0);
+    return this.#command(command, options, 0);
   }
 
   /** A cursor over the reply of a command that answers with one. */
@@ -143,7 +143,7 @@ export class Db {
   }
 
   async stats(options: OperationOptions & { scale?: number } = {}): Promise<Document> {
-    return await this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
+    return this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
   }
 
   /** Change streams are not part of this version. */
@@ -157,7 +157,7 @@ export class Db {
   }
   /** @internal Runs a command that writes, with the client's write concern unless it has one. */
   async write(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#command(command, { ...options, readPreference: 'primary' }, FLAG_WRITE_CONCERN);
+    return this.#command(command, { ...options, readPreference: 'primary' }, FLAG_WRITE_CONCERN);
   }
   /** @internal */
   createId(): unknown {
@@ -200,24 +200,24 @@ export class Admin {
   }
 
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command(command, options);
+    return this.#db.command(command, options);
   }
   async listDatabases(options: OperationOptions & { filter?: object; nameOnly?: boolean } = {}): Promise<Document> {
-    return await this.#db.command(
+    return this.#db.command(
       { listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) },
       options,
     );
   }
   async ping(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ ping: 1 }, options);
+    return this.#db.command({ ping: 1 }, options);
   }
   async buildInfo(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ buildInfo: 1 }, options);
+    return this.#db.command({ buildInfo: 1 }, options);
   }
   async serverInfo(options: OperationOptions = {}): Promise<Document> {
-    return await this.buildInfo(options);
+    return this.buildInfo(options);
   }
   async serverStatus(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ serverStatus: 1 }, options);
+    return this.#db.command({ serverStatus: 1 }, options);
   }
 }

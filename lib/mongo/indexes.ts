@@ -42,13 +42,15 @@ export async function create(
   descriptions: readonly IndexDescription[],
   options: CreateIndexesOptions,
 ): Promise<string[]> {
-  if (!Array.isArray(descriptions) || descriptions.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
+  // `isArray` of a readonly array would make its items `any`.
+  const given: unknown = descriptions;
+  if (!Array.isArray(given) || given.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
   const indexes = descriptions.map((description) => {
     const key = indexKeys(description.key);
     const known = pick(description, INDEX_OPTIONS);
     const version = description['version'] ?? description['v'];
     if (version !== undefined) known['v'] = version;
-    return { ...known, name: description.name ?? [...key].flat().join('_'), key };
+    return { ...known, name: description.name ?? [...key].flat().map(String).join('_'), key };
   });
   const { session, commitQuorum, maxTimeMS, comment } = options;
   const command = {
@@ -65,7 +67,7 @@ export async function create(
 
 /** Drops one index. */
 export async function drop(collection: AnyCollection, index: string | object, options: OperationOptions): Promise<Document> {
-  return await collection.command({ dropIndexes: collection.collectionName, index }, options);
+  return collection.command({ dropIndexes: collection.collectionName, index }, options);
 }
 
 /** Drops all indexes but that of `_id`; false when there is no such collection. */

@@ -6,6 +6,7 @@
  * Works with the Mongoose object that is handed in: its own connection and collection classes are extended, and its own copy of the BSON types is used.
  * Buffering, debug output and `operation-start`/`operation-end` stay Mongoose's work.
  */
+// oxlint-disable eslint/no-underscore-dangle -- names that Mongoose gave to what a driver reads and writes
 import { invalidArgument } from '../error/index.js';
 import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
@@ -152,7 +153,7 @@ function connectionClass(mongoose: MongooseParts): ConnectionClass {
       for (const model of Object.values(this.models)) void model.init().catch(() => {});
       return this;
     }
-  } as unknown as ConnectionClass;
+  };
 }
 
 /** Mongoose's own conditions for opening a connection. */

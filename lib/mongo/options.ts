@@ -83,7 +83,7 @@ export function splitOptions(uri: unknown, options: unknown): SplitOptions {
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || HERE.has(name)) continue;
     if (value === null || Number.isNaN(value) || !PLAIN.has(typeof value)) {
-      throw invalidArgument(name, `${name} must not be ${value === null || Number.isNaN(value) ? String(value) : `a ${typeof value}`}`);
+      throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : Number.isNaN(value) ? 'NaN' : `a ${typeof value}`}`);
     }
     native[name] = value;
   }
@@ -109,5 +109,5 @@ function withoutFlags(uri: string): { uri: string; flags: BsonOptions } {
     if (name !== undefined) flags[name] = value === 'true';
     return name === undefined;
   }); // prettier-ignore
-  return { uri: kept.length === 0 ? uri.slice(0, at) : `${uri.slice(0, at)}?${kept.join('&')}`, flags: flags as BsonOptions };
+  return { uri: kept.length === 0 ? uri.slice(0, at) : `${uri.slice(0, at)}?${kept.join('&')}`, flags: flags };
 }

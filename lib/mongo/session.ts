@@ -205,7 +205,7 @@ export class ClientSession extends EventEmitter {
     options: TransactionOptions & { timeoutMS?: number } = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
-    return await runTransaction(this, () => fn(this), specificationPlan(options));
+    return runTransaction(this, () => fn(this), specificationPlan(options));
   }
 
   /**
@@ -375,7 +375,7 @@ export class ClientSession extends EventEmitter {
 
   #times(): Document {
     const bytes = unwrap(this.#operations.lane.handle.sessionTimes(this.#handle));
-    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes as Buffer);
+    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes);
   }
 
   #idHex(): string {

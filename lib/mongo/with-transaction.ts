@@ -98,7 +98,7 @@ export async function withSession<T>(fn: (session: ClientSession) => Promise<T>,
   refuseUnknown(options, SESSION_NAMES);
   const { client, ...session } = options;
   checkClient(client);
-  return await (client ?? defaultClient()).withSession(session, fn);
+  return (client ?? defaultClient()).withSession(session, fn);
 }
 
 /** Sessions and transactions of `client`; default: the client of `connectDB`, else the only open one. */
@@ -141,7 +141,7 @@ function checked(options: WithTransactionOptions): {
     TRANSACTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
   );
   for (const [name, value] of Object.entries(transaction)) {
-    if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${String(value)}`);
+    if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : 'NaN'}`);
   }
   return { transaction, maxRetries, retryDelayMs, timeoutMs, signal, onHookError };
 }
