@@ -142,7 +142,14 @@ export class MongoClient extends EventEmitter {
 
   /** Whether a server is known and the client is not closed. */
   isConnected(): boolean {
-    return this.#operations !== undefined && this.topology !== undefined && this.topology.isConnected();
+    return this.isOpen && this.#topology !== undefined && this.#topology.isConnected();
+  }
+
+  /** @internal Whether the client takes operations; false from the beginning of a shutdown on. */
+  get isOpen(): boolean {
+    if (this.#operations === undefined) return false;
+    const { state } = this.#description();
+    return state !== 'draining' && state !== 'closed';
   }
 
   /** Counters kept by Rust. */

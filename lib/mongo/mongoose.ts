@@ -74,6 +74,8 @@ interface MongooseParts {
   };
   readonly Error: ErrorClass;
   readonly version: string;
+  readonly connection: Connection;
+  readonly models: Record<string, { $init?: unknown; readonly db: unknown; init(): Promise<unknown> }>;
   readonly mongo: Record<string, unknown>;
 }
 
@@ -99,8 +101,21 @@ export function useMooring<M extends MongooseLike>(mongoose?: M): M & MooredMong
   if (typeof (target as Partial<MongooseLike> | undefined)?.setDriver !== 'function')
     throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
   const { __driver } = target as unknown as MongooseParts;
-  if (!(INSTALLED in __driver)) (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+  if (!(INSTALLED in __driver)) {
+    (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+    restartModels(target as unknown as MongooseParts);
+  }
   return target as M & MooredMongoose;
+}
+
+/** To make collections and indexes, models compiled before wait for the connection that was just replaced: they begin anew, waiting for ours. */
+function restartModels({ models, connection }: MongooseParts): void {
+  for (const model of Object.values(models)) {
+    if (model.db !== connection) continue;
+    delete model.$init;
+    // Errors reach those who wait for `init` themselves; Mongoose reports them as the model's `index` event.
+    void model.init().catch(() => {});
+  }
 }
 
 /** The driver for `mongoose`, for `mongoose.setDriver`. {@link useMooring} installs it. */
