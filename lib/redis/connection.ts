@@ -153,9 +153,11 @@ export class Connection {
   }
 
   /** Waits for work in flight, then ends. Bounded by `deadlineMs`; never rejects. */
-  close(deadlineMs: number): ReturnType<RedisWire['close']> {
+  async close(deadlineMs: number): Promise<void> {
     this.flush();
-    return this.#wire.close(deadlineMs);
+    await this.#wire.close(deadlineMs);
+    // What it settled and the last status may still wait for the wake-up.
+    this.#drain();
   }
 
   registerScript(script: Script): void {

@@ -5,6 +5,7 @@
  *
  * Guarantees: `connect()` settles; the loop is held while commands are unsettled, a connect is awaited or somebody waits for `ready`, and by nothing else.
  */
+import { setImmediate } from 'node:timers';
 import { type CommandSpec, Flag, specOf } from './commands.js';
 import { Connection, type ConnectionListener, type Entry, type Status } from './connection.js';
 import type { Redis } from './client.js';
@@ -46,6 +47,7 @@ export interface Place {
 const ALONE: Place = { group: 0, index: 0 };
 const SUBSCRIBER_MODE = 'Connection in subscriber mode, only subscriber commands may be used';
 const MONITOR_MODE = "Connection is in monitoring mode, can't process commands.";
+const ENDINGS = new Set<string>(['close', 'reconnecting', 'end']);
 const UNCONNECTED = new Set<string>(['wait', 'close', 'reconnecting', 'end']);
 
 interface Waiter {
@@ -63,6 +65,7 @@ export class Core implements ConnectionListener {
   readonly subscriptions = new Subscriptions();
   #connection: Connection | undefined;
   #waiters: Waiter[] = [];
+  #events: (() => void)[] = [];
   #awaitsReady = false;
   #held = false;
   #nameSent: string | null | undefined;
@@ -266,7 +269,33 @@ export class Core implements ConnectionListener {
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
     const client = this.#client;
-    nextTick(() => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
+    this.#emitLater(ENDINGS.has(status), () => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
+  }
+
+  /**
+   * Queues an event for the next tick; those of a lost connection for after the promises that its last replies settled, as with a socket's own
+   * `close`. Order is kept.
+   */
+  #emitLater(afterPromises: boolean, emit: () => void): void {
+    this.#events.push(emit);
+    if (this.#events.length > 1) return;
+    if (afterPromises) setImmediate(() => this.#emitAll());
+    else nextTick(() => this.#emitAll());
+  }
+
+  #emitAll(): void {
+    const events = this.#events;
+    this.#events = [];
+    for (const [index, emit] of events.entries()) {
+      try {
+        emit();
+      } catch (error) {
+        // A listener's error is the process's matter; the other events come all the same.
+        const rest = events.slice(index + 1);
+        if (rest.length > 0) setImmediate(() => rest.forEach((next) => next()));
+        throw error;
+      }
+    }
   }
 
   #settleWaiters(status: Status): void {

@@ -241,16 +241,18 @@ export async function connectRedis(): Promise<void> {
 /** Waits until the client is ready or has given up; single failed attempts are the reconnect policy's matter. */
 function settledConnect(client: Redis): Promise<void> {
   return new Promise((resolve, reject) => {
-    const onReady = (): void => {
-      client.off('end', onEnd);
-      resolve();
-    };
-    const onEnd = (): void => {
+    const settle = (done: () => void): void => {
       client.off('ready', onReady);
-      reject(connectError(client));
+      client.off('end', onEnd);
+      done();
+    };
+    const onReady = (): void => settle(resolve);
+    const onEnd = (): void => {
+      // The event of an earlier end may still be on its way.
+      if (client.status === 'end') settle(() => reject(connectError(client)));
     };
     if (client.status === 'wait' || client.status === 'end') void client.connect().catch(() => {});
-    client.once('end', onEnd);
+    client.on('end', onEnd);
     client.once('ready', onReady);
   });
 }

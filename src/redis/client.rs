@@ -8,7 +8,7 @@ use super::connection::{Machine, Plan, Status, Transition};
 use super::error::WireError;
 use super::io;
 use super::options::Options;
-use super::reply::ReplySink;
+use super::reply::{self, ReplySink};
 use crate::error::Failure;
 use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry, State};
 use crate::retry::Deadline;
@@ -22,6 +22,9 @@ use tokio::time::Instant;
 /// Unfetched replies of one client beyond which its socket is no longer read, and below which it is again.
 const BACKLOG_HIGH: usize = 16 * 1024 * 1024;
 const BACKLOG_LOW: usize = 4 * 1024 * 1024;
+/// Unfetched replies of all clients beyond which those that have more than their share are no longer read.
+const BACKLOG_PROCESS: usize = 64 * 1024 * 1024;
+const BACKLOG_SHARE: usize = 1024 * 1024;
 /// What a close leaves of its deadline for the connection's own end.
 const CLOSE_RESERVE: Duration = Duration::from_millis(20);
 
@@ -168,7 +171,7 @@ impl Client {
 
     /// JavaScript has fetched replies: reading may go on.
     pub fn fetched(&self) {
-        if self.shared.paused.load(Ordering::Acquire) && self.shared.sink.backlog() <= BACKLOG_LOW {
+        if self.shared.paused.load(Ordering::Acquire) && !self.shared.is_paused() {
             self.shared.wake.notify_one();
         }
     }
@@ -185,11 +188,11 @@ impl Client {
 
     /// A transition asked for by JavaScript, with a driver to carry it out.
     fn act(&self, transition: impl FnOnce(&mut Machine, Instant)) -> Result<Transition, Failure> {
-        let (now, plan) = self.shared.with(|machine, now| {
+        let (now, alive) = self.shared.with(|machine, now| {
             transition(machine, now);
-            (machine.transition(), machine.plan())
+            (machine.transition(), machine.is_alive())
         });
-        if plan != Plan::Over && plan != Plan::Rest || self.shared.driving.load(Ordering::SeqCst) {
+        if alive || self.shared.driving.load(Ordering::SeqCst) {
             self.drive()?;
         }
         Ok(now)
@@ -246,7 +249,9 @@ impl Shared {
     /// Whether reading is suspended because JavaScript does not fetch.
     pub(crate) fn is_paused(&self) -> bool {
         let backlog = self.sink.backlog();
-        let paused = if self.paused.load(Ordering::Acquire) { backlog > BACKLOG_LOW } else { backlog > BACKLOG_HIGH };
+        let crowded = backlog > BACKLOG_SHARE && reply::waiting() > BACKLOG_PROCESS;
+        let most = if self.paused.load(Ordering::Acquire) { BACKLOG_LOW } else { BACKLOG_HIGH };
+        let paused = crowded || backlog > most;
         self.paused.store(paused, Ordering::Release);
         paused
     }
@@ -275,10 +280,10 @@ impl Shared {
             () = self.idle() => {}
             () = patience.passed() => {}
         }
-        let aborted = self.with(|machine, now| {
-            let left = machine.ledger().unsettled(true);
+        let (left, aborted) = self.with(|machine, now| {
+            let counts = (machine.ledger().unsettled(false), machine.ledger().unsettled(true));
             machine.shut(now);
-            left
+            counts
         });
         self.wake.notify_one();
         tokio::select! {
@@ -286,8 +291,8 @@ impl Shared {
             () = deadline.passed() => {}
         }
         drop(lock(&self.registration).take());
-        let aborted = u32::try_from(aborted).unwrap_or(u32::MAX);
-        CloseSummary { drained: u32::try_from(before).unwrap_or(u32::MAX).saturating_sub(aborted), aborted }
+        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
+        CloseSummary { drained: count(before.saturating_sub(left)), aborted: count(aborted) }
     }
 
     /// Resolves when nothing but blocking commands is unanswered, or nothing can be answered any more.

@@ -4,6 +4,7 @@
 
 use crate::error::Failure;
 use bytes::Bytes;
+use std::fmt;
 use tokio::time::Instant;
 
 /// Integers per command in the descriptor array.
@@ -69,8 +70,8 @@ pub(super) enum Origin {
     Ping,
 }
 
-/// One command in the ledger.
-#[derive(Debug, Clone)]
+/// One command in the ledger. `Debug` shows no arguments: they may hold a password.
+#[derive(Clone)]
 pub(super) struct Entry {
     /// Its number since the client was opened, wrapping. Meaningless unless it is the user's.
     pub seq: u32,
@@ -136,8 +137,19 @@ impl Entry {
     }
 }
 
+impl fmt::Debug for Entry {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Entry")
+            .field("seq", &self.seq)
+            .field("origin", &self.origin)
+            .field("flags", &self.flags)
+            .field("settled", &self.settled)
+            .finish_non_exhaustive()
+    }
+}
+
 /// What one flush handed over.
-#[derive(Debug, Clone)]
+#[derive(Clone)]
 pub(super) struct Submission {
     /// All commands, one after another.
     pub bytes: Bytes,

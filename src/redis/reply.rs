@@ -4,6 +4,7 @@
 
 use crate::error::Failure;
 use std::collections::VecDeque;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Token numbers. Values are followed by one integer; control tokens have a fixed number of them.
 pub mod token {
@@ -278,6 +279,20 @@ pub trait ReplySink: Send + Sync {
     fn backlog(&self) -> usize;
 }
 
+/// Bytes that wait to be fetched, of all clients of the process.
+static WAITING: AtomicUsize = AtomicUsize::new(0);
+
+/// Bytes that wait to be fetched, of all clients of the process.
+pub(super) fn waiting() -> usize {
+    WAITING.load(Ordering::Relaxed)
+}
+
+impl Drop for Inbox {
+    fn drop(&mut self) {
+        WAITING.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
 /// The reading end: what waits for JavaScript.
 #[derive(Debug, Default)]
 pub struct Inbox {
@@ -289,7 +304,9 @@ pub struct Inbox {
 impl Inbox {
     /// Appends a chunk.
     pub fn push(&mut self, chunk: Chunk) {
-        self.bytes += weight(&chunk.tokens);
+        let weight = weight(&chunk.tokens);
+        self.bytes += weight;
+        WAITING.fetch_add(weight, Ordering::Relaxed);
         match self.chunks.back_mut() {
             Some(last) if last.tokens.blob.len() < MERGE_BYTES && last.tokens.meta.len() < MERGE_TOKENS => {
                 last.tokens.meta.extend_from_slice(&chunk.tokens.meta);
@@ -335,7 +352,9 @@ impl Inbox {
             to_blob.copy_from_slice(&chunk.tokens.blob);
             (ints, bytes) = (ints + m, bytes + b);
             if let Some(chunk) = self.chunks.pop_front() {
-                self.bytes -= weight(&chunk.tokens);
+                let weight = weight(&chunk.tokens);
+                self.bytes -= weight;
+                WAITING.fetch_sub(weight, Ordering::Relaxed);
                 self.failures.extend(chunk.failures);
             }
         }
@@ -358,4 +377,55 @@ fn weight(tokens: &Tokens) -> usize {
 
 fn int(n: usize) -> i32 {
     i32::try_from(n).unwrap_or(i32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{Inbox, Outlet, token};
+    use crate::error::{ErrorCode, Failure};
+
+    fn reply(outlet: &mut Outlet, seq: u32, text: &[u8]) {
+        outlet.tokens.text(token::BULK, text);
+        outlet.accept(seq);
+    }
+
+    #[test]
+    fn joins_consecutive_replies_into_one_run_and_keeps_the_order() {
+        let mut outlet = Outlet::default();
+        reply(&mut outlet, 4, b"a");
+        reply(&mut outlet, 5, b"b");
+        let id = outlet.failure(Failure::new(ErrorCode::Timeout, "late"));
+        outlet.fail(6, id, true);
+        reply(&mut outlet, 7, b"c");
+        // A reply that is not complete stays behind.
+        outlet.tokens.pair(token::ARRAY, 2);
+        let mut inbox = Inbox::default();
+        inbox.push(outlet.take());
+        let (mut meta, mut blob) = ([0; 64], [0; 64]);
+        let count = usize::try_from(inbox.drain(&mut meta, &mut blob)).unwrap();
+        assert_eq!(meta[..4], [20, 3, 1, 0]);
+        assert_eq!(meta[4..count], [32, 4, 2, 5, 1, 5, 1, 33, 6, id, 1, 32, 7, 1, 5, 1]);
+        assert_eq!(&blob[..3], b"abc");
+        assert_eq!(inbox.failure(id).unwrap().message, "late");
+        outlet.tokens.pair(token::INT, 1);
+        outlet.tokens.pair(token::INT, 2);
+        outlet.accept(8);
+        inbox.push(outlet.take());
+        let count = usize::try_from(inbox.drain(&mut meta, &mut blob)).unwrap();
+        assert_eq!(meta[4..count], [32, 8, 1, 6, 2, 3, 1, 3, 2]);
+    }
+
+    #[test]
+    fn says_what_size_it_needs_and_loses_nothing() {
+        let mut outlet = Outlet::default();
+        reply(&mut outlet, 0, &[b'x'; 100]);
+        let mut inbox = Inbox::default();
+        inbox.push(outlet.take());
+        let mut meta = [0; 16];
+        assert_eq!(inbox.drain(&mut meta, &mut [0; 10]), -1);
+        assert_eq!(meta[..2], [9, 100]);
+        assert_eq!(inbox.drain(&mut meta, &mut [0; 100]), 9);
+        assert_eq!(inbox.drain(&mut meta, &mut []), 0);
+        assert_eq!(inbox.bytes(), 0);
+    }
 }

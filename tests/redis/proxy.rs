@@ -8,19 +8,19 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 /// A running proxy. Ends with the test process.
-pub struct Proxy {
+pub(crate) struct Proxy {
     /// Where to connect.
-    pub address: (String, u16),
+    pub(crate) address: (String, u16),
     /// While true, bytes are read and dropped in both directions: the kernel still acknowledges.
-    pub swallows: Arc<AtomicBool>,
+    pub(crate) swallows: Arc<AtomicBool>,
     /// Connections accepted so far.
-    pub accepted: Arc<AtomicUsize>,
+    pub(crate) accepted: Arc<AtomicUsize>,
     open: Arc<Mutex<Vec<TcpStream>>>,
 }
 
 impl Proxy {
     /// A proxy for `target` on a free port, or on the given one.
-    pub fn start(target: &(String, u16), port: u16) -> Self {
+    pub(crate) fn start(target: &(String, u16), port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port to listen on");
         let address = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
         let proxy = Self { address, swallows: Arc::default(), accepted: Arc::default(), open: Arc::default() };
@@ -45,7 +45,7 @@ impl Proxy {
     }
 
     /// Cuts every connection.
-    pub fn cut(&self) {
+    pub(crate) fn cut(&self) {
         for stream in self.open.lock().unwrap().drain(..) {
             drop(stream.shutdown(Shutdown::Both));
         }
@@ -53,7 +53,7 @@ impl Proxy {
 }
 
 /// A port on which nobody listens.
-pub fn free_port() -> u16 {
+pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
+pub(crate) enum Outcome {
     /// A value, flattened to text.
     Value(String),
     /// Kind of the failure, and whether the server may have the command.
@@ -17,7 +17,7 @@ pub enum Outcome {
 }
 
 /// The server's address from `MOORING_TEST_REDIS_URL`.
-pub fn server() -> (String, u16) {
+pub(crate) fn server() -> (String, u16) {
     let Ok(url) = std::env::var("MOORING_TEST_REDIS_URL") else {
         panic!(
             "MOORING_TEST_REDIS_URL must name a running redis-server, such as redis://127.0.0.1:6379 (`npm run stack` starts one)"
@@ -44,23 +44,23 @@ impl ReplySink for Sink {
 }
 
 /// A client and everything that came out of it.
-pub struct Wire {
-    pub client: Client,
-    pub registry: Arc<Registry>,
+pub(crate) struct Wire {
+    pub(crate) client: Client,
+    pub(crate) registry: Arc<Registry>,
     sink: Arc<Sink>,
     next: u32,
     outcomes: HashMap<u32, Outcome>,
     /// Status numbers in order.
-    pub statuses: Vec<i32>,
+    pub(crate) statuses: Vec<i32>,
     /// Numbers of other control tokens.
-    pub others: Vec<i32>,
+    pub(crate) others: Vec<i32>,
     meta: Vec<i32>,
     blob: Vec<u8>,
 }
 
 impl Wire {
     /// A client of the server at `address`, with further options as JSON fields.
-    pub fn open(address: &(String, u16), fields: &str) -> Self {
+    pub(crate) fn open(address: &(String, u16), fields: &str) -> Self {
         let comma = if fields.is_empty() { "" } else { "," };
         let json = format!(r#"{{"host":"{}","port":{},"family":4{comma}{fields}}}"#, address.0, address.1);
         let (sink, registry) = (Arc::<Sink>::default(), Arc::<Registry>::default());
@@ -80,12 +80,12 @@ impl Wire {
     }
 
     /// Sends a command; returns its number.
-    pub fn send(&mut self, args: &[&str]) -> u32 {
+    pub(crate) fn send(&mut self, args: &[&str]) -> u32 {
         self.send_as(args, [0, 0, 0, -1])
     }
 
     /// Sends a command with flags, deadline in milliseconds, group, and own timeout if blocking.
-    pub fn send_as(&mut self, args: &[&str], [flags, deadline_ms, group, blocking_ms]: [i32; 4]) -> u32 {
+    pub(crate) fn send_as(&mut self, args: &[&str], [flags, deadline_ms, group, blocking_ms]: [i32; 4]) -> u32 {
         let mut bytes = format!("*{}\r\n", args.len()).into_bytes();
         for arg in args {
             bytes.extend_from_slice(format!("${}\r\n{arg}\r\n", arg.len()).as_bytes());
@@ -97,13 +97,13 @@ impl Wire {
     }
 
     /// Sends a command and waits for its end.
-    pub fn call(&mut self, args: &[&str]) -> Outcome {
+    pub(crate) fn call(&mut self, args: &[&str]) -> Outcome {
         let seq = self.send(args);
         self.outcome(seq)
     }
 
     /// The value of a command.
-    pub fn value(&mut self, args: &[&str]) -> String {
+    pub(crate) fn value(&mut self, args: &[&str]) -> String {
         match self.call(args) {
             Outcome::Value(value) => value,
             failed @ Outcome::Failed(..) => panic!("{args:?} ended with {failed:?}"),
@@ -111,24 +111,24 @@ impl Wire {
     }
 
     /// Waits for the end of a command.
-    pub fn outcome(&mut self, seq: u32) -> Outcome {
+    pub(crate) fn outcome(&mut self, seq: u32) -> Outcome {
         self.until(&format!("command {seq}"), |wire| wire.outcomes.contains_key(&seq));
         self.outcomes[&seq].clone()
     }
 
     /// Whether a command has ended.
-    pub fn has_settled(&mut self, seq: u32) -> bool {
+    pub(crate) fn has_settled(&mut self, seq: u32) -> bool {
         self.fetch();
         self.outcomes.contains_key(&seq)
     }
 
     /// Commands that have ended.
-    pub fn settled(&self) -> usize {
+    pub(crate) fn settled(&self) -> usize {
         self.outcomes.len()
     }
 
     /// Fetches until `holds`, at most ten seconds.
-    pub fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
+    pub(crate) fn until(&mut self, what: &str, holds: impl Fn(&Self) -> bool) {
         let end = Instant::now() + Duration::from_secs(10);
         loop {
             self.fetch();
@@ -141,7 +141,7 @@ impl Wire {
     }
 
     /// Fetches what has come.
-    pub fn fetch(&mut self) {
+    pub(crate) fn fetch(&mut self) {
         loop {
             let mut inbox = self.sink.0.lock().unwrap();
             let count = inbox.drain(&mut self.meta, &mut self.blob);
@@ -164,14 +164,14 @@ impl Wire {
     }
 
     /// Bytes that were not fetched.
-    pub fn backlog(&self) -> usize {
+    pub(crate) fn backlog(&self) -> usize {
         self.sink.backlog()
     }
 }
 
 /// Sleeps; these tests run on plain threads.
 #[expect(clippy::disallowed_methods, reason = "a test thread, no runtime worker")]
-pub fn pause(ms: u64) {
+pub(crate) fn pause(ms: u64) {
     std::thread::sleep(Duration::from_millis(ms));
 }
 
@@ -185,6 +185,10 @@ impl Reader<'_> {
         let (first, rest) = self.meta.split_first().unwrap();
         self.meta = rest;
         *first
+    }
+
+    fn skip(&mut self, count: usize) {
+        self.meta = &self.meta[count..];
     }
 
     fn value(&mut self) -> String {
@@ -232,11 +236,11 @@ fn read(
         }
         kind @ token::NOTICE => {
             others.push(kind);
-            (0..3).for_each(|_| drop(reader.int()));
+            reader.skip(3);
         }
         kind @ (token::ASK_RETRY | token::ERROR_EVENT) => {
             others.push(kind);
-            (0..2).for_each(|_| drop(reader.int()));
+            reader.skip(2);
         }
         kind @ (token::MESSAGE | token::MONITOR) => {
             others.push(kind);

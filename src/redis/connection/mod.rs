@@ -169,7 +169,8 @@ pub(super) struct Machine {
     handshake_due: usize,
     monitoring: bool,
     quit: Option<Quit>,
-    asked: HashMap<u32, Entry>,
+    /// Errors that JavaScript is asked about.
+    asked: HashMap<u32, (Entry, String)>,
     pulse: Pulse,
     connection_name: Option<String>,
 }
@@ -253,6 +254,11 @@ impl Machine {
     /// Whether `connect()` never happened or the client has ended.
     pub(super) fn is_over(&self) -> bool {
         self.abandoned || matches!(self.phase, Phase::Ended)
+    }
+
+    /// Whether a driver is needed: anything but `wait` and the end.
+    pub(super) fn is_alive(&self) -> bool {
+        self.plan() != Plan::Over && self.phase != Phase::Idle
     }
 
     /// Whether commands are sent as they come.

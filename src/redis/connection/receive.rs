@@ -177,8 +177,9 @@ impl Machine {
                 return true;
             }
         }
-        if self.options.ask_reconnect_on_error && single && !entry.flags.has(Flags::CLIENT) {
-            self.asked.insert(entry.seq, entry.clone());
+        if self.options.ask_reconnect_on_error && !entry.flags.has(Flags::CLIENT) {
+            let text = String::from_utf8_lossy(error).into_owned();
+            self.asked.insert(entry.seq, (entry.clone(), text));
             self.out.accept_as(&[token::ASK_RECONNECT, entry.seq.cast_signed(), 0]);
             return true;
         }
@@ -187,9 +188,12 @@ impl Machine {
 
     /// `reconnectOnError` answered: 0 the error stands, 1 reconnect, 2 reconnect and send the command again.
     pub(crate) fn answer_reconnect(&mut self, seq: u32, verdict: i32, now: Instant) -> Transition {
-        if let Some(entry) = self.asked.remove(&seq) {
+        if let Some((entry, text)) = self.asked.remove(&seq) {
             if verdict == 2 {
-                if matches!(self.phase, Phase::Ended) || self.abandoned || self.closing {
+                if entry.group != 0 {
+                    // Out of its pipeline or transaction it would be another command: the error stands.
+                    self.refuse(seq, WireError::Reply { command: "", text });
+                } else if matches!(self.phase, Phase::Ended) || self.abandoned || self.closing {
                     self.refuse(seq, WireError::Closed { lost: false });
                 } else {
                     self.ledger.enqueue_again(Entry { sent_before: true, ..entry });

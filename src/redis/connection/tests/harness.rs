@@ -62,10 +62,11 @@ impl Server {
                 let info = format!("loading:{}\r\n", u8::from(self.loading));
                 format!("${}\r\n{info}\r\n", info.len())
             }
-            _ if name.ends_with("UNSUBSCRIBE") => (0..self.subscribed)
-                .rev()
-                .map(|left| format!("*3\r\n$11\r\nunsubscribe\r\n$1\r\n{}\r\n:{left}\r\n", ["a", "b"][left]))
-                .collect(),
+            _ if name.ends_with("UNSUBSCRIBE") => {
+                let one = |left| format!("*3\r\n$11\r\nunsubscribe\r\n$1\r\n{}\r\n:{left}\r\n", ["a", "b"][left]);
+                let all: Vec<String> = (0..self.subscribed).rev().map(one).collect();
+                all.concat()
+            }
             _ if name == "SUBSCRIBE" => {
                 self.subscribed = args.len() - 1;
                 let one = |(i, channel): (usize, &String)| {
@@ -131,6 +132,10 @@ impl Harness {
 
     pub(super) fn flush_blocking(&mut self, args: &[&str], blocking_ms: i32) {
         self.submit(args, [0, 4, 0, 0, 0, 0, blocking_ms, 1]);
+    }
+
+    pub(super) fn script(&mut self, args: &[&str], id: i32) {
+        self.submit(args, [0, 16, 0, 0, 0, id, -1, 1]);
     }
 
     pub(super) fn subscribe(&mut self, args: &[&str], due: i32) {

@@ -245,6 +245,32 @@ fn javascript_decides_about_an_error_when_it_wants_to() {
 }
 
 #[test]
+fn a_script_that_the_server_lost_is_sent_as_text_again() {
+    let mut h = Harness::new("{}");
+    h.machine.register_script(7, "return 1");
+    h.connect();
+    h.exchange();
+    h.script(&["EVALSHA", "0", "0"], 7);
+    h.script(&["EVALSHA", "1", "0"], 7);
+    h.exchange();
+    h.server.refuse = Some(("EVALSHA", "NOSCRIPT No matching script"));
+    h.script(&["EVALSHA", "2", "0"], 7);
+    h.exchange();
+    let sent: Vec<_> = h.commands().into_iter().filter(|name| name.starts_with("EVAL")).collect();
+    assert_eq!(sent, ["EVAL", "EVALSHA", "EVALSHA", "EVAL"]);
+    let replies: Vec<_> = h.replies().into_iter().map(|(seq, _)| seq).collect();
+    assert_eq!(replies, [0, 1, 2]);
+}
+
+#[test]
+fn shows_no_password() {
+    let mut h = Harness::new(r#"{"password":"S3CR3T","retry":{"kind":"none"}}"#);
+    h.connect();
+    h.pump();
+    assert!(!format!("{:?}", h.machine).contains("S3CR3T"));
+}
+
+#[test]
 fn selects_the_database_of_each_command_on_every_connection() {
     let mut h = Harness::new("{}");
     h.connect();
