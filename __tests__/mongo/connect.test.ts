@@ -74,14 +74,18 @@ describe('connectDB', () => {
 
   test('tries again, and gives up with the last error', async () => {
     const started = performance.now();
-    const error = await failureOf(() => connectDB({ uri: 'mongodb://127.0.0.1:1/', mongoose: false, serverSelectionTimeoutMS: 100, tries: 3, retryDelayMs: 100 }));
+    const error = await failureOf(() =>
+      connectDB({ uri: 'mongodb://127.0.0.1:1/', mongoose: false, serverSelectionTimeoutMS: 100, tries: 3, retryDelayMs: 100 }),
+    );
     expect(isMooringError(error, 'MOORING_CONNECT_FAILED')).toBe(true);
     expect(performance.now() - started).toBeGreaterThan(450);
     expect(openThings()).toEqual([]);
   });
 
   test('is stopped by disconnectDB while it connects', async () => {
-    const connecting = failureOf(() => connectDB({ uri: 'mongodb://127.0.0.1:1/', mongoose: false, serverSelectionTimeoutMS: 100, retryDelayMs: 60_000 }));
+    const connecting = failureOf(() =>
+      connectDB({ uri: 'mongodb://127.0.0.1:1/', mongoose: false, serverSelectionTimeoutMS: 100, retryDelayMs: 60_000 }),
+    );
     await new Promise((resolve) => setTimeout(resolve, 300));
     await disconnectDB();
     expect(isMooringError(await connecting, 'MOORING_ABORTED')).toBe(true);

@@ -1,4 +1,5 @@
 /** @module __tests__/mongo/mongoose: models of Mongoose 9 and 8 over mooring, unchanged; no socket is opened by the driver inside Mongoose. */
+// oxlint-disable eslint/no-underscore-dangle -- MongoDB's name of the key
 import { inspect } from 'node:util';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import mongoose9 from 'mongoose';
@@ -18,7 +19,10 @@ describe.each([
   const { Schema } = mongoose;
   const User = mongoose.model(
     'User',
-    new Schema({ name: String, email: { type: String, unique: true }, balance: { type: Number, default: 0 }, tags: [String] }, { timestamps: true }),
+    new Schema(
+      { name: String, email: { type: String, unique: true }, balance: { type: Number, default: 0 }, tags: [String] },
+      { timestamps: true },
+    ),
   );
   const Post = mongoose.model('Post', new Schema({ title: String, author: { type: Schema.Types.ObjectId, ref: 'User' } }));
   let client: MongoClient;
@@ -84,7 +88,9 @@ describe.each([
     expect(await User.replaceOne({ name: 'u1' }, { name: 'new', email: 'new' })).toMatchObject({ modifiedCount: 1 });
     expect((await User.findOneAndDelete({ name: 'new' }))?.name).toBe('new');
     expect(await User.deleteOne({ name: 'u2' })).toMatchObject({ deletedCount: 1 });
-    expect(await User.bulkWrite([{ insertOne: { document: { name: 'b', email: 'b' } } }, { deleteOne: { filter: { name: 'u3' } } }])).toMatchObject({
+    expect(
+      await User.bulkWrite([{ insertOne: { document: { name: 'b', email: 'b' } } }, { deleteOne: { filter: { name: 'u3' } } }]),
+    ).toMatchObject({
       insertedCount: 1,
       deletedCount: 1,
     });
@@ -151,7 +157,7 @@ describe.each([
       async (session) => {
         await User.create([{ name: 'Ada', email: 'a' }], { session });
         expect(await User.countDocuments({})).toBe(0);
-        return await User.findOneAndUpdate({ name: 'Ada' }, { $set: { balance: 7 } }, { session, new: true });
+        return User.findOneAndUpdate({ name: 'Ada' }, { $set: { balance: 7 } }, { session, new: true });
       },
       { client },
     );
@@ -205,7 +211,7 @@ describe.each([
     const uri = 'mongodb://user:S3CR3T-sentinel@127.0.0.1:1/';
     const error = await failureOf(() => connection.openUri(uri, { serverSelectionTimeoutMS: 100, pass: 'S3CR3T-sentinel', user: 'user' }));
     for (const value of [error, connection]) expect(inspect(value, { depth: 6 })).not.toContain('S3CR3T');
-    const driver = createDriver(mongoose as never);
+    const driver = createDriver(mongoose);
     expect(Object.keys(driver)).toEqual(['Connection', 'Collection', 'BulkWriteResult', 'ClientEncryption']);
   });
 });

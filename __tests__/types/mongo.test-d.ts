@@ -39,7 +39,13 @@ expectType<number>(await withSession(async () => 1));
 expectType<MongoClient>(await connectDB({ mongoose }));
 expectType<MongoClient>(await connectDB({ mongoose: false, uri: 'mongodb://127.0.0.1/' }));
 
-expectAssignable<WithTransactionOptions>({ client, maxRetries: 3, timeoutMs: 5_000, readConcern: 'snapshot', writeConcern: { w: 'majority' } });
+expectAssignable<WithTransactionOptions>({
+  client,
+  maxRetries: 3,
+  timeoutMs: 5_000,
+  readConcern: 'snapshot',
+  writeConcern: { w: 'majority' },
+});
 expectError(withTransaction(async () => 1, { timeoutMS: 5_000 }));
 expectError(withTransaction(async () => 1, { nested: 'join' }));
 

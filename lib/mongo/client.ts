@@ -54,6 +54,7 @@ export class MongoClient extends EventEmitter {
   #connecting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
   #lastSession = 0;
+  #held = false;
   /** The description at the time of closing. */
   #last: Description | undefined;
 
@@ -73,7 +74,7 @@ export class MongoClient extends EventEmitter {
   }
 
   static async connect(uri: string, options: MongoClientOptions = {}): Promise<MongoClient> {
-    return await new MongoClient(uri, options).connect();
+    return new MongoClient(uri, options).connect();
   }
 
   /** Finds a server and pings it. Concurrent calls share one attempt; operations also work without it. */
@@ -81,7 +82,7 @@ export class MongoClient extends EventEmitter {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
-    return await this.#connecting;
+    return this.#connecting;
   }
 
   /** Closes pools, cursors and sessions. `force` (or `{ force: true }`) cuts what is in flight at once. */
@@ -102,7 +103,8 @@ export class MongoClient extends EventEmitter {
   /** A session; the caller ends it. No I/O. */
   startSession(options: ClientSessionOptions = {}): ClientSession {
     const defaults = this.#defaultTransactionOptions;
-    const merged = defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
+    const merged =
+      defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
     this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1;
     return new ClientSession(this, this.operations, this.#lastSession, merged);
   }
@@ -110,7 +112,10 @@ export class MongoClient extends EventEmitter {
   /** Runs `fn` with a session and ends it on every path. */
   async withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
   async withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
-  async withSession<T>(first: ClientSessionOptions | ((session: ClientSession) => Promise<T>), second?: (session: ClientSession) => Promise<T>): Promise<T> {
+  async withSession<T>(
+    first: ClientSessionOptions | ((session: ClientSession) => Promise<T>),
+    second?: (session: ClientSession) => Promise<T>,
+  ): Promise<T> {
     const fn = typeof first === 'function' ? first : second;
     if (typeof fn !== 'function') throw this.operations.refuse('fn', 'Missing required callback parameter');
     const session = this.startSession(typeof first === 'function' ? {} : first);
@@ -119,6 +124,20 @@ export class MongoClient extends EventEmitter {
     } finally {
       await session.endSession();
     }
+  }
+
+  /** Holds the process while the client is open, also when it is idle. */
+  ref(): this {
+    if (!this.#held) this.operations.lane.keepAlive.acquire();
+    this.#held = true;
+    return this;
+  }
+
+  /** Takes {@link ref} back: an idle client does not hold the process. */
+  unref(): this {
+    if (this.#held) this.#operations?.lane.keepAlive.release();
+    this.#held = false;
+    return this;
   }
 
   /** Whether a server is known and the client is not closed. */
@@ -208,6 +227,7 @@ export class MongoClient extends EventEmitter {
     this.#events?.close();
     this.#events = undefined;
     this.#operations = undefined;
+    this.#held = false;
     this.#topology = undefined;
     openClients().delete(this);
     this.emit('close');
@@ -224,4 +244,3 @@ export class MongoClient extends EventEmitter {
     return this.#last;
   }
 }
-

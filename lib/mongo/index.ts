@@ -3,7 +3,14 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
-export { type AnyBulkWriteOperation, BulkOperation, type BulkWriteOptions, FindOperators, OrderedBulkOperation, UnorderedBulkOperation } from './bulk.js';
+export {
+  type AnyBulkWriteOperation,
+  BulkOperation,
+  type BulkWriteOptions,
+  FindOperators,
+  OrderedBulkOperation,
+  UnorderedBulkOperation,
+} from './bulk.js';
 export { BulkWriteResult, WriteError } from './bulk-result.js';
 export { type ClientStats, MongoClient } from './client.js';
 export {

@@ -52,11 +52,7 @@ export interface ClientSessionOptions {
 
 /** Where a transaction stands; the names are the Node driver's. */
 export type TransactionState =
-  | 'NO_TRANSACTION'
-  | 'STARTING_TRANSACTION'
-  | 'TRANSACTION_IN_PROGRESS'
-  | 'TRANSACTION_COMMITTED'
-  | 'TRANSACTION_ABORTED';
+  'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
 
 /** What `session.transaction` shows. */
 export class Transaction {
@@ -184,7 +180,8 @@ export class ClientSession extends EventEmitter {
 
   async commitTransaction(): Promise<void> {
     if (this.transaction.state === 'NO_TRANSACTION') throw this.#transactionError('No transaction started');
-    if (this.transaction.state === 'TRANSACTION_ABORTED') throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
+    if (this.transaction.state === 'TRANSACTION_ABORTED')
+      throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
     try {
       await this.#operations.run({ opcode: Opcode.commit, session: this });
     } finally {
@@ -203,9 +200,12 @@ export class ClientSession extends EventEmitter {
   }
 
   /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
-  async withTransaction<T = unknown>(fn: (session: this) => Promise<T>, options: TransactionOptions & { timeoutMS?: number } = {}): Promise<T> {
+  async withTransaction<T = unknown>(
+    fn: (session: this) => Promise<T>,
+    options: TransactionOptions & { timeoutMS?: number } = {},
+  ): Promise<T> {
     if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
-    return await runTransaction(this, () => fn(this), specificationPlan(options));
+    return runTransaction(this, () => fn(this), specificationPlan(options));
   }
 
   /**
@@ -239,7 +239,8 @@ export class ClientSession extends EventEmitter {
   }
 
   advanceClusterTime(clusterTime: unknown): void {
-    if (typeof clusterTime !== 'object' || clusterTime === null) throw this.#operations.refuse('clusterTime', 'input cluster time must be an object');
+    if (typeof clusterTime !== 'object' || clusterTime === null)
+      throw this.#operations.refuse('clusterTime', 'input cluster time must be an object');
     this.#advance({ clusterTime });
   }
 
@@ -281,7 +282,8 @@ export class ClientSession extends EventEmitter {
   /** @internal Begins a transaction or one attempt of it. */
   begin(attempt: AttemptOptions): void {
     if (this.hasEnded) throw this.#expired();
-    if (this.snapshotEnabled) throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
+    if (this.snapshotEnabled)
+      throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
     const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
     // What this tick has queued runs before the transaction.
@@ -373,7 +375,7 @@ export class ClientSession extends EventEmitter {
 
   #times(): Document {
     const bytes = unwrap(this.#operations.lane.handle.sessionTimes(this.#handle));
-    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes as Buffer);
+    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes);
   }
 
   #idHex(): string {
@@ -385,7 +387,9 @@ export class ClientSession extends EventEmitter {
   }
 
   #lateError(state: string): MooringError {
-    return new MooringError('MOORING_CLOSED', `transaction is over: it was ${state} before this operation`, { details: { state, maybeExecuted: false } });
+    return new MooringError('MOORING_CLOSED', `transaction is over: it was ${state} before this operation`, {
+      details: { state, maybeExecuted: false },
+    });
   }
 
   #transactionError(message: string): Error {

@@ -177,7 +177,10 @@ struct Limits {
     deadline: Option<Deadline>,
     wait: Option<Duration>,
     attempt: Option<(Arc<Entry>, Arc<Attempt>)>,
-    commits: bool,
+    /// The session of what must not be dropped.
+    owner: Option<Arc<Entry>>,
+    /// Set for what commits.
+    commit: Option<(Arc<Entry>, Arc<Attempt>)>,
     trace: Arc<Trace>,
 }
 
@@ -186,7 +189,10 @@ impl Limits {
         let limits = job.client.limits();
         let control = job.opcode >= opcode::END_SESSION;
         let joined = job.ticket.as_ref().and_then(|ticket| Some((Arc::clone(&ticket.entry), ticket.attempt.clone()?)));
+        let commit = joined.clone().filter(|_| matches!(job.opcode, opcode::COMMIT | opcode::FINISH));
         let attempt = joined.filter(|_| !control);
+        let owner =
+            job.ticket.as_ref().filter(|_| control || attempt.is_some()).map(|ticket| Arc::clone(&ticket.entry));
         // In a transaction the attempt's own deadline rules: a socket that is given up would leave the transaction open.
         let socket = limits.socket_timeout.filter(|_| attempt.is_none() && !control).map(Deadline::after);
         let deadline = match (job.deadline, socket) {
@@ -194,8 +200,7 @@ impl Limits {
             (own, socket) => own.or(socket),
         };
         let wait = limits.wait_queue_timeout.filter(|_| !control);
-        let commits = matches!(job.opcode, opcode::COMMIT | opcode::FINISH);
-        Self { client: Arc::clone(&job.client), deadline, wait, attempt, commits, trace: Arc::clone(&job.trace) }
+        Self { client: Arc::clone(&job.client), deadline, wait, attempt, owner, commit, trace: Arc::clone(&job.trace) }
     }
 
     async fn run(self, job: Job, unit: Option<Unit>, cancel: CancellationToken) -> Outcome {
@@ -207,26 +212,31 @@ impl Limits {
                 drop(unit);
                 return outcome.map_err(|failure| self.describe(failure));
             }
-            () = self.client.cut.cancelled() => self.cut_off(),
+            () = self.client.cut.cancelled() => Self::cut_off(),
             () = cancel.cancelled() => error::aborted(),
             failure = self.first_limit() => failure,
         };
         let failure = self.describe(failure);
+        let failure = match &self.commit {
+            Some((entry, attempt)) => transaction::cut_commit(&self.client, entry, attempt, failure),
+            None => failure,
+        };
         self.leave(work, unit);
         Err(failure)
     }
 
-    /// The operation settles without its result. In a transaction it goes on; elsewhere it is dropped, and the crate closes its connection.
+    /// The operation settles without its result. What takes part in a transaction, or ends one, goes on: dropped, it would leave the transaction open.
+    /// Anything else is dropped, and the crate closes its connection.
     fn leave(&self, work: ReplyFuture, unit: Option<Unit>) {
-        let Some((entry, _)) = &self.attempt else {
+        let Some(entry) = self.owner.as_ref().filter(|_| !self.client.is_cut()) else {
             return;
         };
         drop(unit);
         let background = self.client.background();
-        let client = Arc::clone(&self.client);
+        let (client, counts) = (Arc::clone(&self.client), self.attempt.is_some());
         let task = tokio::spawn(async move {
             let _late = work.await;
-            client.counts().late.fetch_add(1, Ordering::Relaxed);
+            client.counts().late.fetch_add(u64::from(counts), Ordering::Relaxed);
             drop(background);
         });
         entry.detach(task.abort_handle());
@@ -263,12 +273,8 @@ impl Limits {
         }
     }
 
-    /// The client closed under it. Of a commit that was sent the outcome is unknown; of anything else the trace tells whether it was sent.
-    fn cut_off(&self) -> Failure {
-        if self.commits && self.trace.attempts() > 0 {
-            let unknown = Failure::new(ErrorCode::UnknownCommit, "outcome of the commit is unknown: client closed");
-            return unknown.with_text("kind", "unknownCommit").in_phase(Phase::Commit);
-        }
+    /// The client closed under it; the trace tells whether it was sent.
+    fn cut_off() -> Failure {
         let mut failure = error::closed("closed");
         failure.maybe_executed = None;
         failure
