@@ -14,14 +14,19 @@ import { RpcService } from '../support/solana';
 
 const payer = Keypair.generate();
 let rpc: RpcService;
+/** Half of its slots have no block: heights and slots are far apart. */
+let skipping: RpcService;
 
 beforeAll(async () => {
   rpc = await RpcService.start(2, 100);
+  skipping = await RpcService.start(2, 400, 0.5);
   await rpc.airdrop(payer.publicKey, 100_000_000_000);
   await rpc.advance(2);
 });
 afterEach(() => rpc.reset());
-afterAll(() => rpc.stop());
+afterAll(async () => {
+  await Promise.all([rpc.stop(), skipping.stop()]);
+});
 
 const transferTo = (to: Keypair, lamports = 1_000_000): Transaction =>
   new Transaction().add(SystemProgram.transfer({ fromPubkey: payer.publicKey, toPubkey: to.publicKey, lamports }));
@@ -157,6 +162,28 @@ describe('following a transaction', () => {
     await new Promise((resolve) => setTimeout(resolve, 500));
     await rpc.advance(200);
     expect(await tracking).toMatchObject({ status: 'expired', slot: null, err: null });
+  });
+
+  it('says expired for bytes that are first sent long after their blockhash', async () => {
+    const pool = rpc.pool();
+    const { bytes, lastValidBlockHeight } = await signed(pool);
+    await rpc.advance(1000);
+    const tracked = await pool.sendAndConfirm(bytes, { lastValidBlockHeight });
+    expect(tracked.status).toBe('expired');
+    expect(await pool.sendAndConfirm(bytes)).toEqual(tracked);
+    expect(await pool.confirm(tracked.signature, { lastValidBlockHeight })).toEqual(tracked);
+  });
+
+  it('does not believe a slot that is given as a height', async () => {
+    const pool = skipping.pool();
+    await skipping.airdrop(payer.publicKey, 100_000_000_000);
+    await skipping.advance(3000);
+    const { bytes, lastValidBlockHeight } = await signed(pool);
+    await skipping.fault('all', { kind: 'slotAsHeight' });
+    await skipping.fault('all', { kind: 'blackhole' });
+    const tracked = await pool.sendAndConfirm(bytes, { lastValidBlockHeight, deadlineMs: 3000 });
+    expect(tracked.status).toBe('unknown');
+    await skipping.reset();
   });
 
   it('says unknown when the deadline comes first', async () => {

@@ -30,12 +30,16 @@ export class RpcService {
     this.#control = control;
   }
 
-  /** Starts one; `slotMs` 0 stops the clock. */
-  static async start(fronts = 2, slotMs = 400): Promise<RpcService> {
+  /** Starts one; `slotMs` 0 stops the clock, `skipRate` is the share of slots without a block. */
+  static async start(fronts = 2, slotMs = 400, skipRate = 0): Promise<RpcService> {
     const program = join(__dirname, '..', '..', 'dev', 'solana-rpc.mjs');
-    const child = spawn(process.execPath, [program, '--fronts', String(fronts), '--slot-ms', String(slotMs)], {
-      stdio: ['ignore', 'pipe', 'inherit'],
-    });
+    const child = spawn(
+      process.execPath,
+      [program, '--fronts', String(fronts), '--slot-ms', String(slotMs), '--skip-rate', String(skipRate)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     for await (const line of createInterface({ input: child.stdout })) {
       const { endpoints, control } = JSON.parse(line) as { endpoints: { url: string }[]; control: string };
       return new RpcService(
