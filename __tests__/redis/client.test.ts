@@ -5,6 +5,7 @@
  */
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { inspect } from 'node:util';
 import { setTimeout as delay } from 'node:timers/promises';
 import { MaxRetriesPerRequestError, MooringError, Redis, type RedisOptions, ReplyError } from '../../dist/index.js';
@@ -354,6 +355,25 @@ describe('commands that cannot run', () => {
     refused.on('error', () => {});
     await expect(refused.get('k')).rejects.toThrow("Stream isn't writeable and enableOfflineQueue options is false");
     refused.disconnect();
+  });
+});
+
+describe('TLS', () => {
+  const uri = (): string => process.env['REDIS_TLS_URI'] ?? '';
+  const authority = (): string => readFileSync(process.env['REDIS_TLS_CA'] ?? '', 'utf8');
+
+  test('carries commands when the authority is trusted', async () => {
+    const secure = new Redis(uri(), { tls: { ca: authority() } });
+    expect(await secure.set('tls', 'x'.repeat(100_000))).toBe('OK');
+    expect((await secure.get('tls'))?.length).toBe(100_000);
+    await secure.quit();
+  });
+
+  test('refuses a server whose authority is unknown', async () => {
+    const refused = new Redis(uri(), { retryStrategy: () => null });
+    const error = new Promise<Error>((resolve) => void refused.once('error', resolve));
+    await expect(refused.ping()).rejects.toThrow('Connection is closed.');
+    expect((await error).cause).toMatchObject({ code: 'MOORING_CONNECT_FAILED' });
   });
 });
 
