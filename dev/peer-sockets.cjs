@@ -5,7 +5,7 @@
  * this process, the attempt throws, one line says who it was, and the process ends with a failure. Mooring's own sockets are Rust's and never pass here.
  *
  * Who it was is read from the stack: the frame nearest to the attempt that belongs to a peer or to test support decides. A Jest file finds what was caught
- * since it began in `globalThis[Symbol.for('mooring.peer-sockets')].caught`. Not seen: sockets of native addons, of other processes and of worker threads that
+ * since it began in `net.Socket.prototype.connect[Symbol.for('mooring.peer-sockets')].caught` (not on its global object, which Jest clears). Not seen: sockets of native addons, of other processes and of worker threads that
  * did not load this file.
  */
 'use strict';
@@ -77,7 +77,6 @@ if (record === undefined) {
   patchCore(record);
 }
 record.caught.length = 0;
-globalThis[MARK] = record;
 if (typeof globalThis.fetch === 'function' && globalThis.fetch[MARK] === undefined) {
   globalThis.fetch = guarded(globalThis.fetch, record);
   globalThis.fetch[MARK] = true;

@@ -99,7 +99,10 @@ export async function killProcess(started, signal = 'SIGKILL') {
 /** Ends a started process: asks, then insists after `graceMs`. */
 export async function stopProcess(started, graceMs = 3000) {
   const timer = new AbortController();
-  const insist = delay(graceMs, undefined, { signal: timer.signal }).then(() => started.child.kill('SIGKILL'), () => {});
+  const insist = delay(graceMs, undefined, { signal: timer.signal }).then(
+    () => started.child.kill('SIGKILL'),
+    () => {},
+  );
   await killProcess(started, 'SIGTERM');
   timer.abort();
   await insist;

@@ -40,7 +40,15 @@ export async function startRedis({ tls = false, password, appendonly = false } =
     url: `redis://${auth}127.0.0.1:${port}`,
     folder,
     port,
-    ...(tls ? { tlsUrl: `rediss://${auth}localhost:${tlsPort}`, tlsPort, ca: join(folder, 'ca.crt'), cert: join(folder, 'client.crt'), key: join(folder, 'client.key') } : {}),
+    ...(tls
+      ? {
+          tlsUrl: `rediss://${auth}localhost:${tlsPort}`,
+          tlsPort,
+          ca: join(folder, 'ca.crt'),
+          cert: join(folder, 'client.crt'),
+          key: join(folder, 'client.key'),
+        }
+      : {}),
     pid: () => running.pid,
     command,
     /** Cuts every client connection but the one that asks. */

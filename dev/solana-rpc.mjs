@@ -147,7 +147,11 @@ function listen(server, port) {
 }
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
-  const options = { fronts: { type: 'string', default: '2' }, 'slot-ms': { type: 'string', default: '400' }, 'skip-rate': { type: 'string', default: '0' } };
+  const options = {
+    fronts: { type: 'string', default: '2' },
+    'slot-ms': { type: 'string', default: '400' },
+    'skip-rate': { type: 'string', default: '0' },
+  };
   const { values } = parseArgs({ options });
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(0));
   await serve({ fronts: Number(values.fronts), slotMs: Number(values['slot-ms']), skipRate: Number(values['skip-rate']) });

@@ -39,6 +39,12 @@ async function main() {
   process.stderr.write('[stack] starting mongod, redis-server and the Solana RPC server ...\n');
   const stack = await startStack({});
   for (const [name, value] of Object.entries(stack.env)) process.stdout.write(`export ${name}='${value}'\n`);
+  const rows = [
+    ['mongod', stack.mongod.uri, stack.mongod.pids().join(' ')],
+    ['redis', stack.redis.url, stack.redis.pid()],
+    ...stack.solana.endpoints.map(({ url, wsUrl }) => ['solana', `${url} ${wsUrl}`, stack.solana.pid()]),
+  ];
+  for (const [part, address, pid] of rows) process.stderr.write(`${part.padEnd(8)}${address.padEnd(60)}pid ${pid}\n`);
   process.stderr.write('[stack] ready; Ctrl-C stops everything\n');
   const hold = setInterval(() => {}, 0x7fff_ffff);
   const stop = async () => {

@@ -5,6 +5,7 @@
  * never reordered, whatever the delay. Bytes swallowed by the black hole are gone for good.
  */
 import { connect, createServer } from 'node:net';
+import { resetSocket } from './reset.mjs';
 
 /** Starts a proxy on a free port in front of `target` (`{host, port}`). */
 export async function startProxy({ target }) {
@@ -71,8 +72,8 @@ class FaultyProxy {
   cut() {
     this.bytesLeft = Infinity;
     for (const { client, upstream } of this.pairs) {
-      client.resetAndDestroy();
-      upstream.resetAndDestroy();
+      resetSocket(client);
+      resetSocket(upstream);
     }
     this.pairs.clear();
   }
@@ -83,7 +84,10 @@ class FaultyProxy {
     client.setNoDelay(true);
     const pair = { client, upstream };
     this.pairs.add(pair);
-    for (const [from, to] of [[client, upstream], [upstream, client]]) {
+    for (const [from, to] of [
+      [client, upstream],
+      [upstream, client],
+    ]) {
       this.#forward(from, to);
       from.on('error', () => to.destroy());
       from.on('close', () => {

@@ -21,7 +21,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
-import { addonFile, ensureAddon, ensureDependencies, ensureFacade, ensureTypes, RELEASE_FOLDER } from './setup.mjs';
+import { addonFile, ensureAddon, ensureDependencies, ensureFacade, ensureStack, ensureTypes, RELEASE_FOLDER } from './setup.mjs';
 import { npm, progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
 const SCENES = join(ROOT, '__tests__', 'package');
@@ -146,6 +146,17 @@ async function exitsByItself(folder, env) {
   }
 }
 
+/** The packed package on real servers, which this repository's own process runs. */
+async function worksOnServers(folder, env) {
+  const { startStack } = await import('../dev/stack.mjs');
+  const stack = await startStack({ mongo: false, redis: {}, solana: { fronts: 2 } });
+  try {
+    return await play(folder, 'servers.cjs', { ...env, ...stack.env });
+  } finally {
+    await stack.stop();
+  }
+}
+
 async function compiles(folder, env) {
   const compilerOptions = {
     strict: true,
@@ -210,6 +221,7 @@ async function verify(steps, folder) {
   await steps.run('exports', () => checkExports(staged, packed.root));
   await steps.run('install offline', () => install(consumer, { root: packed.root.path, overrides: packed.overrides, env }), required);
   for (const scene of ['commonjs.cjs', 'module.mjs', 'worker.cjs']) await steps.run(scene, () => play(consumer, scene, env));
+  await steps.run('servers.cjs', () => worksOnServers(consumer, env));
   await steps.run('exits by itself', () => exitsByItself(consumer, env));
   await steps.run('typescript', () => compiles(consumer, env));
   await steps.run('jest', () => jestRuns(consumer, env));
@@ -227,6 +239,7 @@ await runSteps(async (steps) => {
   if (values.addon === undefined) await steps.run('addon (release)', () => ensureAddon({ release: true }), required);
   await steps.run('facade', ensureFacade, required);
   await steps.run('types rolled up', ensureTypes, required);
+  await steps.run('server programs', ensureStack, required);
   const folder = realpathSync(mkdtempSync(join(tmpdir(), 'mooring-package-')));
   try {
     await verify(steps, folder);

@@ -296,6 +296,69 @@ async fn closes_in_time_with_a_live_cursor_session_and_transaction() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn lists_of_indexes_keep_every_field() {
+    let under = Under::start(doc! {}).await;
+    let index =
+        doc! { "key": { "a": 1 }, "name": "a_1", "unique": true, "partialFilterExpression": { "a": { "$gt": 0 } } };
+    let create = doc! { "db": &under.db, "command": { "createIndexes": "c", "indexes": [index.clone()] } };
+    under.submit(opcode::COMMAND, &create, How { flags: 1, ..How::default() }).await.unwrap();
+    let list = doc! { "db": &under.db, "command": { "listIndexes": "c", "cursor": { "batchSize": 1 } }, "options": { "batchSize": 1 } };
+    let (handle, first) =
+        batch(under.submit(opcode::RUN_CURSOR_COMMAND, &list, How { flags: 2, ..How::default() }).await.unwrap());
+    assert_eq!(first[0].get_str("name").unwrap(), "_id_");
+    let (_, second) = batch(under.call(opcode::GET_MORE, doc! { "cursor": handle }).await.unwrap());
+    assert_eq!(
+        second[0].get_document("partialFilterExpression").unwrap(),
+        index.get_document("partialFilterExpression").unwrap()
+    );
+    let failure =
+        under.call(opcode::COMMAND, doc! { "db": &under.db, "command": { "noSuchCommand": 1 } }).await.unwrap_err();
+    assert_eq!((failure.code, failure.server_code), (ErrorCode::ServerError, Some(59)));
+    under.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_of_its_servers_and_of_commands_when_asked() {
+    let client =
+        Client::open(&support::uri(), &bytes(&doc! { "monitorCommands": true, "heartbeatFrequencyMS": 500 })).unwrap();
+    let heard = std::sync::Arc::new(support::Heard(std::sync::Mutex::default()));
+    client.listen(Some(std::sync::Arc::clone(&heard) as std::sync::Arc<dyn mooring::observe::EventSink>));
+    let connect = Request { opcode: opcode::CONNECT, flags: 0, handle: 0, deadline_ms: 0, body: &[] };
+    client.accept(connect, CancellationToken::new()).await.unwrap();
+    let described: serde_json::Value = serde_json::from_str(&client.describe()).unwrap();
+    assert_eq!(
+        (described["type"].as_str(), described["state"].as_str()),
+        (Some("ReplicaSetWithPrimary"), Some("ready"))
+    );
+    let has = |name: &str| heard.0.lock().unwrap().iter().any(|event| event.contains(&format!("\"event\":\"{name}\"")));
+    for name in ["topologyDescriptionChanged", "serverDescriptionChanged", "commandStarted", "commandSucceeded"] {
+        assert!(has(name), "{name}");
+    }
+    assert!(eventually(Duration::from_secs(3), || async { has("serverHeartbeatSucceeded") }).await);
+    let close = Request { opcode: opcode::CLOSE, ..connect };
+    client.accept(close, CancellationToken::new()).await.unwrap();
+    client.closed().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_shutdown_gives_open_transactions_their_time_and_then_ends_them() {
+    let under = Under::start(doc! {}).await;
+    let registry = std::sync::Arc::new(mooring::lifecycle::Registry::default());
+    under.client.registered(registry.register(under.client.managed()).unwrap());
+    let session = under.session();
+    let attempt = under.begin(session, doc! {});
+    under.insert(doc! { "_id": 1 }, session).await.unwrap();
+    let drain = under.client.managed().drain(mooring::retry::Deadline::after(Duration::from_millis(300)));
+    let summary = drain.await;
+    assert_eq!((summary.drained, summary.aborted), (0, 1));
+    assert_eq!(attempt.await.unwrap_err().code, ErrorCode::Closed);
+    let id = under.client.session_id(session.handle).unwrap();
+    assert!(eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await);
+    under.close().await;
+    assert!(registry.open().is_empty(), "a closed client is off the list");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn close_settles_what_runs_and_needs_no_server() {
     let under = Under::start(doc! {}).await;
     under

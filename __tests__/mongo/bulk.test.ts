@@ -27,7 +27,15 @@ test('runs mixed operations in order and counts them', async () => {
     { deleteMany: { filter: { n: 100 } } },
   ]);
   expect(result).toBeInstanceOf(BulkWriteResult);
-  expect(result).toMatchObject({ insertedCount: 2, matchedCount: 3, modifiedCount: 3, upsertedCount: 1, deletedCount: 1, upsertedIds: { 4: 3 }, insertedIds: { 0: 1, 1: 2 } });
+  expect(result).toMatchObject({
+    insertedCount: 2,
+    matchedCount: 3,
+    modifiedCount: 3,
+    upsertedCount: 1,
+    deletedCount: 1,
+    upsertedIds: { 4: 3 },
+    insertedIds: { 0: 1, 1: 2 },
+  });
   expect(await items.find().sort({ _id: 1 }).toArray()).toEqual([{ _id: 1, n: 3 }, { _id: 3, n: 9 }]); // prettier-ignore
 });
 
@@ -74,7 +82,9 @@ test('takes part in a transaction', async () => {
   await client.db().createCollection('items');
   await client.withSession(async (session) => {
     session.startTransaction();
-    await items.bulkWrite([{ insertOne: { document: { _id: 1 } } }, { updateOne: { filter: { _id: 1 }, update: { $set: { a: 1 } } } }], { session });
+    await items.bulkWrite([{ insertOne: { document: { _id: 1 } } }, { updateOne: { filter: { _id: 1 }, update: { $set: { a: 1 } } } }], {
+      session,
+    });
     expect(await items.countDocuments()).toBe(0);
     await session.abortTransaction();
   });

@@ -165,16 +165,31 @@ describe('credentials', () => {
 
   test('show in no error and no inspection', async () => {
     const seen: unknown[] = [];
-    for (const uri of [`mongodb://user:${SECRET}@`, `nonsense://user:${SECRET}@h`, `mongodb://user:${SECRET}@h:99999999/`, `mongodb://user:${SECRET}@h/?noSuch=1`]) {
+    for (const uri of [
+      `mongodb://user:${SECRET}@`,
+      `nonsense://user:${SECRET}@h`,
+      `mongodb://user:${SECRET}@h:99999999/`,
+      `mongodb://user:${SECRET}@h/?noSuch=1`,
+    ]) {
       seen.push(await failureOf(() => new MongoClient(uri)));
     }
     const client = kept(new MongoClient(`mongodb://user:${SECRET}@127.0.0.1:1/?serverSelectionTimeoutMS=200`));
-    seen.push(client, client.s, client.options, client.db('x'), client.db('x').collection('y'), client.startSession(), await failureOf(() => client.connect()));
-    const other = kept(new MongoClient('mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200', { auth: { username: 'user', password: SECRET } }));
+    seen.push(
+      client,
+      client.s,
+      client.options,
+      client.db('x'),
+      client.db('x').collection('y'),
+      client.startSession(),
+      await failureOf(() => client.connect()),
+    );
+    const other = kept(
+      new MongoClient('mongodb://127.0.0.1:1/?serverSelectionTimeoutMS=200', { auth: { username: 'user', password: SECRET } }),
+    );
     seen.push(other, await failureOf(() => other.connect()));
     for (const value of seen) {
       expect(inspect(value, { depth: 12, showHidden: true })).not.toContain(SECRET);
-      expect(String((value as Error).stack ?? '')).not.toContain(SECRET);
+      expect((value as Error).stack ?? '').not.toContain(SECRET);
     }
   });
 });

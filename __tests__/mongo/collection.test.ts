@@ -1,4 +1,5 @@
 /** @module __tests__/mongo/collection: documents in and out, with the results and errors of the Node driver. */
+// oxlint-disable eslint/no-underscore-dangle -- MongoDB's name of the key
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import * as mongodb from 'mongodb';
 import { type Collection, type MongoClient } from '../../dist/index.js';
@@ -20,7 +21,7 @@ afterAll(() => client.close());
 describe('writes', () => {
   test('make an _id in the document and return it', async () => {
     const document: { _id?: unknown; a: number } = { a: 1 };
-    const { acknowledged, insertedId } = await items.insertOne(document as never);
+    const { acknowledged, insertedId } = await items.insertOne(document);
     expect(acknowledged).toBe(true);
     expect(insertedId).toBeInstanceOf(mongodb.ObjectId);
     expect(document._id).toBe(insertedId);
@@ -33,7 +34,11 @@ describe('writes', () => {
     const nothing = { acknowledged: true, upsertedId: null, upsertedCount: 0 };
     expect(await items.updateOne({ a: 1 }, { $set: { b: 1 } })).toEqual({ ...nothing, matchedCount: 1, modifiedCount: 1 });
     expect(await items.updateMany({ a: 1 }, { $set: { b: 1 } })).toEqual({ ...nothing, matchedCount: 2, modifiedCount: 1 });
-    expect(await items.updateOne({ a: 9 }, [{ $set: { c: 1 } }], { upsert: true })).toMatchObject({ matchedCount: 0, upsertedCount: 1, upsertedId: expect.anything() });
+    expect(await items.updateOne({ a: 9 }, [{ $set: { c: 1 } }], { upsert: true })).toMatchObject({
+      matchedCount: 0,
+      upsertedCount: 1,
+      upsertedId: expect.anything(),
+    });
     expect(await items.replaceOne({ _id: 3 }, { z: 1 })).toEqual({ ...nothing, matchedCount: 1, modifiedCount: 1 });
     expect(await items.findOne({ _id: 3 })).toEqual({ _id: 3, z: 1 });
     expect(await items.deleteOne({ a: 1 })).toEqual({ acknowledged: true, deletedCount: 1 });
@@ -43,9 +48,15 @@ describe('writes', () => {
   test('return the document before or after, or the whole reply', async () => {
     await items.insertOne({ _id: 1, n: 1 });
     expect(await items.findOneAndUpdate({ _id: 1 }, { $inc: { n: 1 } })).toEqual({ _id: 1, n: 1 });
-    expect(await items.findOneAndUpdate({ _id: 1 }, { $inc: { n: 1 } }, { returnDocument: 'after', projection: { _id: 0 } })).toEqual({ n: 3 });
+    expect(await items.findOneAndUpdate({ _id: 1 }, { $inc: { n: 1 } }, { returnDocument: 'after', projection: { _id: 0 } })).toEqual({
+      n: 3,
+    });
     expect(await items.findOneAndUpdate({ _id: 7 }, { $inc: { n: 1 } })).toBeNull();
-    const reply = await items.findOneAndUpdate({ _id: 8 }, { $set: { n: 0 } }, { upsert: true, returnDocument: 'after', includeResultMetadata: true });
+    const reply = await items.findOneAndUpdate(
+      { _id: 8 },
+      { $set: { n: 0 } },
+      { upsert: true, returnDocument: 'after', includeResultMetadata: true },
+    );
     expect(reply).toMatchObject({ ok: 1, value: { _id: 8, n: 0 }, lastErrorObject: { n: 1, updatedExisting: false, upserted: 8 } });
     expect(await items.findOneAndReplace({ _id: 1 }, { r: 1 }, { returnDocument: 'after' })).toEqual({ _id: 1, r: 1 });
     expect(await items.findOneAndDelete({}, { sort: { _id: -1 } })).toEqual({ _id: 8, n: 0 });
@@ -118,7 +129,13 @@ describe('reads', () => {
     const found = (await items.findOne({ _id: document._id })) as typeof document;
     expect(found.long.toString()).toBe('9007199254740993');
     expect(Object.is(found.minusZero, -0)).toBe(true);
-    expect(found).toMatchObject({ nan: Number.NaN, date: document.date, regex: document.regex, nested: document.nested, extended: document.extended });
+    expect(found).toMatchObject({
+      nan: Number.NaN,
+      date: document.date,
+      regex: document.regex,
+      nested: document.nested,
+      extended: document.extended,
+    });
     expect(found.decimal.toString()).toBe('1.10');
     expect(found.uuid.toString()).toBe(document.uuid.toString());
     const big = (await items.findOne({ _id: document._id }, { useBigInt64: true })) as unknown as { long: bigint };
@@ -143,7 +160,10 @@ describe('reads', () => {
 describe('indexes', () => {
   test('are created, listed and dropped', async () => {
     expect(await items.createIndex({ a: 1, b: -1 }, { sparse: true })).toBe('a_1_b_-1');
-    expect(await items.createIndexes([{ key: { c: 1 }, name: 'named', expireAfterSeconds: 60 }, { key: { d: 'text' } }])).toEqual(['named', 'd_text']);
+    expect(await items.createIndexes([{ key: { c: 1 }, name: 'named', expireAfterSeconds: 60 }, { key: { d: 'text' } }])).toEqual([
+      'named',
+      'd_text',
+    ]);
     expect(await items.indexInformation()).toMatchObject({ 'a_1_b_-1': [['a', 1], ['b', -1]] }); // prettier-ignore
     expect(await items.indexes()).toContainEqual({ v: 2, key: { c: 1 }, name: 'named', expireAfterSeconds: 60 });
     expect(await items.indexExists(['named', '_id_'])).toBe(true);

@@ -16,7 +16,7 @@ afterAll(() => client.close());
 
 const openCursors = async (): Promise<number> => {
   const { metrics } = (await client.db('admin').command({ serverStatus: 1 })) as { metrics: { cursor: { open: { total: number } } } };
-  return Number(metrics.cursor.open.total);
+  return metrics.cursor.open.total;
 };
 
 describe('a find cursor', () => {
@@ -24,7 +24,8 @@ describe('a find cursor', () => {
     const found = await items.find({}, { batchSize: 7 }).sort({ _id: 1 }).toArray();
     expect(found.map(({ _id }) => _id)).toEqual(Array.from({ length: TOTAL }, (_, n) => n));
     const seen: unknown[] = [];
-    for await (const { _id } of items.find({ even: true }).batchSize(11).sort('_id', 'desc').limit(30).skip(5).project({ _id: 1 })) seen.push(_id);
+    for await (const { _id } of items.find({ even: true }).batchSize(11).sort('_id', 'desc').limit(30).skip(5).project({ _id: 1 }))
+      seen.push(_id);
     expect(seen).toEqual(Array.from({ length: 30 }, (_, n) => 988 - 2 * n));
   });
 
@@ -35,7 +36,7 @@ describe('a find cursor', () => {
     cursor.on('close', () => (closed += 1));
     for await (const { _id } of cursor) if (_id === 7) break;
     expect(closed).toBe(1);
-    expect(cursor.closed).toBe(true);
+    expect(cursor.killed).toBe(true);
     await until(async () => (await openCursors()) <= before);
     await cursor.close();
     expect(closed).toBe(1);

@@ -1,7 +1,17 @@
 /** @module __tests__/mongo/transaction: the loop of `withTransaction` against a real replica set with fail points. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import { type ClientSession, type Collection, getSessionStats, isMooringError, type MongoClient, MooringError, SessionManager, withSession, withTransaction } from '../../dist/index.js';
+import {
+  type ClientSession,
+  type Collection,
+  getSessionStats,
+  isMooringError,
+  type MongoClient,
+  MooringError,
+  SessionManager,
+  withSession,
+  withTransaction,
+} from '../../dist/index.js';
 import { connected, failCommand, failureOf, openTransactions, recorder, until } from './fixture';
 
 let client: MongoClient;
@@ -72,7 +82,9 @@ describe('withTransaction', () => {
     const outcomes = await Promise.all(
       Array.from({ length: 20 }, async (_, index) => {
         const started = performance.now();
-        const error = await failureOf(() => withTransaction((session) => callback(session, index), { client, timeoutMs: 300, logger: recorder() }));
+        const error = await failureOf(() =>
+          withTransaction((session) => callback(session, index), { client, timeoutMs: 300, logger: recorder() }),
+        );
         return { error, elapsedMs: performance.now() - started };
       }),
     );
@@ -95,7 +107,9 @@ describe('withTransaction', () => {
   test('stops an operation that the server still runs when the deadline passes', async () => {
     await failCommand(client, { times: 1 }, { failCommands: ['insert'], blockConnection: true, blockTimeMS: 2_000 });
     const started = performance.now();
-    const error = await failureOf(() => withTransaction((session) => items.insertOne({ _id: 1 }, { session }), { client, timeoutMs: 300, logger: recorder() }));
+    const error = await failureOf(() =>
+      withTransaction((session) => items.insertOne({ _id: 1 }, { session }), { client, timeoutMs: 300, logger: recorder() }),
+    );
     expect(isMooringError(error, 'MOORING_TIMEOUT')).toBe(true);
     expect(performance.now() - started).toBeLessThan(600);
     await until(async () => (await openTransactions(client)) === 0);
@@ -107,7 +121,7 @@ describe('withTransaction', () => {
     expect(await withTransaction(async (session) => (await items.insertOne({ _id: 1 }, { session })).insertedId, { client })).toBe(1);
     const thrown = { not: 'an error' };
     const logger = recorder();
-    // oxlint-disable-next-line typescript/only-throw-error -- what is thrown must leave as it is
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- what is thrown must leave as it is
     expect(await failureOf(() => withTransaction(async () => Promise.reject(thrown), { client, logger }))).toBe(thrown);
     expect(logger.lines).toEqual(['Session transaction failed after 1 attempts']);
   });
@@ -154,7 +168,7 @@ describe('withTransaction', () => {
       ),
     );
     expect(calls).toBe(1);
-    expect([error['code'], (error.cause as Error & { code?: unknown } | undefined)?.code]).toContain('MOORING_SERVER_ERROR');
+    expect([error['code'], (error.cause as (Error & { code?: unknown }) | undefined)?.code]).toContain('MOORING_SERVER_ERROR');
   });
 
   test('ends by the signal of the caller', async () => {
@@ -166,7 +180,7 @@ describe('withTransaction', () => {
           await items.insertOne({ _id: 1 }, { session });
           controller.abort(reason);
           await delay(300);
-          return await failureOf(() => items.insertOne({ _id: 2 }, { session }));
+          return failureOf(() => items.insertOne({ _id: 2 }, { session }));
         },
         { client, signal: controller.signal, logger: recorder() },
       ),
@@ -181,7 +195,10 @@ describe('withTransaction', () => {
   test('passes read concern, write concern and the time for the commit to the server', async () => {
     const seen: Record<string, Record<string, unknown>> = {};
     const watched = await connected('mooring_transaction_watched', { monitorCommands: true });
-    watched.on('commandStarted', ({ commandName, command }: { commandName: string; command: Record<string, unknown> }) => (seen[commandName] = command));
+    watched.on(
+      'commandStarted',
+      ({ commandName, command }: { commandName: string; command: Record<string, unknown> }) => (seen[commandName] = command),
+    );
     await watched.db().createCollection('x');
     await withTransaction(async (session) => watched.db().collection('x').insertOne({ _id: 1 }, { session }), {
       client: watched,
@@ -227,7 +244,11 @@ describe('withTransaction', () => {
 describe('hooks', () => {
   test('run once, in order, after the commit of the attempt that registered them', async () => {
     const ran: string[] = [];
-    await failCommand(client, { times: 1 }, { failCommands: ['commitTransaction'], errorCode: 112, errorLabels: ['TransientTransactionError'] });
+    await failCommand(
+      client,
+      { times: 1 },
+      { failCommands: ['commitTransaction'], errorCode: 112, errorLabels: ['TransientTransactionError'] },
+    );
     await withTransaction(
       async (session) => {
         const { attempt } = session;
@@ -338,7 +359,9 @@ describe('the manual way', () => {
           return (await items.insertOne({ _id: 1 }, { session })).insertedId;
         });
         expect(value).toBe(1);
-        expect(await session.withTransaction(async () => Promise.reject(new Error('no'))).catch((error: Error) => error.message)).toBe('no');
+        expect(await session.withTransaction(async () => Promise.reject(new Error('no'))).catch((error: Error) => error.message)).toBe(
+          'no',
+        );
         expect(session.hasEnded).toBe(false);
       },
       { client },
@@ -347,7 +370,9 @@ describe('the manual way', () => {
   });
 
   test('is offered as SessionManager too', async () => {
-    expect(await SessionManager.withTransaction(async (session) => (await items.insertOne({ _id: 1 }, { session })).insertedId, { client })).toBe(1);
+    expect(
+      await SessionManager.withTransaction(async (session) => (await items.insertOne({ _id: 1 }, { session })).insertedId, { client }),
+    ).toBe(1);
     expect(SessionManager.getSessionStats(client).open).toBe(0);
   });
 });

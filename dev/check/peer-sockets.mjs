@@ -24,7 +24,11 @@ const OFFENDERS = {
 };
 
 async function run(code) {
-  const child = spawn(process.execPath, ['--require', TRAP, '-e', code], { cwd: ROOT, stdio: ['ignore', 'ignore', 'pipe'], timeout: 20_000 });
+  const child = spawn(process.execPath, ['--require', TRAP, '-e', code], {
+    cwd: ROOT,
+    stdio: ['ignore', 'ignore', 'pipe'],
+    timeout: 20_000,
+  });
   let stderr = '';
   child.stderr.on('data', (chunk) => (stderr += chunk));
   const [status] = await once(child, 'close');

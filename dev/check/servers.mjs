@@ -66,8 +66,10 @@ test('mongod: one node takes fail points, steps down, freezes, dies, comes back 
   await mongod.clearFailCommand();
   await mongod.stepDown();
   mongod.suspend(0);
-  await assert.rejects(mongod.command({ ping: 1 }, { timeoutMs: 300 }).catch(() => Promise.reject(new Error('frozen'))), /frozen/);
+  const answer = mongod.command({ ping: 1 });
+  assert.equal(await Promise.race([answer, delay(300, 'frozen')]), 'frozen');
   mongod.resume(0);
+  await answer;
   await mongod.kill(0);
   await mongod.restart(0);
   assert.equal((await mongod.command({ count: 'c' }, { db: 'check' })).n, 2);
@@ -107,11 +109,17 @@ for (const signal of ['SIGKILL', 'SIGTERM', 'SIGINT']) {
     assert.equal(pids.length, 3);
     assert.ok(pids.every(isAlive));
     assert.deepEqual(Object.keys(env), ['MONGODB_URI', 'REDIS_URI', 'SOLANA_RPC_ENDPOINTS']);
-    assert.deepEqual(folders.map((folder) => existsSync(folder)), [true, true]);
+    assert.deepEqual(
+      folders.map((folder) => existsSync(folder)),
+      [true, true],
+    );
     owner.kill(signal);
     await once(owner, 'exit');
     for (let i = 0; i < 50 && (pids.some(isAlive) || folders.some((folder) => existsSync(folder))); i++) await delay(100);
     assert.deepEqual(pids.filter(isAlive), []);
-    assert.deepEqual(folders.filter((folder) => existsSync(folder)), []);
+    assert.deepEqual(
+      folders.filter((folder) => existsSync(folder)),
+      [],
+    );
   });
 }

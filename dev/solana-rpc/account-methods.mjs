@@ -40,7 +40,11 @@ function getMultipleAccounts(front, [keys, config]) {
   if (!Array.isArray(keys)) throw invalidParams('Invalid params: invalid type: expected a sequence.');
   if (keys.length > MAX_ACCOUNTS) throw invalidParams(`Too many inputs provided; max ${MAX_ACCOUNTS}`);
   const { at, encode } = encoderAt(front, { encoding: 'base64', ...config });
-  return withContext(front, config, keys.map((key) => encode(at(publicKey(key)))));
+  return withContext(
+    front,
+    config,
+    keys.map((key) => encode(at(publicKey(key)))),
+  );
 }
 
 function getProgramAccounts(front, [program, config]) {
@@ -64,7 +68,8 @@ function filterOf(filter) {
 function tokenAccountOf(front, key, config) {
   const { at } = encoderAt(front, config);
   const token = readTokenAccount(at(publicKey(key)));
-  if (token === undefined) throw invalidParams(at(key) === null ? 'Invalid param: could not find account' : 'Invalid param: not a Token account');
+  if (token === undefined)
+    throw invalidParams(at(key) === null ? 'Invalid param: could not find account' : 'Invalid param: not a Token account');
   return { token, decimals: readMint(at(token.mint))?.decimals ?? 0 };
 }
 
@@ -86,13 +91,18 @@ function tokenAccountsBy(field) {
     const { slot, at, encode } = encoderAt(front, config);
     const programs = filter?.programId === undefined ? [TOKEN, TOKEN_2022] : [publicKey(filter.programId)];
     if (!programs.every(isTokenProgram)) throw invalidParams('Invalid param: unrecognized Token program id');
-    if (filter?.mint !== undefined && readMint(at(publicKey(filter.mint))) === undefined) throw invalidParams('Invalid param: could not find mint');
+    if (filter?.mint !== undefined && readMint(at(publicKey(filter.mint))) === undefined)
+      throw invalidParams('Invalid param: could not find mint');
     const wanted = ([, account]) => {
       const token = readTokenAccount(account);
       return token?.[field] === key && (filter?.mint === undefined || token.mint === filter.mint);
     };
     const found = programs.flatMap((program) => front.ledger.programAccountsAt(program, slot)).filter(wanted);
-    return withContext(front, config, found.map(([pubkey, account]) => ({ account: encode(account), pubkey })));
+    return withContext(
+      front,
+      config,
+      found.map(([pubkey, account]) => ({ account: encode(account), pubkey })),
+    );
   };
 }
 

@@ -20,7 +20,13 @@ export function toBase58(bytes) {
   }
   let zeros = 0;
   while (zeros < bytes.length && bytes[zeros] === 0) zeros++;
-  return '1'.repeat(zeros) + digits.toReversed().map((digit) => ALPHABET[digit]).join('');
+  return (
+    '1'.repeat(zeros) +
+    digits
+      .toReversed()
+      .map((digit) => ALPHABET[digit])
+      .join('')
+  );
 }
 
 /** Text to bytes; undefined when a letter is not of the alphabet. */

@@ -17,7 +17,10 @@ function getHealth(front) {
 
 function getLatestBlockhash(front, [config]) {
   const block = front.blockAt(config?.commitment);
-  return { context: front.context(config?.commitment), value: { blockhash: block.hash, lastValidBlockHeight: front.heightOf(block) + 150 } };
+  return {
+    context: front.context(config?.commitment),
+    value: { blockhash: block.hash, lastValidBlockHeight: front.heightOf(block) + 150 },
+  };
 }
 
 function isBlockhashValid(front, [hash, config]) {
@@ -37,7 +40,13 @@ function getEpochInfo(front, [config]) {
 }
 
 function getBlock(front, [slot, config]) {
-  const { commitment, transactionDetails = 'full', rewards = true, encoding = 'json', maxSupportedTransactionVersion } = typeof config === 'string' ? { encoding: config } : (config ?? {});
+  const {
+    commitment,
+    transactionDetails = 'full',
+    rewards = true,
+    encoding = 'json',
+    maxSupportedTransactionVersion,
+  } = typeof config === 'string' ? { encoding: config } : (config ?? {});
   refuseProcessed(commitment);
   if (slot > front.slotAt(commitment)) throw new RpcError(-32004, `Block not available for slot ${slot}`);
   const block = front.ledger.blockAt(slot);
@@ -68,7 +77,8 @@ function getBlocks(front, [first, ...rest]) {
   return slotsOfBlocks(front, { first, last, commitment: rest.find((part) => typeof part === 'object')?.commitment });
 }
 
-const getBlocksWithLimit = (front, [first, limit, config]) => slotsOfBlocks(front, { first, last: Infinity, commitment: config?.commitment }).slice(0, limit);
+const getBlocksWithLimit = (front, [first, limit, config]) =>
+  slotsOfBlocks(front, { first, last: Infinity, commitment: config?.commitment }).slice(0, limit);
 
 function getBlockTime(front, [slot]) {
   if (slot > front.slotAt('finalized')) throw new RpcError(-32004, `Block not available for slot ${slot}`);
@@ -85,7 +95,13 @@ export const chainMethods = {
   getSlot: (front, [config]) => front.slotAt(config?.commitment),
   getBlockHeight: (front, [config]) => front.heightOf(front.blockAt(config?.commitment)),
   getTransactionCount: (front) => front.ledger.transactions.size,
-  getEpochSchedule: () => ({ firstNormalEpoch: 0, firstNormalSlot: 0, leaderScheduleSlotOffset: SLOTS_PER_EPOCH, slotsPerEpoch: SLOTS_PER_EPOCH, warmup: false }),
+  getEpochSchedule: () => ({
+    firstNormalEpoch: 0,
+    firstNormalSlot: 0,
+    leaderScheduleSlotOffset: SLOTS_PER_EPOCH,
+    slotsPerEpoch: SLOTS_PER_EPOCH,
+    warmup: false,
+  }),
   getFirstAvailableBlock: (front) => front.ledger.blocks[0].slot,
   minimumLedgerSlot: (front) => front.ledger.blocks[0].slot,
   getRecentPrioritizationFees: (front) => [{ prioritizationFee: 0, slot: front.slotAt('processed') }],

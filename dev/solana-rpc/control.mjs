@@ -54,7 +54,6 @@ function addFault({ front, subscriptions, server }, spec) {
     return;
   }
   if (spec.kind === 'idleClose') server.keepAliveTimeout = spec.ms;
-  if (spec.kind === 'wsRefuse' || spec.kind === 'lag') front.faults.clear(spec.kind);
   front.faults.add(spec);
 }
 
@@ -78,13 +77,22 @@ const received = (nodes, signature) => nodes.reduce((sum, { front }) => sum + (f
 
 /** Every transaction in the order it ran. The ledger runs each once; `received` counts how often nodes were sent it. */
 function landed(ledger, nodes) {
-  return [...ledger.transactions.values()].map(({ signature, slot, err }) => ({ signature, slot, err, received: received(nodes, signature) }));
+  return [...ledger.transactions.values()].map(({ signature, slot, err }) => ({
+    signature,
+    slot,
+    err,
+    received: received(nodes, signature),
+  }));
 }
 
 /** Every signature nodes were sent, landed or not. */
 function sendsOf(nodes) {
   const signatures = new Set(nodes.flatMap(({ front }) => [...front.sends.keys()]));
-  return [...signatures].map((signature) => ({ signature, received: received(nodes, signature), fronts: nodes.flatMap(({ front }) => (front.sends.has(signature) ? [front.index] : [])) }));
+  return [...signatures].map((signature) => ({
+    signature,
+    received: received(nodes, signature),
+    fronts: nodes.flatMap(({ front }) => (front.sends.has(signature) ? [front.index] : [])),
+  }));
 }
 
 function setToken(ledger, key, data) {
@@ -108,4 +116,3 @@ function tokenData({ mint, owner, amount }) {
   data[108] = 1; // initialised
   return data;
 }
-

@@ -65,7 +65,9 @@ export function encodeData(data, encoding) {
       if (zlib.zstdCompressSync === undefined) throw invalidParams('this server has no zstd: it needs Node 22.15 or newer');
       return [zlib.zstdCompressSync(data).toString('base64'), 'base64+zstd'];
     default:
-      throw invalidParams(`Invalid params: unknown variant \`${encoding}\`, expected one of \`binary\`, \`base64\`, \`base58\`, \`jsonParsed\`, \`base64+zstd\`.`);
+      throw invalidParams(
+        `Invalid params: unknown variant \`${encoding}\`, expected one of \`binary\`, \`base64\`, \`base58\`, \`jsonParsed\`, \`base64+zstd\`.`,
+      );
   }
 }
 
@@ -73,7 +75,8 @@ export const isTokenProgram = (owner) => owner === TOKEN || owner === TOKEN_2022
 
 /** The fields of a token account, undefined when it is none. */
 export function readTokenAccount(account) {
-  if (account === null || !isTokenProgram(account.owner) || account.data.length < TOKEN_ACCOUNT_BYTES || account.data[108] === 0) return undefined;
+  if (account === null || !isTokenProgram(account.owner) || account.data.length < TOKEN_ACCOUNT_BYTES || account.data[108] === 0)
+    return undefined;
   const { data } = account;
   return {
     mint: toBase58(data.subarray(0, 32)),
@@ -89,7 +92,14 @@ export function readTokenAccount(account) {
 
 /** The fields of a mint, undefined when it is none. */
 export function readMint(account) {
-  if (account === null || account === undefined || !isTokenProgram(account.owner) || account.data.length !== MINT_BYTES || account.data[45] !== 1) return undefined;
+  if (
+    account === null ||
+    account === undefined ||
+    !isTokenProgram(account.owner) ||
+    account.data.length !== MINT_BYTES ||
+    account.data[45] !== 1
+  )
+    return undefined;
   const { data } = account;
   const key = (flagAt) => (data.readUInt32LE(flagAt) === 1 ? toBase58(data.subarray(flagAt + 4, flagAt + 36)) : null);
   return { mintAuthority: key(0), supply: data.readBigUInt64LE(36), decimals: data[44], freezeAuthority: key(46) };
@@ -108,14 +118,24 @@ function parseTokenData(account, mintOf) {
   const program = account.owner === TOKEN ? 'spl-token' : 'spl-token-2022';
   const mint = readMint(account);
   if (mint !== undefined) {
-    const info = { decimals: mint.decimals, freezeAuthority: mint.freezeAuthority, isInitialized: true, mintAuthority: mint.mintAuthority, supply: String(mint.supply) };
+    const info = {
+      decimals: mint.decimals,
+      freezeAuthority: mint.freezeAuthority,
+      isInitialized: true,
+      mintAuthority: mint.mintAuthority,
+      supply: String(mint.supply),
+    };
     return { parsed: { info, type: 'mint' }, program, space: account.data.length };
   }
   const token = readTokenAccount(account);
   const decimals = token === undefined ? undefined : readMint(mintOf(token.mint))?.decimals;
   if (decimals === undefined) return undefined;
   const info = {
-    isNative: token.isNative, mint: token.mint, owner: token.owner, state: token.state, tokenAmount: tokenAmount(token.amount, decimals),
+    isNative: token.isNative,
+    mint: token.mint,
+    owner: token.owner,
+    state: token.state,
+    tokenAmount: tokenAmount(token.amount, decimals),
     ...(token.delegate === undefined ? {} : { delegate: token.delegate, delegatedAmount: tokenAmount(token.delegatedAmount, decimals) }),
     ...(token.isNative ? { rentExemptReserve: tokenAmount(token.rentExemptReserve, decimals) } : {}),
   };

@@ -7,17 +7,12 @@
 import { createRequire } from 'node:module';
 
 const {
-  InstructionErrorFieldless,
   InstructionErrorCustom,
-  TransactionErrorFieldless,
   TransactionErrorInstructionError,
   TransactionErrorDuplicateInstruction,
   TransactionErrorInsufficientFundsForRent,
 } = createRequire(import.meta.url)('litesvm/dist/internal.js');
 
-const namesByValue = (names) => new Map(Object.entries(names).map(([name, value]) => [value, name]));
-const TRANSACTION_NAMES = namesByValue(TransactionErrorFieldless);
-const INSTRUCTION_NAMES = namesByValue(InstructionErrorFieldless);
 /** Texts of agave's `TransactionError` that clients match on; others are shown by name. */
 const TEXTS = {
   AccountNotFound: 'Attempt to debit an account but found no record of a prior credit.',
@@ -51,17 +46,25 @@ export function refuseProcessed(commitment) {
 /** The error of litesvm's failed transaction in the JSON shape of agave. */
 export function transactionError(failed) {
   const error = failed.err();
-  if (typeof error === 'number') return TRANSACTION_NAMES.get(error) ?? 'ClusterMaintenance';
-  if (error instanceof TransactionErrorInstructionError) return { InstructionError: [error.index, instructionError(error.err())] };
+  if (typeof error === 'number') return nameOf(failed);
+  if (error instanceof TransactionErrorInstructionError) return { InstructionError: [error.index, instructionError(error.err(), failed)] };
   if (error instanceof TransactionErrorDuplicateInstruction) return { DuplicateInstruction: error.index };
-  const kind = error instanceof TransactionErrorInsufficientFundsForRent ? 'InsufficientFundsForRent' : 'ProgramExecutionTemporarilyRestricted';
+  const kind =
+    error instanceof TransactionErrorInsufficientFundsForRent ? 'InsufficientFundsForRent' : 'ProgramExecutionTemporarilyRestricted';
   return { [kind]: { account_index: error.accountIndex } };
 }
 
-function instructionError(error) {
-  if (typeof error === 'number') return INSTRUCTION_NAMES.get(error) ?? 'GenericError';
+function instructionError(error, failed) {
+  if (typeof error === 'number') return nameOf(failed);
   if (error instanceof InstructionErrorCustom) return { Custom: error.code };
   return { BorshIoError: error.msg };
+}
+
+/** Errors without fields are numbers, and litesvm does not export their names at run time: its text has them (`err: InstructionError(0, InvalidArgument)`). */
+function nameOf(failed) {
+  const name = /\berr: (?:InstructionError\(\d+, )?(\w+)/.exec(failed.toString())?.[1];
+  if (name === undefined) throw new Error(`no error name in ${failed.toString().slice(0, 200)}`);
+  return name;
 }
 
 /** The sentence agave prints for a transaction error. */
@@ -69,13 +72,25 @@ export function describe(error) {
   if (typeof error === 'string') return TEXTS[error] ?? error;
   if (error.InstructionError === undefined) return JSON.stringify(error);
   const [index, cause] = error.InstructionError;
-  const text = cause.Custom === undefined ? (cause.BorshIoError ?? cause) : `custom program error: 0x${cause.Custom.toString(16)}`;
+  const text = cause.Custom === undefined ? (cause.BorshIoError ?? inWords(cause)) : `custom program error: 0x${cause.Custom.toString(16)}`;
   return `Error processing Instruction ${index}: ${text}`;
 }
 
+/** `InvalidInstructionData` to `invalid instruction data`: agave's wording of most instruction errors. */
+const inWords = (name) => name.replace(/\B[A-Z]/g, (letter) => ` ${letter}`).toLowerCase();
+
 /** -32002, the answer of a preflight that failed. */
 export function preflightFailure({ err, logs = [], unitsConsumed = 0 }) {
-  const data = { accounts: null, err, innerInstructions: null, loadedAccountsDataSize: 0, logs, replacementBlockhash: null, returnData: null, unitsConsumed };
+  const data = {
+    accounts: null,
+    err,
+    innerInstructions: null,
+    loadedAccountsDataSize: 0,
+    logs,
+    replacementBlockhash: null,
+    returnData: null,
+    unitsConsumed,
+  };
   return new RpcError(-32002, `Transaction simulation failed: ${describe(err)}`, data);
 }
 

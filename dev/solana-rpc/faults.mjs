@@ -34,14 +34,46 @@ const KINDS = {
   wsDuplicate: [],
   wsRefuse: ['status'],
 };
-const COMMON = ['kind', 'methods', 'probability', 'count'];
-const REQUIRED = { status: ['status'], envelope: ['code'], rateLimit: ['perSecond'], delay: ['ms'], socketCap: ['max'], idleClose: ['ms'], lag: ['slots'], late: ['slots'], wsLimit: ['max'] };
+/** Which of the filters a kind obeys, where it is not all of them. States are on or off. */
+const STATE = [];
+const FILTERS = {
+  rateLimit: ['methods'],
+  blackhole: ['probability', 'count'],
+  late: ['probability', 'count'],
+  fork: ['probability', 'count'],
+  wsRefuse: ['probability', 'count'],
+  socketCap: STATE,
+  idleClose: STATE,
+  refuse: STATE,
+  lag: STATE,
+  freeze: STATE,
+  slotAsHeight: STATE,
+  wsClose: STATE,
+  wsSilence: STATE,
+  wsNoPong: STATE,
+  wsHalfOpen: STATE,
+  wsLimit: STATE,
+  wsDuplicate: STATE,
+};
+const ALL_FILTERS = ['methods', 'probability', 'count'];
+const REQUIRED = {
+  status: ['status'],
+  envelope: ['code'],
+  rateLimit: ['perSecond'],
+  delay: ['ms'],
+  socketCap: ['max'],
+  idleClose: ['ms'],
+  lag: ['slots'],
+  late: ['slots'],
+  wsLimit: ['max'],
+};
 
 /** Throws when a fault says something that nothing would obey. */
 export function checkFault(spec) {
   const own = KINDS[spec?.kind];
   if (own === undefined) throw new Error(`unknown fault kind ${JSON.stringify(spec?.kind)}: one of ${Object.keys(KINDS).join(', ')}`);
-  const unknown = Object.keys(spec).find((name) => !own.includes(name) && !COMMON.includes(name));
+  const filters = FILTERS[spec.kind] ?? ALL_FILTERS;
+  const unknown = Object.keys(spec).find((name) => name !== 'kind' && !own.includes(name) && !filters.includes(name));
   if (unknown !== undefined) throw new Error(`fault ${spec.kind} has no option ${unknown}`);
   const missing = (REQUIRED[spec.kind] ?? []).find((name) => spec[name] === undefined);
   if (missing !== undefined) throw new Error(`fault ${spec.kind} needs the option ${missing}`);
@@ -52,6 +84,7 @@ export class Faults {
 
   add(spec) {
     checkFault(spec);
+    if (FILTERS[spec.kind] === STATE) this.clear(spec.kind);
     this.#active.push({ ...spec, left: spec.count ?? Infinity, admitted: [] });
   }
 
@@ -62,7 +95,9 @@ export class Faults {
 
   /** The fault of a kind that hits a request with these methods; uses up one of its count. */
   take(kind, methods, accept = () => true) {
-    const fault = this.#active.find((one) => one.kind === kind && accept(one) && concerns(one, methods) && Math.random() < (one.probability ?? 1));
+    const fault = this.#active.find(
+      (one) => one.kind === kind && accept(one) && concerns(one, methods) && Math.random() < (one.probability ?? 1),
+    );
     if (fault === undefined) return undefined;
     fault.left -= 1;
     if (fault.left <= 0) this.#active = this.#active.filter((one) => one !== fault);

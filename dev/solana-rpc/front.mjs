@@ -45,7 +45,10 @@ export class Front {
 
   slotAt(commitment = 'finalized') {
     const depth = DEPTH[commitment];
-    if (depth === undefined) throw invalidParams(`Invalid params: unknown variant \`${commitment}\`, expected one of \`processed\`, \`confirmed\`, \`finalized\`.`);
+    if (depth === undefined)
+      throw invalidParams(
+        `Invalid params: unknown variant \`${commitment}\`, expected one of \`processed\`, \`confirmed\`, \`finalized\`.`,
+      );
     const frozen = this.faults.has('freeze');
     if (frozen !== undefined) frozen.at ??= this.ledger.slot;
     return (frozen?.at ?? this.ledger.slot) - (this.faults.has('lag')?.slots ?? 0) - depth;

@@ -40,7 +40,11 @@ function getSignatureStatuses(front, [signatures, config]) {
 }
 
 function getTransaction(front, [signature, config]) {
-  const { commitment, encoding = 'json', maxSupportedTransactionVersion } = typeof config === 'string' ? { encoding: config } : (config ?? {});
+  const {
+    commitment,
+    encoding = 'json',
+    maxSupportedTransactionVersion,
+  } = typeof config === 'string' ? { encoding: config } : (config ?? {});
   refuseProcessed(commitment);
   const record = front.ledger.transactions.get(signature);
   if (record === undefined || record.slot > front.slotAt(commitment)) return null;
@@ -51,18 +55,21 @@ function getTransaction(front, [signature, config]) {
 export function blockTransaction(record, { encoding, maxSupportedTransactionVersion }) {
   const { transaction } = record;
   if (transaction.version === 0 && maxSupportedTransactionVersion === undefined) {
-    throw new RpcError(-32015, 'Transaction version (0) is not supported by the requesting client. Please try the request again with the following configuration parameter: "maxSupportedTransactionVersion": 0');
+    throw new RpcError(
+      -32015,
+      'Transaction version (0) is not supported by the requesting client. Please try the request again with the following configuration parameter: "maxSupportedTransactionVersion": 0',
+    );
   }
   return {
     meta: metaOf(record),
     transaction: encodeTransaction(record, encoding),
-    ...(maxSupportedTransactionVersion === undefined ? {} : { version: transaction.version ?? 'legacy' }),
+    ...(maxSupportedTransactionVersion === undefined ? {} : { version: transaction.version }),
   };
 }
 
 function metaOf({ err, fee, before, after, logs, unitsConsumed, keys, transaction }) {
-  const loaded = keys.slice(transaction.keys?.length ?? keys.length);
-  const writable = (transaction.lookups ?? []).reduce((sum, lookup) => sum + lookup.writable.length, 0);
+  const loaded = keys.slice(transaction.keys.length);
+  const writable = transaction.lookups.reduce((sum, lookup) => sum + lookup.writable.length, 0);
   return {
     computeUnitsConsumed: unitsConsumed,
     err,
@@ -79,23 +86,41 @@ function metaOf({ err, fee, before, after, logs, unitsConsumed, keys, transactio
   };
 }
 
-function encodeTransaction({ transaction, keys, signature }, encoding) {
-  // The bytes of an airdrop stay inside the SVM.
-  if (transaction.bytes === undefined) return encoding.startsWith('json') ? { message: { accountKeys: keys }, signatures: [signature] } : null;
+function encodeTransaction({ transaction, keys }, encoding) {
   if (!encoding.startsWith('json')) return encodeData(transaction.bytes, encoding);
-  return { message: encoding === 'json' ? rawMessage(transaction) : parsedMessage(transaction, keys), signatures: transaction.signatures.map((bytes) => toBase58(bytes)) };
+  return {
+    message: encoding === 'json' ? rawMessage(transaction) : parsedMessage(transaction, keys),
+    signatures: transaction.signatures.map((bytes) => toBase58(bytes)),
+  };
 }
 
 const lookupsOf = ({ version, lookups }) =>
-  version === 0 ? { addressTableLookups: lookups.map(({ table, writable, readonly }) => ({ accountKey: table, readonlyIndexes: readonly, writableIndexes: writable })) } : {};
+  version === 0
+    ? {
+        addressTableLookups: lookups.map(({ table, writable, readonly }) => ({
+          accountKey: table,
+          readonlyIndexes: readonly,
+          writableIndexes: writable,
+        })),
+      }
+    : {};
 
 function rawMessage(transaction) {
   const { header, keys, blockhash, instructions } = transaction;
   return {
     accountKeys: keys,
     ...lookupsOf(transaction),
-    header: { numReadonlySignedAccounts: header.numReadonlySignedAccounts, numReadonlyUnsignedAccounts: header.numReadonlyUnsignedAccounts, numRequiredSignatures: header.numRequiredSignatures },
-    instructions: instructions.map(({ accounts, data, programIdIndex }) => ({ accounts, data: toBase58(data), programIdIndex, stackHeight: 1 })),
+    header: {
+      numReadonlySignedAccounts: header.numReadonlySignedAccounts,
+      numReadonlyUnsignedAccounts: header.numReadonlyUnsignedAccounts,
+      numRequiredSignatures: header.numRequiredSignatures,
+    },
+    instructions: instructions.map(({ accounts, data, programIdIndex }) => ({
+      accounts,
+      data: toBase58(data),
+      programIdIndex,
+      stackHeight: 1,
+    })),
     recentBlockhash: blockhash,
   };
 }
@@ -110,7 +135,12 @@ function parsedMessage(transaction, keys) {
     source: i < own ? 'transaction' : 'lookupTable',
     writable: i < own ? isWritable(transaction, i) : i < own + writableLookups,
   }));
-  const parsed = instructions.map(({ accounts, data, programIdIndex }) => ({ accounts: accounts.map((i) => keys[i]), data: toBase58(data), programId: keys[programIdIndex], stackHeight: 1 }));
+  const parsed = instructions.map(({ accounts, data, programIdIndex }) => ({
+    accounts: accounts.map((i) => keys[i]),
+    data: toBase58(data),
+    programId: keys[programIdIndex],
+    stackHeight: 1,
+  }));
   return { accountKeys, ...lookupsOf(transaction), instructions: parsed, recentBlockhash: blockhash };
 }
 
@@ -124,15 +154,20 @@ function getSignaturesForAddress(front, [address, config]) {
   const oldest = until === undefined ? -1 : (transactions.get(until)?.order ?? -1);
   const tip = front.slotAt(commitment);
   const finalized = front.slotAt('finalized');
-  const mine = [...transactions.values()].filter((record) => record.order < newest && record.order > oldest && record.slot <= tip && record.keys.includes(address));
-  return mine.toReversed().slice(0, limit).map((record) => ({
-    blockTime: record.time,
-    confirmationStatus: record.slot <= finalized ? 'finalized' : 'confirmed',
-    err: record.err,
-    memo: null,
-    signature: record.signature,
-    slot: record.slot,
-  }));
+  const mine = [...transactions.values()].filter(
+    (record) => record.order < newest && record.order > oldest && record.slot <= tip && record.keys.includes(address),
+  );
+  return mine
+    .toReversed()
+    .slice(0, limit)
+    .map((record) => ({
+      blockTime: record.time,
+      confirmationStatus: record.slot <= finalized ? 'finalized' : 'confirmed',
+      err: record.err,
+      memo: null,
+      signature: record.signature,
+      slot: record.slot,
+    }));
 }
 
 export const historyMethods = { getSignatureStatuses, getTransaction, getSignaturesForAddress };

@@ -6,11 +6,13 @@
 import { createServer } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
+import { resetSocket } from '../reset.mjs';
 import { toJson } from './encoding.mjs';
 import { methodsOf } from './front.mjs';
 
 const MAX_BODY_BYTES = 50 * 1024;
-const JSON_TYPE = { 'content-type': 'application/json; charset=utf-8' };
+/** Said outright, so that Node does not announce when it will close an idle connection: a node does not either. */
+const JSON_TYPE = { connection: 'keep-alive', 'content-type': 'application/json; charset=utf-8' };
 /** As agave does. */
 const KEEP_ALIVE_MS = 20_000;
 const HTML = '<html><head><title>error</title></head><body><center><h1>error</h1></center></body></html>';
@@ -30,7 +32,7 @@ export function createFrontServer(front, control) {
     const cap = front.faults.has('socketCap');
     if (front.faults.has('refuse') !== undefined || (cap !== undefined && front.sockets.size >= cap.max)) {
       front.noteFault(cap === undefined ? 'refuse' : 'socketCap');
-      socket.resetAndDestroy();
+      resetSocket(socket);
       return;
     }
     front.counters.connections = (front.counters.connections ?? 0) + 1;
@@ -43,9 +45,11 @@ export function createFrontServer(front, control) {
 
 async function handle({ front, control, req, res }) {
   const { pathname } = new URL(req.url, 'http://localhost');
-  if (req.method === 'GET' && pathname === '/health') return end(res, 200, front.slotsBehind() > 0 ? 'behind' : 'ok', { 'content-type': 'text/plain' });
+  if (req.method === 'GET' && pathname === '/health')
+    return end(res, 200, front.slotsBehind() > 0 ? 'behind' : 'ok', { 'content-type': 'text/plain' });
   if (pathname === '/__ctl') return answerControl({ control, req, res });
-  if (req.method !== 'POST') return end(res, 405, 'Used HTTP Method is not allowed. POST or OPTIONS is required\n', { 'content-type': 'text/plain' });
+  if (req.method !== 'POST')
+    return end(res, 405, 'Used HTTP Method is not allowed. POST or OPTIONS is required\n', { 'content-type': 'text/plain' });
   const early = front.faults.take('reset', [], (fault) => fault.when !== 'after' && fault.methods === undefined);
   if (early !== undefined) return reset(front, req);
   const text = await readBody(req);
@@ -96,16 +100,25 @@ function failBefore({ front, req, res, body, methods }) {
   if (envelope === undefined) return false;
   front.noteFault('envelope');
   const { code, message = `error ${code}`, data } = envelope;
-  const refusal = (request) => ({ error: { code, message, ...(data === undefined ? {} : { data }) }, id: request?.id ?? null, jsonrpc: '2.0' });
+  const refusal = (request) => ({
+    error: { code, message, ...(data === undefined ? {} : { data }) },
+    id: request?.id ?? null,
+    jsonrpc: '2.0',
+  });
   end(res, 200, JSON.stringify(Array.isArray(body) ? body.map(refusal) : refusal(body)), JSON_TYPE);
   return true;
 }
 
 /** `retryAfter`: seconds, or `'date'` for an HTTP date two seconds from now. `body`: `'json'`, `'html'`, `'empty'` or the text itself. */
 function endWithStatus(res, { status, retryAfter, body = 'json' }) {
-  const texts = { json: JSON.stringify({ error: { code: status, message: `error ${status}` }, id: null, jsonrpc: '2.0' }), html: HTML, empty: '' };
+  const texts = {
+    json: JSON.stringify({ error: { code: status, message: `error ${status}` }, id: null, jsonrpc: '2.0' }),
+    html: HTML,
+    empty: '',
+  };
   const headers = body === 'html' ? { 'content-type': 'text/html' } : { ...JSON_TYPE };
-  if (retryAfter !== undefined) headers['retry-after'] = retryAfter === 'date' ? new Date(Date.now() + 2000).toUTCString() : String(retryAfter);
+  if (retryAfter !== undefined)
+    headers['retry-after'] = retryAfter === 'date' ? new Date(Date.now() + 2000).toUTCString() : String(retryAfter);
   end(res, status, texts[body] ?? body, headers);
 }
 
@@ -154,7 +167,7 @@ async function dripOut({ res, bytes, headers, drip: { ms = 20, bytes: step = 1 }
 
 function reset(front, req) {
   front.noteFault('reset');
-  req.socket.resetAndDestroy();
+  resetSocket(req.socket);
 }
 
 function end(res, status, body, headers) {

@@ -8,7 +8,8 @@ import { randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { fromBase58, toBase58 } from './base58.mjs';
 import { transactionError } from './errors.mjs';
-import { feeOf, nonceAccount } from './transaction.mjs';
+import { feeOf, nonceAccount, readTransaction } from './transaction.mjs';
+import { newSigner, signedTransfer } from './transfer.mjs';
 
 const { FailedTransactionMetadata, LiteSvm } = createRequire(import.meta.url)('litesvm/dist/internal.js');
 
@@ -18,17 +19,27 @@ export const BLOCKHASH_BLOCKS = 150;
 const FIRST_SLOT = 10_000;
 const FIRST_HEIGHT = 7_000;
 const PAST_BLOCKS = 3000;
+const FAUCET_LAMPORTS = 10n ** 18n;
+/** As many as the sysvar of a real chain holds. */
+const SLOT_HASHES = 512;
 const KEPT_BLOCKS = 5000;
 const KEPT_VERSIONS = 500;
 const KEPT_CHANGES = 100_000;
 /** Errors after which a leader drops a transaction: it is not in any block and pays no fee. */
-const NOT_INCLUDED = new Set(['AccountNotFound', 'InsufficientFundsForFee', 'InvalidAccountForFee', 'SanitizeFailure', 'SignatureFailure', 'AlreadyProcessed']);
+const NOT_INCLUDED = new Set([
+  'AccountNotFound',
+  'InsufficientFundsForFee',
+  'InvalidAccountForFee',
+  'SanitizeFailure',
+  'SignatureFailure',
+  'AlreadyProcessed',
+]);
 
 export class Ledger {
-  constructor({ slotMs = 400, skipRate = 0, airdropLamports = 10n ** 18n } = {}) {
+  constructor({ slotMs = 400, skipRate = 0 } = {}) {
     this.slotMs = slotMs;
     this.skipRate = skipRate;
-    this.svm = makeSvm(airdropLamports);
+    this.svm = makeSvm();
     this.genesisHash = toBase58(randomBytes(32));
     this.slot = FIRST_SLOT - PAST_BLOCKS;
     this.blocks = []; // oldest first; skipped slots have none
@@ -42,6 +53,9 @@ export class Ledger {
     this.listeners = new Set();
     for (; this.slot < FIRST_SLOT; this.slot += 1) this.#addBlock();
     this.#addBlock();
+    this.faucet = newSigner();
+    this.airdrops = 0;
+    this.svm.airdrop(this.faucet.bytes, FAUCET_LAMPORTS / 2n);
   }
 
   get height() {
@@ -68,7 +82,14 @@ export class Ledger {
       this.late = this.late.filter((entry) => entry.slot > this.slot);
       for (const { transaction } of due) this.land(transaction);
     }
+    this.#tellSlotHashes();
     this.#changed();
+  }
+
+  /** The sysvar with past slots, which programs read (creating a lookup table does). */
+  #tellSlotHashes() {
+    const past = this.blocks.slice(-1 - SLOT_HASHES, -1).toReversed();
+    this.svm.setSlotHashes(past.map(({ slot, hash }) => ({ slot: BigInt(slot), hash })));
   }
 
   #addBlock() {
@@ -138,16 +159,15 @@ export class Ledger {
     return { err: failed ? transactionError(result) : null, meta: result.meta(), accounts: failed ? [] : result.postAccounts() };
   }
 
-  /** Lamports out of nowhere; the signature of the transfer. */
+  /** A payment from the faucet, in a transaction like any other; returns its signature. */
   airdrop(key, lamports) {
-    this.#remember([key]);
-    const before = [this.#balance(key)];
-    this.svm.expireBlockhash(); // else two equal airdrops would be one transaction
-    const result = this.svm.airdrop(fromBase58(key), BigInt(lamports));
-    if (result === null || result instanceof FailedTransactionMetadata) throw new Error(`airdrop failed: ${result === null ? 'no funds' : JSON.stringify(transactionError(result))}`);
-    const signature = toBase58(result.signature());
-    this.#record({ transaction: { signature, airdrop: true }, keys: [key], before, err: null, meta: result });
-    return signature;
+    this.airdrops += 1;
+    const bytes = signedTransfer({ from: this.faucet, to: key, lamports, blockhash: this.blockAt(this.slot).hash, nonce: this.airdrops });
+    const transaction = readTransaction(bytes);
+    this.land(transaction);
+    const { err } = this.transactions.get(transaction.signature) ?? { err: 'faucet is empty' };
+    if (err !== null) throw new Error(`airdrop failed: ${JSON.stringify(err)}`);
+    return transaction.signature;
   }
 
   /** Writes an account past all rules of the runtime. */
@@ -162,8 +182,18 @@ export class Ledger {
     const after = keys.map((key) => this.#balance(key));
     const block = this.blockAt(this.slot);
     const record = {
-      signature: transaction.signature, transaction, keys, err, slot: this.slot, time: block.time, fee: transaction.airdrop ? 5000 : feeOf(transaction),
-      before, after, logs: meta.logs(), unitsConsumed: Number(meta.computeUnitsConsumed()), order: this.transactions.size,
+      signature: transaction.signature,
+      transaction,
+      keys,
+      err,
+      slot: this.slot,
+      time: block.time,
+      fee: feeOf(transaction),
+      before,
+      after,
+      logs: meta.logs(),
+      unitsConsumed: Number(meta.computeUnitsConsumed()),
+      order: this.transactions.size,
     };
     this.transactions.set(record.signature, record);
     this.records.push(record);
@@ -205,7 +235,12 @@ export class Ledger {
   #read(key) {
     const account = this.svm.getAccount(fromBase58(key));
     if (account === null || account.lamports() === 0n) return null;
-    return { lamports: account.lamports(), data: Buffer.from(account.data()), owner: toBase58(account.owner()), executable: account.executable() };
+    return {
+      lamports: account.lamports(),
+      data: Buffer.from(account.data()),
+      owner: toBase58(account.owner()),
+      executable: account.executable(),
+    };
   }
 
   /** The account as of a slot, null when it did not exist. */
@@ -236,7 +271,7 @@ export class Ledger {
   allKeys(transaction) {
     const writable = [];
     const readonly = [];
-    for (const lookup of transaction.lookups ?? []) {
+    for (const lookup of transaction.lookups) {
       const data = this.accountAt(lookup.table, this.slot)?.data ?? Buffer.alloc(0);
       const at = (i) => toBase58(data.subarray(56 + 32 * i, 88 + 32 * i));
       writable.push(...lookup.writable.map(at));
@@ -246,7 +281,7 @@ export class Ledger {
   }
 }
 
-function makeSvm(lamports) {
+function makeSvm() {
   const svm = new LiteSvm();
   svm.setSysvars();
   svm.setBuiltins();
@@ -255,7 +290,7 @@ function makeSvm(lamports) {
   svm.setSigverify(true);
   svm.setBlockhashCheck(false); // the SVM knows only its latest hash; the ledger checks the ring of 150
   svm.setTransactionHistory(1_000_000n);
-  svm.setLamports(lamports);
+  svm.setLamports(FAUCET_LAMPORTS);
   svm.withNativeMints();
   svm.warpToSlot(BigInt(FIRST_SLOT));
   return svm;

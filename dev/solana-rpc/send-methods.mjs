@@ -14,7 +14,8 @@ const signatureFailure = () => new RpcError(-32003, 'Transaction signature verif
 
 function decode([text, config], fallback) {
   const encoding = config?.encoding ?? fallback;
-  if (encoding !== 'base58' && encoding !== 'base64') throw invalidParams(`unsupported encoding: ${encoding}. Supported encodings: base58, base64`);
+  if (encoding !== 'base58' && encoding !== 'base64')
+    throw invalidParams(`unsupported encoding: ${encoding}. Supported encodings: base58, base64`);
   return readTransaction(transactionBytes(text, encoding));
 }
 
@@ -56,7 +57,18 @@ function simulateTransaction(front, params) {
   front.ledger.svm.setSigverify(config.sigVerify === true);
   try {
     const { err, meta, accounts } = front.ledger.simulate(transaction);
-    return { context, value: simulation({ err, logs: meta.logs(), unitsConsumed: Number(meta.computeUnitsConsumed()), returnData: returnData(meta), accounts, config, replacement }) };
+    return {
+      context,
+      value: simulation({
+        err,
+        logs: meta.logs(),
+        unitsConsumed: Number(meta.computeUnitsConsumed()),
+        returnData: returnData(meta),
+        accounts,
+        config,
+        replacement,
+      }),
+    };
   } finally {
     front.ledger.svm.setSigverify(true);
   }
@@ -73,10 +85,24 @@ function simulation({ err, logs, unitsConsumed, returnData: data = null, account
   const wanted = config.accounts?.addresses?.map((key) => {
     const account = after.get(publicKey(key));
     if (account === undefined) return null;
-    const plain = { lamports: account.lamports(), data: Buffer.from(account.data()), owner: toBase58(account.owner()), executable: account.executable() };
+    const plain = {
+      lamports: account.lamports(),
+      data: Buffer.from(account.data()),
+      owner: toBase58(account.owner()),
+      executable: account.executable(),
+    };
     return encodeAccount(plain, { encoding: config.accounts.encoding ?? 'base64' });
   });
-  return { accounts: wanted ?? null, err, innerInstructions: null, loadedAccountsDataSize: 0, logs, replacementBlockhash: replacement, returnData: data, unitsConsumed };
+  return {
+    accounts: wanted ?? null,
+    err,
+    innerInstructions: null,
+    loadedAccountsDataSize: 0,
+    logs,
+    replacementBlockhash: replacement,
+    returnData: data,
+    unitsConsumed,
+  };
 }
 
 function returnData(meta) {

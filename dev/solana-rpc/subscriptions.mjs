@@ -5,6 +5,7 @@
  * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never.
  */
 import { WebSocketServer } from 'ws';
+import { resetSocket } from '../reset.mjs';
 import { publicKey } from './account-methods.mjs';
 import { encodeAccount, toJson } from './encoding.mjs';
 import { invalidParams, RpcError } from './errors.mjs';
@@ -55,7 +56,7 @@ export class Subscriptions {
   /** Closes every socket: 1006 breaks the connection without a close frame. */
   closeAll(code = 1006) {
     for (const ws of this.sockets) {
-      if (code === 1006) ws._socket.resetAndDestroy();
+      if (code === 1006) resetSocket(ws._socket);
       else ws.close(code);
     }
   }
@@ -98,12 +99,19 @@ export class Subscriptions {
   #subscribe(ws, kind, params) {
     const limit = this.front.faults.has('wsLimit');
     const mine = [...this.#live.values()].filter((one) => one.ws === ws).length;
-    if (limit !== undefined && mine >= limit.max) throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
+    if (limit !== undefined && mine >= limit.max)
+      throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
     const { ledger } = this.front;
     const id = this.#nextId++;
     const subscription = {
-      id, ws, kind, key: keyOf(kind, params[0]), config: params[1] ?? {},
-      change: ledger.changesDropped + ledger.changes.length, order: ledger.transactions.size, slot: this.front.slotAt('processed'),
+      id,
+      ws,
+      kind,
+      key: keyOf(kind, params[0]),
+      config: params[1] ?? {},
+      change: ledger.changesDropped + ledger.changes.length,
+      order: ledger.transactions.size,
+      slot: this.front.slotAt('processed'),
     };
     this.front.slotAt(subscription.config.commitment); // refuses an unknown commitment
     this.#live.set(id, subscription);

@@ -20,7 +20,9 @@ const ED25519_HEAD = Buffer.from('302a300506032b6570032100', 'hex');
 export function transactionBytes(text, encoding, what = 'solana_transaction::versioned::VersionedTransaction') {
   if (typeof text !== 'string') throw invalidParams('Invalid params: invalid type: expected a string.');
   if (text.length > MAX_TEXT[encoding]) {
-    throw invalidParams(`${encoding} encoded ${what} too large: ${text.length} bytes (max: encoded/raw ${MAX_TEXT[encoding]}/${MAX_BYTES})`);
+    throw invalidParams(
+      `${encoding} encoded ${what} too large: ${text.length} bytes (max: encoded/raw ${MAX_TEXT[encoding]}/${MAX_BYTES})`,
+    );
   }
   const bytes = encoding === 'base58' ? fromBase58(text) : strictBase64(text);
   if (bytes === undefined) throw invalidParams(`invalid ${encoding} encoding: InvalidByte`);
@@ -52,7 +54,11 @@ export function readMessage(bytes) {
   const reader = new Reader(bytes);
   const version = (bytes[0] ?? 0) & 0x80 ? reader.byte() & 0x7f : 'legacy';
   if (version !== 'legacy' && version !== 0) throw new RangeError(`version ${version}`);
-  const header = { numRequiredSignatures: reader.byte(), numReadonlySignedAccounts: reader.byte(), numReadonlyUnsignedAccounts: reader.byte() };
+  const header = {
+    numRequiredSignatures: reader.byte(),
+    numReadonlySignedAccounts: reader.byte(),
+    numReadonlyUnsignedAccounts: reader.byte(),
+  };
   const keys = reader.list(() => toBase58(reader.take(32)));
   const blockhash = toBase58(reader.take(32));
   const instructions = reader.list(() => ({
@@ -60,8 +66,12 @@ export function readMessage(bytes) {
     accounts: [...reader.bytesList()],
     data: reader.bytesList(),
   }));
-  const lookups = version === 0 ? reader.list(() => ({ table: toBase58(reader.take(32)), writable: [...reader.bytesList()], readonly: [...reader.bytesList()] })) : [];
-  if (reader.at !== bytes.length || header.numRequiredSignatures === 0 || keys.length < header.numRequiredSignatures) throw new RangeError('layout');
+  const lookups =
+    version === 0
+      ? reader.list(() => ({ table: toBase58(reader.take(32)), writable: [...reader.bytesList()], readonly: [...reader.bytesList()] }))
+      : [];
+  if (reader.at !== bytes.length || header.numRequiredSignatures === 0 || keys.length < header.numRequiredSignatures)
+    throw new RangeError('layout');
   return { version, header, keys, blockhash, instructions, lookups };
 }
 
@@ -118,7 +128,8 @@ export function isWritable({ header, keys }, index) {
 /** The nonce account, when the first instruction advances one. */
 export function nonceAccount({ instructions, keys }) {
   const first = instructions[0];
-  const advances = first !== undefined && keys[first.programIdIndex] === SYSTEM && first.data.length >= 4 && first.data.readUInt32LE(0) === 4;
+  const advances =
+    first !== undefined && keys[first.programIdIndex] === SYSTEM && first.data.length >= 4 && first.data.readUInt32LE(0) === 4;
   return advances ? keys[first.accounts[0]] : undefined;
 }
 

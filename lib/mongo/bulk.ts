@@ -47,7 +47,8 @@ export function bulkOperations(
   if (operations.length === 0) throw collection.refuse('operations', 'Invalid BulkOperation, Batch cannot be empty');
   const insertedIds: { index: number; _id: unknown }[] = [];
   const ops = operations.map((operation, index) => {
-    if (typeof operation !== 'object' || operation === null) throw collection.refuse('operations', 'Operation must be an object with an operation key');
+    if (typeof operation !== 'object' || operation === null)
+      throw collection.refuse('operations', 'Operation must be an object with an operation key');
     if ('insertOne' in operation) {
       const { insertOne } = operation as { insertOne?: { document?: object } };
       // The Node driver also takes the document itself.
@@ -135,7 +136,8 @@ export class BulkOperation {
     return this.raw({ insertOne: { document } });
   }
   find(filter: object): FindOperators {
-    if (typeof filter !== 'object' || filter === null) throw this.#collection.refuse('selector', 'Bulk find operation must specify a selector');
+    if (typeof filter !== 'object' || filter === null)
+      throw this.#collection.refuse('selector', 'Bulk find operation must specify a selector');
     return new FindOperators(this, filter);
   }
   raw(operation: AnyBulkWriteOperation): this {
@@ -151,7 +153,7 @@ export class BulkOperation {
       throw refuse(this.#collection.operations.host, 'bulk', message, 'MongoBatchReExecutionError');
     }
     this.#executed = true;
-    return await this.#collection.bulkWrite(this.#operations, { ...this.#options, ...options, ordered: this.isOrdered });
+    return this.#collection.bulkWrite(this.#operations, { ...this.#options, ...options, ordered: this.isOrdered });
   }
 }
 

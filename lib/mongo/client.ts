@@ -54,16 +54,16 @@ export class MongoClient extends EventEmitter {
   #connecting: Promise<this> | undefined;
   #closing: Promise<void> | undefined;
   #lastSession = 0;
+  #held = false;
   /** The description at the time of closing. */
   #last: Description | undefined;
 
   /** @throws MongoParseError (a `MooringError` too) for an unusable URI or option, before any I/O. */
   constructor(uri: string, options: MongoClientOptions = {}) {
     super();
-    const { defaultTransactionOptions, ...others } = options ?? {};
-    this.#split = splitOptions(uri, options === undefined ? {} : options === null ? options : others);
+    this.#split = splitOptions(uri, options);
     this.#host = resolveHost(options.driver);
-    this.#defaultTransactionOptions = defaultTransactionOptions;
+    this.#defaultTransactionOptions = options.defaultTransactionOptions;
     this.bsonOptions = this.#split.bson;
     this.concerns = this.#split.concerns;
     this.pkFactory = options.pkFactory;
@@ -74,7 +74,7 @@ export class MongoClient extends EventEmitter {
   }
 
   static async connect(uri: string, options: MongoClientOptions = {}): Promise<MongoClient> {
-    return await new MongoClient(uri, options).connect();
+    return new MongoClient(uri, options).connect();
   }
 
   /** Finds a server and pings it. Concurrent calls share one attempt; operations also work without it. */
@@ -82,7 +82,7 @@ export class MongoClient extends EventEmitter {
     this.#connecting ??= this.#connect().finally(() => {
       this.#connecting = undefined;
     });
-    return await this.#connecting;
+    return this.#connecting;
   }
 
   /** Closes pools, cursors and sessions. `force` (or `{ force: true }`) cuts what is in flight at once. */
@@ -103,7 +103,8 @@ export class MongoClient extends EventEmitter {
   /** A session; the caller ends it. No I/O. */
   startSession(options: ClientSessionOptions = {}): ClientSession {
     const defaults = this.#defaultTransactionOptions;
-    const merged = defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
+    const merged =
+      defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
     this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1;
     return new ClientSession(this, this.operations, this.#lastSession, merged);
   }
@@ -111,7 +112,10 @@ export class MongoClient extends EventEmitter {
   /** Runs `fn` with a session and ends it on every path. */
   async withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
   async withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
-  async withSession<T>(first: ClientSessionOptions | ((session: ClientSession) => Promise<T>), second?: (session: ClientSession) => Promise<T>): Promise<T> {
+  async withSession<T>(
+    first: ClientSessionOptions | ((session: ClientSession) => Promise<T>),
+    second?: (session: ClientSession) => Promise<T>,
+  ): Promise<T> {
     const fn = typeof first === 'function' ? first : second;
     if (typeof fn !== 'function') throw this.operations.refuse('fn', 'Missing required callback parameter');
     const session = this.startSession(typeof first === 'function' ? {} : first);
@@ -122,9 +126,30 @@ export class MongoClient extends EventEmitter {
     }
   }
 
+  /** Holds the process while the client is open, also when it is idle. */
+  ref(): this {
+    if (!this.#held) this.operations.lane.keepAlive.acquire();
+    this.#held = true;
+    return this;
+  }
+
+  /** Takes {@link ref} back: an idle client does not hold the process. */
+  unref(): this {
+    if (this.#held) this.#operations?.lane.keepAlive.release();
+    this.#held = false;
+    return this;
+  }
+
   /** Whether a server is known and the client is not closed. */
   isConnected(): boolean {
-    return this.#operations !== undefined && this.topology !== undefined && this.topology.isConnected();
+    return this.isOpen && this.#topology !== undefined && this.#topology.isConnected();
+  }
+
+  /** @internal Whether the client takes operations; false from the beginning of a shutdown on. */
+  get isOpen(): boolean {
+    if (this.#operations === undefined) return false;
+    const { state } = this.#description();
+    return state !== 'draining' && state !== 'closed';
   }
 
   /** Counters kept by Rust. */
@@ -209,6 +234,7 @@ export class MongoClient extends EventEmitter {
     this.#events?.close();
     this.#events = undefined;
     this.#operations = undefined;
+    this.#held = false;
     this.#topology = undefined;
     openClients().delete(this);
     this.emit('close');
@@ -225,4 +251,3 @@ export class MongoClient extends EventEmitter {
     return this.#last;
   }
 }
-

@@ -71,10 +71,29 @@ const FIND_ONE_AND_OPTIONS = [...WRITE_OPTIONS, 'projection', 'returnDocument', 
 const INSERT_OPTIONS = ['ordered', 'bypassDocumentValidation', 'comment', 'maxTimeMS'] as const;
 const COUNT_OPTIONS = ['skip', 'limit', 'hint', 'collation', 'maxTimeMS', 'comment'] as const;
 
+/** One operation as this file hands it on. */
+interface Request {
+  readonly opcode: number;
+  readonly body: object;
+  /** The options that Rust knows. */
+  readonly known: Document;
+  readonly options: OperationOptions;
+  readonly bulk?: Call['bulk'];
+}
+
 /** What index operations and bulk writes use of a collection, whatever its documents. */
 export type AnyCollection = Pick<
   Collection,
-  'collectionName' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'
+  | 'collectionName'
+  | 'operations'
+  | 'aggregate'
+  | 'bulkWrite'
+  | 'command'
+  | 'cursorSource'
+  | 'refuse'
+  | 'refuseOperators'
+  | 'requireOperators'
+  | 'withId'
 >;
 
 /** A collection of a database. */
@@ -120,7 +139,12 @@ export class Collection<T extends object = Document> {
   async insertOne(document: T, options: InsertOptions = {}): Promise<{ acknowledged: boolean; insertedId: unknown }> {
     this.#checkDocument('document', document);
     const insertedId = this.withId(document, options);
-    await this.write(Opcode.insert, { docs: [document] }, { ...pick(options, INSERT_OPTIONS), single: true }, options);
+    await this.write({
+      opcode: Opcode.insert,
+      body: { docs: [document] },
+      known: { ...pick(options, INSERT_OPTIONS), single: true },
+      options,
+    });
     return { acknowledged: this.#acknowledged(options), insertedId };
   }
 
@@ -133,7 +157,13 @@ export class Collection<T extends object = Document> {
     for (const document of documents) this.#checkDocument('docs', document);
     const insertedIds = documents.map((document, index) => ({ index, _id: this.withId(document as T, options) }));
     const bulk = { ordered: options.ordered !== false, insertedIds };
-    const inserted = await this.write(Opcode.insert, { docs: documents }, pick(options, INSERT_OPTIONS), options, bulk);
+    const inserted = await this.write({
+      opcode: Opcode.insert,
+      body: { docs: documents },
+      known: pick(options, INSERT_OPTIONS),
+      options,
+      bulk,
+    });
     return {
       acknowledged: this.#acknowledged(options),
       insertedCount: Number(inserted ?? documents.length),
@@ -146,7 +176,7 @@ export class Collection<T extends object = Document> {
     const { ops, insertedIds } = bulkOperations(this, operations, options);
     const bulk = { ordered: options.ordered !== false, insertedIds };
     const known = pick(options, ['ordered', 'bypassDocumentValidation', 'comment', 'let', 'maxTimeMS']);
-    const reply = await this.write(Opcode.bulkWrite, { ops }, known, options, bulk);
+    const reply = await this.write({ opcode: Opcode.bulkWrite, body: { ops }, known, options, bulk });
     const counts = reply === undefined ? {} : this.operations.decode(reply as Buffer);
     return new BulkWriteResult(counts, bulk);
   }
@@ -164,24 +194,28 @@ export class Collection<T extends object = Document> {
     return this.#updated(await this.#write(Opcode.replaceOne, { filter, update: replacement }, options), options);
   }
   async deleteOne(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number((await this.write(Opcode.deleteOne, { filter }, pick(options, DELETE_OPTIONS), options)) ?? 0);
+    const deletedCount = Number(
+      (await this.write({ opcode: Opcode.deleteOne, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
+    );
     return { acknowledged: this.#acknowledged(options), deletedCount };
   }
   async deleteMany(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number((await this.write(Opcode.deleteMany, { filter }, pick(options, DELETE_OPTIONS), options)) ?? 0);
+    const deletedCount = Number(
+      (await this.write({ opcode: Opcode.deleteMany, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
+    );
     return { acknowledged: this.#acknowledged(options), deletedCount };
   }
 
   async findOneAndUpdate(filter: object, update: object | readonly object[], options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
     this.requireOperators(update);
-    return await this.#findOneAnd(Opcode.findOneAndUpdate, { filter, update }, options);
+    return this.#findOneAnd(Opcode.findOneAndUpdate, { filter, update }, options);
   }
   async findOneAndReplace(filter: object, replacement: object, options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
     this.refuseOperators(replacement);
-    return await this.#findOneAnd(Opcode.findOneAndReplace, { filter, update: replacement }, options);
+    return this.#findOneAnd(Opcode.findOneAndReplace, { filter, update: replacement }, options);
   }
   async findOneAndDelete(filter: object, options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
-    return await this.#findOneAnd(Opcode.findOneAndDelete, { filter }, options);
+    return this.#findOneAnd(Opcode.findOneAndDelete, { filter }, options);
   }
 
   find(filter: object = {}, options: FindOptions = {}): FindCursor<WithId<T>> {
@@ -194,7 +228,7 @@ export class Collection<T extends object = Document> {
     const sort = sortDocument(options.sort, undefined, (message) => this.refuse('sort', message));
     if (sort !== undefined) known['sort'] = sort;
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
-    const reply = await this.#run(Opcode.findOne, { filter }, { ...known, ...read }, options);
+    const reply = await this.#run({ opcode: Opcode.findOne, body: { filter }, known: { ...known, ...read }, options });
     return reply === undefined ? null : (this.#document(reply, options) as WithId<T>);
   }
 
@@ -204,18 +238,23 @@ export class Collection<T extends object = Document> {
   }
 
   async countDocuments(filter: object = {}, options: CountOptions = {}): Promise<number> {
-    return await this.#count(Opcode.count, { filter }, options);
+    return this.#count(Opcode.count, { filter }, options);
   }
   /** As `countDocuments`: the old `count` command cannot run in a transaction. */
   async count(filter: object = {}, options: CountOptions = {}): Promise<number> {
-    return await this.#count(Opcode.count, { filter }, options);
+    return this.#count(Opcode.count, { filter }, options);
   }
   async estimatedDocumentCount(options: CountOptions = {}): Promise<number> {
-    return await this.#count(Opcode.estimatedCount, {}, options);
+    return this.#count(Opcode.estimatedCount, {}, options);
   }
   async distinct(key: string, filter: object = {}, options: CountOptions = {}): Promise<unknown[]> {
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
-    const reply = await this.#run(Opcode.distinct, { key, filter }, { ...pick(options, COUNT_OPTIONS), ...read }, options);
+    const reply = await this.#run({
+      opcode: Opcode.distinct,
+      body: { key, filter },
+      known: { ...pick(options, COUNT_OPTIONS), ...read },
+      options,
+    });
     return this.#document(reply, options)['values'] as unknown[];
   }
 
@@ -231,22 +270,22 @@ export class Collection<T extends object = Document> {
     return name ?? '';
   }
   async createIndexes(descriptions: readonly indexes.IndexDescription[], options: indexes.CreateIndexesOptions = {}): Promise<string[]> {
-    return await indexes.create(this, descriptions, options);
+    return indexes.create(this, descriptions, options);
   }
   async dropIndex(name: string | object, options: OperationOptions = {}): Promise<Document> {
-    return await indexes.drop(this, name, options);
+    return indexes.drop(this, name, options);
   }
   async dropIndexes(options: OperationOptions = {}): Promise<boolean> {
-    return await indexes.dropAll(this, options);
+    return indexes.dropAll(this, options);
   }
   listIndexes(options: CursorOptions = {}): RunCommandCursor {
     return indexes.list(this, options);
   }
   async indexes(options: CursorOptions & { full?: boolean } = {}): Promise<Document[] | Document> {
-    return await indexes.information(this, { full: true, ...options });
+    return indexes.information(this, { full: true, ...options });
   }
   async indexInformation(options: CursorOptions & { full?: boolean } = {}): Promise<Document[] | Document> {
-    return await indexes.information(this, { full: false, ...options });
+    return indexes.information(this, { full: false, ...options });
   }
   async indexExists(names: string | readonly string[], options: CursorOptions = {}): Promise<boolean> {
     const known = new Set((await indexes.list(this, options).toArray()).map(({ name }) => name));
@@ -260,7 +299,7 @@ export class Collection<T extends object = Document> {
     return name ?? '';
   }
   async createSearchIndexes(descriptions: readonly object[]): Promise<string[]> {
-    return await indexes.createSearch(this, descriptions);
+    return indexes.createSearch(this, descriptions);
   }
   async dropSearchIndex(name: string): Promise<void> {
     await this.command({ dropSearchIndex: this.collectionName, name });
@@ -270,10 +309,10 @@ export class Collection<T extends object = Document> {
   }
 
   async rename(name: string, options: OperationOptions & { dropTarget?: boolean } = {}): Promise<Collection> {
-    return await this.db.renameCollection(this.collectionName, name, options);
+    return this.db.renameCollection(this.collectionName, name, options);
   }
   async drop(options: OperationOptions = {}): Promise<boolean> {
-    return await this.db.dropCollection(this.collectionName, options);
+    return this.db.dropCollection(this.collectionName, options);
   }
   async options(options: CursorOptions = {}): Promise<Document> {
     const [found] = await this.db.listCollections({ name: this.collectionName }, options).toArray();
@@ -298,7 +337,7 @@ export class Collection<T extends object = Document> {
   }
   /** @internal Runs a command on the collection's database, with the write concern of the nearest level. */
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.db.write({ ...command, ...concerns(options, this.#concerns, ['writeConcern']) }, options);
+    return this.db.write({ ...command, ...concerns(options, this.#concerns, ['writeConcern']) }, options);
   }
   /** @internal The BSON flags of an operation. */
   bsonFor(options: object = {}): BsonOptions {
@@ -316,9 +355,9 @@ export class Collection<T extends object = Document> {
       if (document.get('_id') === undefined && options.forceServerObjectId !== true) document.set('_id', this.db.createId());
       return document.get('_id');
     }
-    const target = document as { _id?: unknown };
-    if ((target._id === undefined || target._id === null) && options.forceServerObjectId !== true) target._id = this.db.createId();
-    return target._id;
+    const target = document as Document;
+    if ((target['_id'] === undefined || target['_id'] === null) && options.forceServerObjectId !== true) target['_id'] = this.db.createId();
+    return target['_id'];
   }
   /** @internal */
   requireOperators(update: unknown): void {
@@ -330,29 +369,29 @@ export class Collection<T extends object = Document> {
       throw this.refuse('replacement', 'Replacement document must not use atomic operators');
     }
   }
-  /** @internal A write; `known` are its options for Rust without the write concern. */
-  async write(opcode: number, body: object, known: Document, options: OperationOptions, bulk?: Call['bulk']): Promise<Value> {
-    const all = { ...known, ...concerns(options, this.#concerns, ['writeConcern']) };
-    return await this.#run(opcode, body, all, options, bulk);
+  /** @internal A write: the write concern of the nearest level is added. */
+  async write(request: Request): Promise<Value> {
+    const known = { ...request.known, ...concerns(request.options, this.#concerns, ['writeConcern']) };
+    return this.#run({ ...request, known });
   }
 
   async #write(opcode: number, body: object, options: WriteOptions): Promise<Value> {
-    return await this.write(opcode, body, this.#sorted(pick(options, WRITE_OPTIONS), options), options);
+    return this.write({ opcode, body, known: this.#sorted(pick(options, WRITE_OPTIONS), options), options });
   }
 
   async #findOneAnd(opcode: number, body: object, options: FindOneAndOptions): Promise<WithId<T> | null> {
-    const reply = await this.write(opcode, body, this.#sorted(pick(options, FIND_ONE_AND_OPTIONS), options), options);
+    const reply = await this.write({ opcode, body, known: this.#sorted(pick(options, FIND_ONE_AND_OPTIONS), options), options });
     return reply === undefined ? null : (this.#document(reply, options) as WithId<T>);
   }
 
   async #count(opcode: number, body: object, options: CountOptions): Promise<number> {
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
-    return Number(await this.#run(opcode, body, { ...pick(options, COUNT_OPTIONS), ...read }, options));
+    return Number(await this.#run({ opcode, body, known: { ...pick(options, COUNT_OPTIONS), ...read }, options }));
   }
 
-  async #run(opcode: number, body: object, known: Document, options: OperationOptions, bulk?: Call['bulk']): Promise<Value> {
+  async #run({ opcode, body, known, options, bulk }: Request): Promise<Value> {
     const { session, signal, timeoutMS } = options;
-    return await this.operations.run({
+    return this.operations.run({
       opcode,
       body: { db: this.dbName, coll: this.collectionName, ...body, options: known },
       session,
@@ -392,7 +431,8 @@ export class Collection<T extends object = Document> {
   }
 
   #checkDocument(argument: string, document: unknown): void {
-    if (typeof document !== 'object' || document === null) throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
+    if (typeof document !== 'object' || document === null)
+      throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
   }
 }
 
@@ -400,6 +440,6 @@ export class Collection<T extends object = Document> {
 export function hasOperators(update: unknown): boolean {
   if (Array.isArray(update)) return update.length > 0 && update.every((stage) => hasOperators(stage));
   if (typeof update !== 'object' || update === null) return false;
-  const first = update instanceof Map ? [...update.keys()][0] : Object.keys(update)[0];
+  const first: unknown = update instanceof Map ? [...update.keys()][0] : Object.keys(update)[0];
   return typeof first === 'string' && first.startsWith('$');
 }

@@ -51,8 +51,8 @@ export function concerns(options: object | undefined, inherited: ConcernOptions,
 
 /** The three concerns in `options`, for a level that others inherit from. */
 export function concernsOf(options: ConcernOptions | undefined, inherited: ConcernOptions = {}): ConcernOptions {
-  const { readConcern: read, writeConcern: write, readPreference: preference } = { ...inherited, ...given(options ?? {}) } as ConcernOptions;
-  return given({ readConcern: read, writeConcern: write, readPreference: preference }) as ConcernOptions;
+  const { readConcern: read, writeConcern: write, readPreference: preference } = { ...inherited, ...given(options ?? {}) };
+  return given({ readConcern: read, writeConcern: write, readPreference: preference });
 }
 
 function hasFlatWriteConcern(options: WriteConcernLike): boolean {

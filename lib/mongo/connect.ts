@@ -10,7 +10,7 @@ import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
 import { type MongooseLike, useMooring } from './mongoose.js';
 import type { MongoClientOptions } from './options.js';
-import { openClients, realm } from './registry.js';
+import { realm } from './registry.js';
 
 /** Options of {@link connectDB}: those of the client, Mongoose's connection options, and these. */
 export interface ConnectOptions extends MongoClientOptions {
@@ -38,7 +38,13 @@ const DEFAULTS = { maxPoolSize: 10, serverSelectionTimeoutMS: 5_000, connectTime
 const TRIES = 5;
 const RETRY_DELAY_MS = 2_000;
 /** Failures that another attempt cannot mend. */
-const FINAL = new Set<string>(['MOORING_INVALID_ARGUMENT', 'MOORING_INVALID_CONFIG', 'MOORING_AUTH_FAILED', 'MOORING_ABORTED', 'MOORING_UNSUPPORTED_PLATFORM']);
+const FINAL = new Set<string>([
+  'MOORING_INVALID_ARGUMENT',
+  'MOORING_INVALID_CONFIG',
+  'MOORING_AUTH_FAILED',
+  'MOORING_ABORTED',
+  'MOORING_UNSUPPORTED_PLATFORM',
+]);
 
 /**
  * Connects. A second call while connected returns the same client; concurrent calls share one attempt.
@@ -48,15 +54,15 @@ const FINAL = new Set<string>(['MOORING_INVALID_ARGUMENT', 'MOORING_INVALID_CONF
 export async function connectDB(options: ConnectOptions = {}): Promise<MongoClient> {
   const shared = realm();
   const { connect } = shared;
-  if (connect?.attempt !== undefined) return await connect.attempt;
-  if (connect?.client !== undefined && openClients().has(connect.client)) return connect.client;
+  if (connect?.attempt !== undefined) return connect.attempt;
+  if (connect?.client?.isOpen === true) return connect.client;
   const plan = checked(options);
   const state: ConnectState = { options, stop: new AbortController(), attempt: undefined, client: undefined, mongoose: plan.mongoose };
   shared.connect = state;
   state.attempt = attempts(state, plan).finally(() => {
     state.attempt = undefined;
   });
-  return await state.attempt;
+  return state.attempt;
 }
 
 /** Closes what `connectDB` opened. Safe before, during and after connecting, and when called twice. */
@@ -76,8 +82,8 @@ export async function disconnectDB(): Promise<void> {
 /** The connected client: as it is, or after connecting with the options of the last `connectDB`. */
 export async function ensureDBConnection(options?: ConnectOptions): Promise<MongoClient> {
   const { connect } = realm();
-  if (connect?.client !== undefined && openClients().has(connect.client)) return await connect.client.connect();
-  return await connectDB(options ?? connect?.options ?? {});
+  if (connect?.client?.isOpen === true) return connect.client.connect();
+  return connectDB(options ?? connect?.options ?? {});
 }
 
 /** Whether the client of `connectDB` is open and sees a server. */
@@ -88,10 +94,14 @@ export function isDBConnected(): boolean {
 /** The client to use when a call names none: that of `connectDB`, else the only open one. */
 export function defaultClient(): MongoClient {
   const { connect, clients } = realm();
+  // Cheap on purpose, it runs for each transaction: a client in the middle of its shutdown refuses the transaction itself.
   if (connect?.client !== undefined && clients.has(connect.client)) return connect.client;
   const [only] = clients;
   if (only !== undefined && clients.size === 1) return only;
-  const message = clients.size === 0 ? 'client is not connected: call connectDB first or pass client' : `client is ambiguous: ${clients.size} are open, pass client`;
+  const message =
+    clients.size === 0
+      ? 'client is not connected: call connectDB first or pass client'
+      : `client is ambiguous: ${clients.size} are open, pass client`;
   throw new MooringError(clients.size === 0 ? 'MOORING_CLOSED' : 'MOORING_INVALID_ARGUMENT', message, {
     details: { argument: 'client', state: clients.size === 0 ? 'idle' : 'ready', maybeExecuted: false },
   });
@@ -116,7 +126,9 @@ async function attempts(state: ConnectState, plan: Plan): Promise<MongoClient> {
       if (attempt >= plan.tries || FINAL.has(String(code))) throw error;
     }
     await delay(plan.retryDelayMs, undefined, { signal: state.stop.signal }).catch(() => {
-      throw new MooringError('MOORING_ABORTED', 'connecting was stopped by disconnectDB', { details: { attempts: attempt, maybeExecuted: false } });
+      throw new MooringError('MOORING_ABORTED', 'connecting was stopped by disconnectDB', {
+        details: { attempts: attempt, maybeExecuted: false },
+      });
     });
   }
 }
@@ -141,20 +153,22 @@ function checked(options: ConnectOptions): Plan {
   const { uri = process.env['MONGODB_URI'], mongoose, tries = TRIES, retryDelayMs = RETRY_DELAY_MS, ...client } = options;
   if (uri === undefined || uri === '') {
     const message = 'uri is missing: pass uri or set the environment variable MONGODB_URI';
-    throw new MooringError('MOORING_INVALID_CONFIG', message, { details: { option: 'MONGODB_URI', argument: 'uri', maybeExecuted: false } });
+    throw new MooringError('MOORING_INVALID_CONFIG', message, {
+      details: { option: 'MONGODB_URI', argument: 'uri', maybeExecuted: false },
+    });
   }
   if (typeof uri !== 'string') throw invalidArgument('uri', `uri must be a string, got ${uri === null ? 'null' : typeof uri}`);
   if (!Number.isInteger(tries) || tries < 1) throw invalidArgument('tries', 'tries must be a positive integer');
-  if (!Number.isFinite(retryDelayMs) || retryDelayMs < 0) throw invalidArgument('retryDelayMs', 'retryDelayMs must be a number of at least 0');
+  if (!Number.isFinite(retryDelayMs) || retryDelayMs < 0)
+    throw invalidArgument('retryDelayMs', 'retryDelayMs must be a number of at least 0');
   return { uri, tries, retryDelayMs, mongoose: mongooseOf(mongoose), client: { ...DEFAULTS, ...client } };
 }
 
 function mongooseOf(given: ConnectOptions['mongoose']): MongooseLike | undefined {
   if (given === false) return undefined;
-  const mongoose = given ?? (optionalPeer('mongoose') as MongooseLike | undefined);
+  const mongoose = given === undefined ? (optionalPeer('mongoose') as MongooseLike | undefined) : given;
   if (mongoose !== undefined && typeof (mongoose as Partial<MongooseLike> | null)?.setDriver !== 'function') {
     throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
   }
   return mongoose;
 }
-

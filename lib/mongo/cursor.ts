@@ -79,7 +79,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     super();
     this.source = source;
     const { session, signal, ...others } = options;
-    this.options = others as Document;
+    this.options = others;
     this.#session = session ?? undefined;
     this.#signal = signal;
     this.#bson = source.bson;
@@ -120,14 +120,14 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
   async next(): Promise<T | null> {
     this.#check();
     while (this.bufferedCount() === 0) if (!(await this.#fetch())) return null;
-    return await this.#transformed(this.#take());
+    return this.#transformed(this.#take());
   }
 
   /** The next document, or null when the next batch is empty. */
   async tryNext(): Promise<T | null> {
     this.#check();
     if (this.bufferedCount() === 0) await this.#fetch();
-    return this.bufferedCount() === 0 ? null : await this.#transformed(this.#take());
+    return this.bufferedCount() === 0 ? null : this.#transformed(this.#take());
   }
 
   async hasNext(): Promise<boolean> {
@@ -292,7 +292,12 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     try {
       const value = this.#transform(document);
       if (value !== null) return value as T;
-      throw refuse(this.source.operations.host, 'transform', 'cursor transform returned null, which marks the end of a cursor', 'MongoAPIError');
+      throw refuse(
+        this.source.operations.host,
+        'transform',
+        'cursor transform returned null, which marks the end of a cursor',
+        'MongoAPIError',
+      );
     } catch (error) {
       await this.close();
       throw error;

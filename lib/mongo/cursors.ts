@@ -34,7 +34,16 @@ export const FIND_OPTIONS = [
   'projection', 'skip', 'limit', 'batchSize', 'singleBatch', 'hint', 'collation', 'comment', 'maxTimeMS', 'maxAwaitTimeMS', 'min', 'max', 'returnKey',
   'showRecordId', 'noCursorTimeout', 'tailable', 'awaitData', 'allowDiskUse', 'allowPartialResults', 'let',
 ] as const; // prettier-ignore
-const AGGREGATE_OPTIONS = ['allowDiskUse', 'batchSize', 'bypassDocumentValidation', 'collation', 'comment', 'hint', 'let', 'maxTimeMS'] as const;
+const AGGREGATE_OPTIONS = [
+  'allowDiskUse',
+  'batchSize',
+  'bypassDocumentValidation',
+  'collation',
+  'comment',
+  'hint',
+  'let',
+  'maxTimeMS',
+] as const;
 /** Find options that only Rust reads; the find command has none of them. */
 const NOT_IN_COMMAND = new Set(['maxAwaitTimeMS', 'maxTimeMS']);
 
@@ -101,14 +110,14 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
 
   /** A cursor for the same query, from its start, without the session. */
   clone(): FindCursor<T> {
-    return new FindCursor<T>(this.source, this.#filter, this.options as FindOptions);
+    return new FindCursor<T>(this.source, this.#filter, this.options);
   }
 
   async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
     const { skip, limit, sort, ...others } = this.#known();
     const command = { find: this.source.coll, filter: this.#filter, ...defined({ sort, skip, limit }) };
     for (const [name, value] of Object.entries(others)) if (!NOT_IN_COMMAND.has(name)) Object.assign(command, { [name]: value });
-    return await explained(this.source, this.session, command, verbosity);
+    return explained(this.source, this.session, command, verbosity);
   }
 
   /** Documents that the query matches. */
@@ -197,13 +206,13 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
 
   /** A cursor for the same pipeline, from its start, without the session. */
   clone(): AggregationCursor<T> {
-    return new AggregationCursor<T>(this.source, this.pipeline, this.options as AggregateOptions);
+    return new AggregationCursor<T>(this.source, this.pipeline, this.options);
   }
 
   async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
     const { batchSize: _batchSize, maxTimeMS: _maxTimeMS, ...options } = pick(this.options, AGGREGATE_OPTIONS);
     const command = { aggregate: this.source.coll ?? 1, pipeline: this.pipeline, cursor: {}, ...options };
-    return await explained(this.source, this.session, command, verbosity);
+    return explained(this.source, this.session, command, verbosity);
   }
 
   protected override first(): Call {
@@ -235,12 +244,20 @@ export class RunCommandCursor<T = Document> extends AbstractCursor<T> {
   protected override first(): Call {
     const { db } = this.source;
     const { readPreference } = this.readConcerns();
-    const options = { ...pick(this.options, ['batchSize', 'comment']), ...defined({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }) };
+    const options = {
+      ...pick(this.options, ['batchSize', 'comment']),
+      ...defined({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }),
+    };
     return { opcode: Opcode.runCursorCommand, flags: this.#retried ? FLAG_READ : 0, body: { db, command: this.command, options } };
   }
 }
 
-async function explained(source: CursorSource, session: AbstractCursor['session'], command: object, verbosity: Verbosity | boolean): Promise<Document> {
+async function explained(
+  source: CursorSource,
+  session: AbstractCursor['session'],
+  command: object,
+  verbosity: Verbosity | boolean,
+): Promise<Document> {
   const level = verbosity === true ? 'allPlansExecution' : verbosity === false ? 'queryPlanner' : verbosity;
   const body = { db: source.db, command: { explain: command, verbosity: level }, options: {} };
   const reply = await source.operations.run({ opcode: Opcode.command, body, session, bson: source.bson });

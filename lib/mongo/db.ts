@@ -37,7 +37,8 @@ export class Db {
 
   /** @internal */
   constructor(client: MongoClient, name: string, options: DbOptions = {}) {
-    if (name === '' || /[. $/\\\0]/.test(name)) throw client.operations.refuse('dbName', `database name ${JSON.stringify(name)} is not valid`);
+    if (name === '' || /[. $/\\\0]/.test(name))
+      throw client.operations.refuse('dbName', `database name ${JSON.stringify(name)} is not valid`);
     this.client = client;
     this.databaseName = name;
     this.options = options;
@@ -63,7 +64,14 @@ export class Db {
   }
 
   collection<T extends object = Document>(name: string, options: ConcernOptions & BsonOptions = {}): Collection<T> {
-    if (typeof name !== 'string' || name === '' || name.includes('\0') || name.startsWith('.') || name.endsWith('.') || name.includes('..')) {
+    if (
+      typeof name !== 'string' ||
+      name === '' ||
+      name.includes('\0') ||
+      name.startsWith('.') ||
+      name.endsWith('.') ||
+      name.includes('..')
+    ) {
       throw this.operations.refuse('name', `collection name ${JSON.stringify(name)} is not valid`);
     }
     return new Collection<T>(this, name, options);
@@ -71,7 +79,7 @@ export class Db {
 
   /** Runs a command as it is: nothing is inherited but the BSON flags. */
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#command(command, options, 0);
+    return this.#command(command, options, 0);
   }
 
   /** A cursor over the reply of a command that answers with one. */
@@ -108,7 +116,10 @@ export class Db {
     return true;
   }
 
-  listCollections(filter: object = {}, options: CursorOptions & { nameOnly?: boolean; authorizedCollections?: boolean } = {}): RunCommandCursor {
+  listCollections(
+    filter: object = {},
+    options: CursorOptions & { nameOnly?: boolean; authorizedCollections?: boolean } = {},
+  ): RunCommandCursor {
     const cursor = pick(options, ['batchSize']);
     const command = { listCollections: 1, filter, cursor, ...pick(options, ['nameOnly', 'authorizedCollections', 'comment', 'maxTimeMS']) };
     return new RunCommandCursor(this.#source(options), command, { ...options, retried: true });
@@ -132,7 +143,7 @@ export class Db {
   }
 
   async stats(options: OperationOptions & { scale?: number } = {}): Promise<Document> {
-    return await this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
+    return this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
   }
 
   /** Change streams are not part of this version. */
@@ -146,7 +157,7 @@ export class Db {
   }
   /** @internal Runs a command that writes, with the client's write concern unless it has one. */
   async write(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#command(command, { ...options, readPreference: 'primary' }, FLAG_WRITE_CONCERN);
+    return this.#command(command, { ...options, readPreference: 'primary' }, FLAG_WRITE_CONCERN);
   }
   /** @internal */
   createId(): unknown {
@@ -157,14 +168,25 @@ export class Db {
   async #command(command: object, options: OperationOptions, flags: number): Promise<Document> {
     if (typeof command !== 'object' || command === null) throw this.operations.refuse('command', 'command must be an object');
     const { session, signal, timeoutMS } = options;
-    const preference = options.readPreference === undefined || options.readPreference === null ? {} : { readPreference: readPreference(options.readPreference) };
+    const preference =
+      options.readPreference === undefined || options.readPreference === null
+        ? {}
+        : { readPreference: readPreference(options.readPreference) };
     const bson = { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) };
     const body = { db: this.databaseName, command, options: preference };
-    return this.operations.decode((await this.operations.run({ opcode: Opcode.command, flags, body, session, signal, timeoutMS, bson })) as Buffer, bson);
+    return this.operations.decode(
+      (await this.operations.run({ opcode: Opcode.command, flags, body, session, signal, timeoutMS, bson })) as Buffer,
+      bson,
+    );
   }
 
   #source(options: object): CursorSource {
-    return { operations: this.operations, db: this.databaseName, bson: { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) }, ...this.concerns };
+    return {
+      operations: this.operations,
+      db: this.databaseName,
+      bson: { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) },
+      ...this.concerns,
+    };
   }
 }
 
@@ -178,21 +200,21 @@ export class Admin {
   }
 
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command(command, options);
+    return this.#db.command(command, options);
   }
   async listDatabases(options: OperationOptions & { filter?: object; nameOnly?: boolean } = {}): Promise<Document> {
-    return await this.#db.command({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) }, options);
+    return this.#db.command({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) }, options);
   }
   async ping(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ ping: 1 }, options);
+    return this.#db.command({ ping: 1 }, options);
   }
   async buildInfo(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ buildInfo: 1 }, options);
+    return this.#db.command({ buildInfo: 1 }, options);
   }
   async serverInfo(options: OperationOptions = {}): Promise<Document> {
-    return await this.buildInfo(options);
+    return this.buildInfo(options);
   }
   async serverStatus(options: OperationOptions = {}): Promise<Document> {
-    return await this.#db.command({ serverStatus: 1 }, options);
+    return this.#db.command({ serverStatus: 1 }, options);
   }
 }

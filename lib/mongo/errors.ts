@@ -90,9 +90,14 @@ function build(host: Host, failure: FailureRecord, context: FailureContext): Err
   if (reply !== undefined && kind === 'write') return writeError(host, reply, context.bulk);
   if (reply !== undefined && kind === 'writeConcern') return writeConcernError(host, reply, context.bulk);
   if (reply !== undefined) return host.error(['MongoServerError'], reply);
-  if (kind === 'serverSelection') return host.error(['MongoServerSelectionError'], failure.message, context.topology?.() ?? { servers: new Map() });
+  if (kind === 'serverSelection')
+    return host.error(['MongoServerSelectionError'], failure.message, context.topology?.() ?? { servers: new Map() });
   if (kind === 'auth' || (kind === 'command' && failure.serverCode !== undefined)) {
-    return host.error(['MongoServerError'], { message: failure.message, code: failure.serverCode ?? 18, codeName: failure.details['codeName'] });
+    return host.error(['MongoServerError'], {
+      message: failure.message,
+      code: failure.serverCode ?? 18,
+      codeName: failure.details['codeName'],
+    });
   }
   if (kind === 'closed') return clientClosed(host, failure);
   const names = CLASSES[kind];
@@ -123,5 +128,9 @@ function writeConcernError(host: Host, reply: WriteReply, bulk: BulkContext | un
   if (bulk === undefined) return host.error(['MongoWriteConcernError'], reply);
   const fault = (reply['writeConcernError'] ?? reply.writeConcernErrors?.[0] ?? {}) as Document;
   const result = new BulkWriteResult(reply.result ?? {}, bulk, { writeErrors: [], writeConcernErrors: [fault] });
-  return host.error(['MongoBulkWriteError'], { message: fault['errmsg'] ?? 'write concern failed', code: fault['code'], writeErrors: [] }, result);
+  return host.error(
+    ['MongoBulkWriteError'],
+    { message: fault['errmsg'] ?? 'write concern failed', code: fault['code'], writeErrors: [] },
+    result,
+  );
 }

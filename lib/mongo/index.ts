@@ -3,7 +3,14 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
-export { type AnyBulkWriteOperation, BulkOperation, type BulkWriteOptions, FindOperators, OrderedBulkOperation, UnorderedBulkOperation } from './bulk.js';
+export {
+  type AnyBulkWriteOperation,
+  BulkOperation,
+  type BulkWriteOptions,
+  FindOperators,
+  OrderedBulkOperation,
+  UnorderedBulkOperation,
+} from './bulk.js';
 export { BulkWriteResult, WriteError } from './bulk-result.js';
 export { type ClientStats, MongoClient } from './client.js';
 export {
@@ -29,8 +36,10 @@ export type { MongoClientOptions } from './options.js';
 export {
   ClientSession,
   type ClientSessionOptions,
+  type ReadConcernLevel,
   type ReadConcernLike,
   type ReadPreferenceLike,
+  type ReadPreferenceMode,
   Transaction,
   type TransactionOptions,
   type TransactionState,

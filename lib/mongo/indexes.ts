@@ -37,24 +37,37 @@ const INDEX_OPTIONS = [
 const NAMESPACE_NOT_FOUND = 26;
 
 /** Creates indexes; returns their names. */
-export async function create(collection: AnyCollection, descriptions: readonly IndexDescription[], options: CreateIndexesOptions): Promise<string[]> {
-  if (!Array.isArray(descriptions) || descriptions.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
+export async function create(
+  collection: AnyCollection,
+  descriptions: readonly IndexDescription[],
+  options: CreateIndexesOptions,
+): Promise<string[]> {
+  // `isArray` of a readonly array would make its items `any`.
+  const given: unknown = descriptions;
+  if (!Array.isArray(given) || given.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
   const indexes = descriptions.map((description) => {
     const key = indexKeys(description.key);
     const known = pick(description, INDEX_OPTIONS);
     const version = description['version'] ?? description['v'];
     if (version !== undefined) known['v'] = version;
-    return { ...known, name: description.name ?? [...key].flat().join('_'), key };
+    return { ...known, name: description.name ?? [...key].flat().map(String).join('_'), key };
   });
   const { session, commitQuorum, maxTimeMS, comment } = options;
-  const command = { createIndexes: collection.collectionName, indexes, ...pick({ commitQuorum, maxTimeMS, comment }, ['commitQuorum', 'maxTimeMS', 'comment']) };
-  await collection.command(command, { ...pick(options, ['writeConcern', 'signal', 'timeoutMS']), ...(session === undefined ? {} : { session }) });
+  const command = {
+    createIndexes: collection.collectionName,
+    indexes,
+    ...pick({ commitQuorum, maxTimeMS, comment }, ['commitQuorum', 'maxTimeMS', 'comment']),
+  };
+  await collection.command(command, {
+    ...pick(options, ['writeConcern', 'signal', 'timeoutMS']),
+    ...(session === undefined ? {} : { session }),
+  });
   return indexes.map(({ name }) => name);
 }
 
 /** Drops one index. */
 export async function drop(collection: AnyCollection, index: string | object, options: OperationOptions): Promise<Document> {
-  return await collection.command({ dropIndexes: collection.collectionName, index }, options);
+  return collection.command({ dropIndexes: collection.collectionName, index }, options);
 }
 
 /** Drops all indexes but that of `_id`; false when there is no such collection. */

@@ -6,6 +6,7 @@
  * Works with the Mongoose object that is handed in: its own connection and collection classes are extended, and its own copy of the BSON types is used.
  * Buffering, debug output and `operation-start`/`operation-end` stay Mongoose's work.
  */
+// oxlint-disable eslint/no-underscore-dangle -- names that Mongoose gave to what a driver reads and writes
 import { invalidArgument } from '../error/index.js';
 import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
@@ -65,9 +66,16 @@ type ErrorClass = new (message: string) => Error;
 
 /** A Mongoose object with the parts that its types do not show. */
 interface MongooseParts {
-  readonly __driver: { readonly Connection: ConnectionClass; readonly Collection: unknown; readonly BulkWriteResult: unknown; readonly ClientEncryption: unknown };
+  readonly __driver: {
+    readonly Connection: ConnectionClass;
+    readonly Collection: unknown;
+    readonly BulkWriteResult: unknown;
+    readonly ClientEncryption: unknown;
+  };
   readonly Error: ErrorClass;
   readonly version: string;
+  readonly connection: Connection;
+  readonly models: Record<string, { $init?: unknown; readonly db: unknown; init(): Promise<unknown> }>;
   readonly mongo: Record<string, unknown>;
 }
 
@@ -90,10 +98,24 @@ const CONFIG = ['autoIndex', 'autoCreate', 'sanitizeFilter', 'autoSearchIndex', 
  */
 export function useMooring<M extends MongooseLike>(mongoose?: M): M & MooredMongoose {
   const target = mongoose ?? (optionalPeer('mongoose') as M | undefined);
-  if (typeof (target as Partial<MongooseLike> | undefined)?.setDriver !== 'function') throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
+  if (typeof (target as Partial<MongooseLike> | undefined)?.setDriver !== 'function')
+    throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
   const { __driver } = target as unknown as MongooseParts;
-  if (!(INSTALLED in __driver)) (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+  if (!(INSTALLED in __driver)) {
+    (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+    restartModels(target as unknown as MongooseParts);
+  }
   return target as M & MooredMongoose;
+}
+
+/** To make collections and indexes, models compiled before wait for the connection that was just replaced: they begin anew, waiting for ours. */
+function restartModels({ models, connection }: MongooseParts): void {
+  for (const model of Object.values(models)) {
+    if (model.db !== connection) continue;
+    delete model.$init;
+    // Errors reach those who wait for `init` themselves; Mongoose reports them as the model's `index` event.
+    void model.init().catch(() => {});
+  }
 }
 
 /** The driver for `mongoose`, for `mongoose.setDriver`. {@link useMooring} installs it. */
@@ -137,24 +159,30 @@ function connectionClass(mongoose: MongooseParts): ConnectionClass {
     /** Uses a client that is connected already. */
     setClient(client: unknown): this {
       if (!(client instanceof MongoClient)) throw new mongoose.Error('Must call `setClient()` with an instance of MongoClient');
-      if (this.readyState !== DISCONNECTED) throw new mongoose.Error('Cannot call `setClient()` on a connection that is already connected.');
-      if (client.topology === undefined) throw new mongoose.Error('Cannot call `setClient()` with a MongoClient that you have not called `connect()` on yet.');
+      if (this.readyState !== DISCONNECTED)
+        throw new mongoose.Error('Cannot call `setClient()` on a connection that is already connected.');
+      if (client.topology === undefined)
+        throw new mongoose.Error('Cannot call `setClient()` with a MongoClient that you have not called `connect()` on yet.');
       hide(this, '_connectionString', client.s.url);
       attach(this, client, client.s.options['dbName'] as string, false);
       for (const model of Object.values(this.models)) void model.init().catch(() => {});
       return this;
     }
-  } as unknown as ConnectionClass;
+  };
 }
 
 /** Mongoose's own conditions for opening a connection. */
 function checkOpening(mongoose: MongooseParts, connection: Connection, uri: unknown): void {
   if (typeof uri !== 'string') {
-    throw new mongoose.Error(`The \`uri\` parameter to \`openUri()\` must be a string, got "${typeof uri}". Make sure the first parameter to \`mongoose.connect()\` or \`mongoose.createConnection()\` is a string.`);
+    throw new mongoose.Error(
+      `The \`uri\` parameter to \`openUri()\` must be a string, got "${typeof uri}". Make sure the first parameter to \`mongoose.connect()\` or \`mongoose.createConnection()\` is a string.`,
+    );
   }
-  if (connection._destroyCalled === true) throw new mongoose.Error('Connection has been closed and destroyed, and cannot be used for re-opening the connection.');
+  if (connection._destroyCalled === true)
+    throw new mongoose.Error('Connection has been closed and destroyed, and cannot be used for re-opening the connection.');
   const open = connection.readyState === CONNECTING || connection.readyState === CONNECTED;
-  if (open && connection._connectionString !== uri) throw new mongoose.Error("Can't call `openUri()` on an active connection with different connection strings.");
+  if (open && connection._connectionString !== uri)
+    throw new mongoose.Error("Can't call `openUri()` on an active connection with different connection strings.");
 }
 
 /** Takes Mongoose's options out and leaves those of the client. */
@@ -191,9 +219,14 @@ function withIndexDefaults(mongoose: MongooseParts, uri: string, given: Record<s
   const own = typeof readPreference === 'object' && readPreference !== null ? (readPreference as { mode?: unknown }).mode : readPreference;
   const preference = own ?? /[?&]readPreference=(\w+)(?:&|$)/.exec(uri)?.[1];
   if (preference === undefined || preference === null || preference === 'primary' || preference === 'primaryPreferred') return { ...given };
-  const explicit = given['autoIndex'] === true || given['autoCreate'] === true || (given['config'] as { autoIndex?: unknown } | undefined)?.autoIndex === true;
+  const explicit =
+    given['autoIndex'] === true ||
+    given['autoCreate'] === true ||
+    (given['config'] as { autoIndex?: unknown } | undefined)?.autoIndex === true;
   if (explicit && (preference === 'secondary' || preference === 'secondaryPreferred')) {
-    throw new mongoose.Error('MongoDB prohibits index creation on connections that read from non-primary replicas: autoCreate and autoIndex cannot be set with readPreference secondary or secondaryPreferred.');
+    throw new mongoose.Error(
+      'MongoDB prohibits index creation on connections that read from non-primary replicas: autoCreate and autoIndex cannot be set with readPreference secondary or secondaryPreferred.',
+    );
   }
   return { ...given, autoIndex: false, autoCreate: false };
 }
@@ -216,7 +249,8 @@ function attach(connection: Connection, client: MongoClient, dbName: string | un
     if (connection._readyState === CONNECTED) connection.readyState = DISCONNECTED;
   });
   if (commands) {
-    for (const event of ['commandStarted', 'commandFailed', 'commandSucceeded']) client.on(event, (data: unknown) => connection.emit(event, data));
+    for (const event of ['commandStarted', 'commandFailed', 'commandSucceeded'])
+      client.on(event, (data: unknown) => connection.emit(event, data));
   }
   connection.onOpen();
   for (const collection of Object.values(connection.collections)) collection.onOpen();

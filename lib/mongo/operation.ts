@@ -139,7 +139,10 @@ function writer(host: Host, body: object, flags: BsonOptions): (buffer: Buffer, 
     if (beside === undefined) {
       const end = serializeInto(host, body, buffer, { ...options, index: offset });
       if (end !== undefined && end - offset <= BSON_BUFFER_BYTES) return end;
-      beside = host.bson.serialize(body, { ...options, minInternalBufferSize: Math.max(host.bson.calculateObjectSize(body, options) + 1, BSON_BUFFER_BYTES) });
+      beside = host.bson.serialize(body, {
+        ...options,
+        minInternalBufferSize: Math.max(host.bson.calculateObjectSize(body, options) + 1, BSON_BUFFER_BYTES),
+      });
     }
     if (offset + beside.length > buffer.length) return undefined;
     buffer.set(beside, offset);

@@ -59,7 +59,14 @@ export interface SplitOptions {
   readonly concerns: ConcernOptions;
 }
 
-const HERE = new Set<string>([...BSON_OPTION_NAMES, 'driver', 'pkFactory', 'forceServerObjectId', 'autoEncryption']);
+const HERE = new Set<string>([
+  ...BSON_OPTION_NAMES,
+  'driver',
+  'pkFactory',
+  'forceServerObjectId',
+  'autoEncryption',
+  'defaultTransactionOptions',
+]);
 /** What Rust's BSON decoder takes; anything else would vanish in the encoding. */
 const PLAIN = new Set(['string', 'number', 'boolean', 'bigint', 'object']);
 /** Flags of the BSON library that may stand in a URI. */
@@ -68,14 +75,15 @@ const IN_URI = new Map(BSON_OPTION_NAMES.map((name) => [name.toLowerCase(), name
 /** Checks what only JavaScript can check and splits the rest. */
 export function splitOptions(uri: unknown, options: unknown): SplitOptions {
   if (typeof uri !== 'string') throw invalidArgument('uri', `uri must be a string, got ${uri === null ? 'null' : typeof uri}`);
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalidArgument('options', 'options must be an object');
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw invalidArgument('options', 'options must be an object');
   const given = options as MongoClientOptions;
   if (given['autoEncryption'] !== undefined) throw invalidArgument('autoEncryption', 'autoEncryption is not supported');
   const native: Document = {};
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || HERE.has(name)) continue;
     if (value === null || Number.isNaN(value) || !PLAIN.has(typeof value)) {
-      throw invalidArgument(name, `${name} must not be ${value === null || Number.isNaN(value) ? String(value) : `a ${typeof value}`}`);
+      throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : Number.isNaN(value) ? 'NaN' : `a ${typeof value}`}`);
     }
     native[name] = value;
   }
@@ -101,5 +109,5 @@ function withoutFlags(uri: string): { uri: string; flags: BsonOptions } {
     if (name !== undefined) flags[name] = value === 'true';
     return name === undefined;
   }); // prettier-ignore
-  return { uri: kept.length === 0 ? uri.slice(0, at) : `${uri.slice(0, at)}?${kept.join('&')}`, flags: flags as BsonOptions };
+  return { uri: kept.length === 0 ? uri.slice(0, at) : `${uri.slice(0, at)}?${kept.join('&')}`, flags: flags };
 }

@@ -18,7 +18,8 @@ const KEY = Symbol.for('mooring.mongo');
 /** The realm's record, made on first use. */
 export function realm(): Realm {
   const holder = globalThis as { [KEY]?: Realm };
-  if (holder[KEY] === undefined) Object.defineProperty(globalThis, KEY, { value: { clients: new Set(), connect: undefined }, configurable: true });
+  if (holder[KEY] === undefined)
+    Object.defineProperty(globalThis, KEY, { value: { clients: new Set(), connect: undefined }, configurable: true });
   return holder[KEY] as Realm;
 }
 

@@ -17,10 +17,14 @@ import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
+/** Levels of a read concern. */
+export type ReadConcernLevel = 'local' | 'majority' | 'linearizable' | 'available' | 'snapshot';
 /** A read concern: its level, or `{ level }`. */
-export type ReadConcernLike = string | { level?: string | undefined };
+export type ReadConcernLike = ReadConcernLevel | { level: string };
+/** Modes of a read preference. */
+export type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
 /** A read preference: its mode, or an object with `mode`. */
-export type ReadPreferenceLike = string | { mode?: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
+export type ReadPreferenceLike = ReadPreferenceMode | { mode: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
 /** A write concern. */
 export interface WriteConcernLike {
   w?: number | string;
@@ -48,19 +52,16 @@ export interface ClientSessionOptions {
 
 /** Where a transaction stands; the names are the Node driver's. */
 export type TransactionState =
-  | 'NO_TRANSACTION'
-  | 'STARTING_TRANSACTION'
-  | 'TRANSACTION_IN_PROGRESS'
-  | 'TRANSACTION_COMMITTED'
-  | 'TRANSACTION_ABORTED';
+  'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
 
 /** What `session.transaction` shows. */
 export class Transaction {
   state: TransactionState = 'NO_TRANSACTION';
-  readonly options: TransactionOptions;
+  /** As given. Typed `never` for the reason given at {@link ClientSession.serverSession}. */
+  readonly options: never;
 
   constructor(options: TransactionOptions = {}) {
-    this.options = options;
+    this.options = options as never;
   }
   get isStarting(): boolean {
     return this.state === 'STARTING_TRANSACTION';
@@ -95,7 +96,8 @@ export class ClientSession extends EventEmitter {
   readonly explicit = true;
   readonly snapshotEnabled: boolean;
   readonly supports: { causalConsistency: boolean };
-  readonly defaultTransactionOptions: TransactionOptions;
+  /** As given to `startSession`. Typed `never` for the reason given at {@link serverSession}. */
+  readonly defaultTransactionOptions: never;
   hasEnded = false;
   transaction = new Transaction();
   /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -123,7 +125,7 @@ export class ClientSession extends EventEmitter {
       throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
     }
     this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
-    this.defaultTransactionOptions = { ...options.defaultTransactionOptions };
+    this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
     const body = { causalConsistency: this.supports.causalConsistency, snapshot: this.snapshotEnabled };
     const refused = operations.lane.handle.openSession(handle, operations.encode(body));
     if (isFailure(refused)) throw operations.error(refused);
@@ -144,10 +146,12 @@ export class ClientSession extends EventEmitter {
     return { id: new Binary(bytes, 4) as never };
   }
 
-  get clusterTime(): never | undefined {
+  /** The newest cluster time that the session knows; `undefined` before its first operation. Typed `never` for the reason given at {@link serverSession}. */
+  get clusterTime(): never {
     return this.#times()['clusterTime'] as never;
   }
-  get operationTime(): never | undefined {
+  /** The time of the session's last operation; as {@link clusterTime}. */
+  get operationTime(): never {
     return this.#times()['operationTime'] as never;
   }
   get loadBalanced(): boolean {
@@ -176,7 +180,8 @@ export class ClientSession extends EventEmitter {
 
   async commitTransaction(): Promise<void> {
     if (this.transaction.state === 'NO_TRANSACTION') throw this.#transactionError('No transaction started');
-    if (this.transaction.state === 'TRANSACTION_ABORTED') throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
+    if (this.transaction.state === 'TRANSACTION_ABORTED')
+      throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
     try {
       await this.#operations.run({ opcode: Opcode.commit, session: this });
     } finally {
@@ -195,9 +200,12 @@ export class ClientSession extends EventEmitter {
   }
 
   /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
-  async withTransaction<T = unknown>(fn: (session: this) => Promise<T>, options: TransactionOptions & { timeoutMS?: number } = {}): Promise<T> {
+  async withTransaction<T = unknown>(
+    fn: (session: this) => Promise<T>,
+    options: TransactionOptions & { timeoutMS?: number } = {},
+  ): Promise<T> {
     if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
-    return await runTransaction(this, () => fn(this), specificationPlan(options));
+    return runTransaction(this, () => fn(this), specificationPlan(options));
   }
 
   /**
@@ -231,7 +239,8 @@ export class ClientSession extends EventEmitter {
   }
 
   advanceClusterTime(clusterTime: unknown): void {
-    if (typeof clusterTime !== 'object' || clusterTime === null) throw this.#operations.refuse('clusterTime', 'input cluster time must be an object');
+    if (typeof clusterTime !== 'object' || clusterTime === null)
+      throw this.#operations.refuse('clusterTime', 'input cluster time must be an object');
     this.#advance({ clusterTime });
   }
 
@@ -248,6 +257,19 @@ export class ClientSession extends EventEmitter {
     throw refuse(this.#operations.host, 'session', 'ClientSession cannot be serialized to BSON.', 'MongoRuntimeError');
   }
 
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override listeners(event: string | symbol): never[] {
+    return super.listeners(event) as never[];
+  }
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override eventNames(): never[] {
+    return super.eventNames() as never[];
+  }
+  /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
+  override rawListeners(event: string | symbol): never[] {
+    return super.rawListeners(event) as never[];
+  }
+
   /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
   handleFor(operations: Operations): number {
     if (operations !== this.#operations) throw operations.refuse('session', 'ClientSession must be from the same MongoClient');
@@ -260,9 +282,10 @@ export class ClientSession extends EventEmitter {
   /** @internal Begins a transaction or one attempt of it. */
   begin(attempt: AttemptOptions): void {
     if (this.hasEnded) throw this.#expired();
-    if (this.snapshotEnabled) throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
+    if (this.snapshotEnabled)
+      throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
-    const options = { ...this.defaultTransactionOptions, ...defined(attempt.transaction) };
+    const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
     // What this tick has queued runs before the transaction.
     this.#operations.lane.flush();
     const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
@@ -352,7 +375,7 @@ export class ClientSession extends EventEmitter {
 
   #times(): Document {
     const bytes = unwrap(this.#operations.lane.handle.sessionTimes(this.#handle));
-    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes as Buffer);
+    return bytes === null || bytes === undefined ? {} : this.#operations.decode(bytes);
   }
 
   #idHex(): string {
@@ -364,7 +387,9 @@ export class ClientSession extends EventEmitter {
   }
 
   #lateError(state: string): MooringError {
-    return new MooringError('MOORING_CLOSED', `transaction is over: it was ${state} before this operation`, { details: { state, maybeExecuted: false } });
+    return new MooringError('MOORING_CLOSED', `transaction is over: it was ${state} before this operation`, {
+      details: { state, maybeExecuted: false },
+    });
   }
 
   #transactionError(message: string): Error {

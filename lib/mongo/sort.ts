@@ -59,7 +59,10 @@ const INDEX_KINDS = new Set<unknown>(['2d', '2dsphere', 'text', 'geoHaystack', '
 /** The keys of an index as an ordered map. */
 export function indexKeys(specification: IndexSpecification): Map<string, unknown> {
   const keys = new Map<string, unknown>();
-  const isPair = Array.isArray(specification) && specification.length === 2 && (typeof specification[1] === 'number' || INDEX_KINDS.has(specification[1]));
+  const isPair =
+    Array.isArray(specification) &&
+    specification.length === 2 &&
+    (typeof specification[1] === 'number' || INDEX_KINDS.has(specification[1]));
   const parts: unknown[] = !Array.isArray(specification) || isPair ? [specification] : specification;
   for (const part of parts) {
     if (typeof part === 'string') keys.set(part, 1);

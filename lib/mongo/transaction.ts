@@ -52,7 +52,7 @@ export function specificationPlan(options: TransactionOptions & { timeoutMS?: nu
 
 /** Runs `work` in a transaction of `session` and returns its value. */
 export async function runTransaction<T>(session: ClientSession, work: () => Promise<T>, plan: TransactionPlan): Promise<T> {
-  return await session.owned(async () => {
+  return session.owned(async () => {
     const started = performance.now();
     for (let attempt = 1; ; attempt++) {
       plan.onAttempt?.(attempt);
@@ -90,7 +90,7 @@ async function runAttempt<T>(
     if (ended.kind === 'threw') throw ended.error;
     return { value: ended.value };
   }
-  return await conclude(session, ended, plan, facts);
+  return conclude(session, ended, plan, facts);
 }
 
 /** Asks Rust what becomes of an attempt whose callback is done. */
@@ -149,7 +149,7 @@ async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
 /** The attempt's end by Rust; when the attempt ends in any other way, the callback's. */
 async function overtaken<T>(over: Promise<Outcome>, settled: Promise<Settled<T>>): Promise<Settled<T> | Ended> {
   const outcome = await over;
-  return isFailure(outcome) ? { kind: 'ended', failure: outcome } : await settled;
+  return isFailure(outcome) ? { kind: 'ended', failure: outcome } : settled;
 }
 
 function cancelled(signal: AbortSignal | undefined, until: AbortSignal): Promise<Ended> {

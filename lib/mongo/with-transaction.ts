@@ -51,7 +51,16 @@ export interface SessionStats {
 }
 
 const TRANSACTION_NAMES = ['readConcern', 'writeConcern', 'readPreference', 'maxCommitTimeMS'] as const;
-const OPTION_NAMES = new Set<string>(['client', 'maxRetries', 'retryDelayMs', 'timeoutMs', 'signal', 'onHookError', 'logger', ...TRANSACTION_NAMES]);
+const OPTION_NAMES = new Set<string>([
+  'client',
+  'maxRetries',
+  'retryDelayMs',
+  'timeoutMs',
+  'signal',
+  'onHookError',
+  'logger',
+  ...TRANSACTION_NAMES,
+]);
 const SESSION_NAMES = new Set<string>(['client', 'causalConsistency', 'snapshot', 'defaultTransactionOptions']);
 const MAX_RETRIES = 3;
 const TIMEOUT_MS = 5_000;
@@ -89,7 +98,7 @@ export async function withSession<T>(fn: (session: ClientSession) => Promise<T>,
   refuseUnknown(options, SESSION_NAMES);
   const { client, ...session } = options;
   checkClient(client);
-  return await (client ?? defaultClient()).withSession(session, fn);
+  return (client ?? defaultClient()).withSession(session, fn);
 }
 
 /** Sessions and transactions of `client`; default: the client of `connectDB`, else the only open one. */
@@ -123,13 +132,16 @@ function checked(options: WithTransactionOptions): {
   if (signal !== undefined && typeof (signal as Partial<AbortSignal> | null)?.addEventListener !== 'function') {
     throw invalidArgument('signal', 'signal must be an AbortSignal');
   }
-  if (onHookError !== undefined && typeof onHookError !== 'function') throw invalidArgument('onHookError', 'onHookError must be a function');
+  if (onHookError !== undefined && typeof onHookError !== 'function')
+    throw invalidArgument('onHookError', 'onHookError must be a function');
   if (logger !== undefined && typeof (logger as Partial<TransactionLogger> | null)?.error !== 'function') {
     throw invalidArgument('logger', 'logger must have the function error');
   }
-  const transaction = Object.fromEntries(TRANSACTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+  const transaction = Object.fromEntries(
+    TRANSACTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]),
+  );
   for (const [name, value] of Object.entries(transaction)) {
-    if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${String(value)}`);
+    if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : 'NaN'}`);
   }
   return { transaction, maxRetries, retryDelayMs, timeoutMs, signal, onHookError };
 }

@@ -14,7 +14,6 @@ use napi::Env;
 use napi::bindgen_prelude::{Buffer, Either, Function, Result, Uint32ArraySlice};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// A MongoDB client, owned by Rust.
@@ -170,8 +169,5 @@ fn outcome(reply: Reply) -> Outcome {
 /// Tells TypeScript when the client has closed, after its last operation settled.
 async fn announce(client: Arc<Client>, lane: Arc<KeyedLane>) {
     client.closed().await;
-    while lane.in_flight() > 0 {
-        tokio::time::sleep(Duration::from_millis(1)).await;
-    }
-    lane.announce_closed();
+    lane.announce_closed().await;
 }

@@ -2,7 +2,7 @@
 //!
 //! Ordered: runs of one kind, stopping at the first write error. Unordered: grouped by kind, all run.
 
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::error;
 use super::read::{bson_integer, raw};
 use super::statement::{self, Frame};
@@ -163,7 +163,6 @@ pub(super) fn concern_failure(reply: &Document) -> Option<Failure> {
 /// Inserts a list of documents; small lists go out as the bytes that came in.
 pub(super) async fn insert_all(
     around: &mut Surroundings,
-    driver: &Driver,
     frame: &Frame<'_>,
     list: &RawArray,
 ) -> Result<Tally, Failure> {
@@ -178,21 +177,19 @@ pub(super) async fn insert_all(
     let mut tally = Tally::default();
     if list.as_bytes().len() <= MAX_BYTES && statements.len() <= MAX_STATEMENTS {
         let indexes: Vec<u32> = statements.iter().map(|(index, _)| *index).collect();
-        let reply =
-            statement::send(around, driver, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await?;
+        let reply = statement::send(around, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await?;
         tally.add(Kind::InsertOne, &reply, &indexes);
         return Ok(tally);
     }
     let owned =
         statements.into_iter().map(|(index, body)| Statement { kind: Kind::InsertOne, index, body: body.to_owned() });
-    run_group(around, driver, frame, owned.collect(), &mut tally).await?;
+    run_group(around, frame, owned.collect(), &mut tally).await?;
     Ok(tally)
 }
 
 /// Runs a batch.
 pub(super) async fn run(
     around: &mut Surroundings,
-    driver: &Driver,
     frame: &Frame<'_>,
     mut statements: Vec<Statement>,
 ) -> Result<Tally, Failure> {
@@ -204,21 +201,20 @@ pub(super) async fn run(
     for statement in statements {
         let differs = group.last().is_some_and(|last| last.kind.group() != statement.kind.group());
         if differs {
-            run_group(around, driver, frame, std::mem::take(&mut group), &mut tally).await?;
+            run_group(around, frame, std::mem::take(&mut group), &mut tally).await?;
             if tally.stops(frame.ordered) {
                 return Ok(tally);
             }
         }
         group.push(statement);
     }
-    run_group(around, driver, frame, group, &mut tally).await?;
+    run_group(around, frame, group, &mut tally).await?;
     Ok(tally)
 }
 
 /// Runs statements of one command, in as many commands as the server's limits ask for.
 async fn run_group(
     around: &mut Surroundings,
-    driver: &Driver,
     frame: &Frame<'_>,
     group: Vec<Statement>,
     tally: &mut Tally,
@@ -234,7 +230,7 @@ async fn run_group(
             list.push(statement.body);
         }
         let (name, field) = kind.command();
-        let reply = statement::send(around, driver, frame, (name, field, (&list).into()), retryable).await;
+        let reply = statement::send(around, frame, (name, field, (&list).into()), retryable).await;
         let reply = reply.map_err(|failure| with_result(failure, tally))?;
         tally.add(kind, &reply, &indexes);
         if tally.stops(frame.ordered) {

@@ -30,7 +30,7 @@ pub struct Client {
     settings: Settings,
     pub(super) watch: Arc<Watch>,
     pub(super) state: StateCell,
-    driver: OnceCell<Driver>,
+    driver: OnceCell<Arc<Driver>>,
     sessions: Sessions,
     lanes: Lanes,
     cursors: Cursors,
@@ -71,7 +71,7 @@ impl Drop for Unit {
 impl Client {
     /// Validates the settings; no I/O. `options` is a BSON document with Node's names.
     pub fn open(uri: &str, options: &[u8]) -> Result<Arc<Self>, Failure> {
-        let options = body::parse(options)?;
+        let options = body::parse(options.to_vec())?;
         let settings = Settings::parse(uri, &options)?;
         Ok(Arc::new(Self {
             lanes: Lanes::new(settings.limits.max_pool_size),
@@ -147,11 +147,11 @@ impl Client {
     }
 
     /// The crate's client, made now if this is the first use.
-    pub(super) async fn driver(&self) -> Result<&Driver, Failure> {
+    pub(super) async fn driver(&self) -> Result<&Arc<Driver>, Failure> {
         let made = self.driver.get_or_try_init(|| async {
             let mut options = self.settings.resolve().await?;
             self.watch.install(&mut options, self.settings.monitor_commands);
-            mongodb::Client::with_options(options).map(Driver::new)
+            mongodb::Client::with_options(options).map(Driver::new).map(Arc::new)
         });
         let made = made.await.map_err(|found| error::failure(&found))?;
         self.state.advance(State::Opening);
@@ -159,7 +159,7 @@ impl Client {
     }
 
     /// The crate's client if there is one.
-    pub(super) fn driver_if_made(&self) -> Option<&Driver> {
+    pub(super) fn driver_if_made(&self) -> Option<&Arc<Driver>> {
         self.driver.get()
     }
 
@@ -177,7 +177,7 @@ impl Client {
 
     /// Whether writes may carry a number. The first write of a client that has not met its servers waits for them.
     pub(super) async fn takes_numbers(&self, driver: &Driver) -> Result<bool, Failure> {
-        if self.watch.topology().0 == "Unknown" {
+        if !self.watch.has_topology() {
             let admin = driver.database("admin");
             admin.run_command(doc! { "ping": 1 }).await.map_err(|found| error::failure(&found))?;
         }
@@ -257,7 +257,7 @@ impl Client {
         if self.state.get().refuses_work() {
             return Err(error::closed(self.state.get().as_str()));
         }
-        self.sessions.add(handle, body::parse(options)?.as_ref())
+        self.sessions.add(handle, body::parse(options.to_vec())?.as_ref())
     }
 
     /// Begins a transaction; it is folded into its first operation. No I/O.
@@ -266,7 +266,7 @@ impl Client {
             return Err(error::closed(self.state.get().as_str()));
         }
         let entry = self.sessions.get(handle).ok_or_else(|| session::unknown(handle))?;
-        transaction::begin(self, &entry, body::parse(options)?.as_ref())
+        transaction::begin(self, &entry, body::parse(options.to_vec())?.as_ref())
     }
 
     /// The 16 bytes of the session's id, once its first operation has run.

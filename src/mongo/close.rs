@@ -10,10 +10,22 @@ use crate::retry::Deadline;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// Kept back from the drain for killing, giving back and shutting down.
-const RESERVE: Duration = Duration::from_millis(300);
-/// The least that a kill gets, also in a forced close: the server must not keep transactions.
+/// Kept back from the drain, at most, for killing, giving back and shutting down.
+const RESERVE: Duration = Duration::from_secs(1);
+/// The most that a kill gets, and the least, also in a forced close: the server must not keep transactions.
 const KILL_LIMIT: Duration = Duration::from_millis(500);
+const KILL_LEAST: Duration = Duration::from_millis(100);
+/// What the crate gets to notice that everything was given up.
+const LAST_WORD: Duration = Duration::from_millis(50);
+
+/// A share of what is left until the deadline.
+fn share(deadline: Deadline, of: f64) -> Duration {
+    deadline.remaining().mul_f64(of)
+}
+
+fn kill_limit(deadline: Deadline) -> Duration {
+    share(deadline, 0.5).clamp(KILL_LEAST, KILL_LIMIT)
+}
 
 impl Client {
     /// Closes by the deadline. Idempotent: a second call waits for the first.
@@ -24,15 +36,14 @@ impl Client {
             return CloseSummary::default();
         }
         let running = self.running();
-        let drain = deadline.remaining().saturating_sub(RESERVE);
-        // Transactions that nobody commits any more would hold the drain up for ever.
+        let drain = deadline.remaining().saturating_sub(RESERVE.min(share(deadline, 0.4)));
         let drained = tokio::time::timeout(drain, self.idle(false)).await.is_ok();
         let left = if drained { 0 } else { self.running() };
         if !was_idle || self.driver_if_made().is_some() {
-            self.give_up_transactions().await;
+            self.give_up_transactions(deadline).await;
         }
         self.cut.cancel();
-        let _settled = tokio::time::timeout(Duration::from_millis(100), self.idle(false)).await;
+        let _settled = tokio::time::timeout(share(deadline, 0.2).clamp(LAST_WORD, KILL_LEAST), self.idle(false)).await;
         self.cursors().close_all();
         self.unpark_all();
         self.drop_sessions();
@@ -43,7 +54,7 @@ impl Client {
     }
 
     /// Ends transactions that are still open: cut, killed on the server, aborted.
-    async fn give_up_transactions(self: &Arc<Self>) {
+    async fn give_up_transactions(self: &Arc<Self>, deadline: Deadline) {
         let open = self.sessions().in_transaction();
         let mut ids = Vec::new();
         for entry in &open {
@@ -53,10 +64,10 @@ impl Client {
             }
         }
         if !ids.is_empty() {
-            transaction::kill(self, ids, Deadline::after(KILL_LIMIT)).await;
+            transaction::kill(self, ids, Deadline::after(kill_limit(deadline))).await;
         }
         // Deadlines that passed just now are killed in the background.
-        let _ended = tokio::time::timeout(KILL_LIMIT, self.idle(true)).await;
+        let _ended = tokio::time::timeout(kill_limit(deadline), self.idle(true)).await;
     }
 
     fn drop_sessions(&self) {
@@ -69,10 +80,10 @@ impl Client {
         let Some(driver) = self.driver_if_made() else {
             return;
         };
-        let rest = deadline.remaining().max(Duration::from_millis(50));
-        if tokio::time::timeout(rest, driver.client.clone().shutdown()).await.is_err() {
-            let _bounded =
-                tokio::time::timeout(Duration::from_secs(1), driver.client.clone().shutdown().immediate(true)).await;
+        let regular = share(deadline, 0.7).max(LAST_WORD);
+        if tokio::time::timeout(regular, driver.client.clone().shutdown()).await.is_err() {
+            let rest = deadline.remaining().max(LAST_WORD);
+            let _bounded = tokio::time::timeout(rest, driver.client.clone().shutdown().immediate(true)).await;
         }
     }
 }
@@ -120,7 +131,7 @@ impl Managed for Handle {
             }
             let left = count(client.sessions().in_transaction().len());
             if left > 0 {
-                client.give_up_transactions().await;
+                client.give_up_transactions(deadline).await;
             }
             CloseSummary { drained: before.saturating_sub(left), aborted: left }
         })

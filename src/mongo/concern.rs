@@ -25,6 +25,9 @@ pub(super) fn read_preference(value: RawBsonRef<'_>) -> Result<SelectionCriteria
         }
         _ => return Err(wrong("readPreference must be a string or a document".to_owned())),
     };
+    if mode == "primary" && options.as_ref().is_some_and(|given| *given != ReadPreferenceOptions::default()) {
+        return Err(wrong("read preference mode primary must not have tags or maxStalenessSeconds".to_owned()));
+    }
     let preference = match mode {
         "primary" => ReadPreference::Primary,
         "primaryPreferred" => ReadPreference::PrimaryPreferred { options },

@@ -3,7 +3,8 @@
 //! Guarantees: a cursor that is dropped is killed on the server; a batch of a session's cursor that was lost to a deadline closes that cursor and says so
 //! (the crate would go on with the next batch), while an implicit session's getMore is resumed by the next call.
 
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
+use super::session::Entry;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
@@ -75,6 +76,8 @@ struct Open {
 
 struct Place {
     live: Option<Live>,
+    /// Whose it is, if it is not its own.
+    session: Option<Arc<Entry>>,
     /// Set while a session's getMore runs: still set afterwards means that it was dropped with its batch.
     interrupted: bool,
 }
@@ -84,14 +87,14 @@ impl Cursors {
         self.open.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn keep(&self, live: Live) -> u32 {
+    fn keep(&self, live: Live, session: Option<Arc<Entry>>) -> u32 {
+        let place = Place { live: Some(live), session, interrupted: false };
         let mut open = self.open();
         loop {
             open.last = open.last.wrapping_add(1);
             let handle = open.last;
             if handle != 0 && !open.places.contains_key(&handle) {
-                open.places
-                    .insert(handle, Arc::new(tokio::sync::Mutex::new(Place { live: Some(live), interrupted: false })));
+                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(place)));
                 return handle;
             }
         }
@@ -101,6 +104,21 @@ impl Cursors {
     pub(super) fn close(&self, handle: u32) {
         let place = self.open().places.remove(&handle);
         drop(place);
+    }
+
+    /// Forgets those of a session that ends.
+    pub(super) fn close_of(&self, session: &Arc<Entry>) {
+        let mut gone = Vec::new();
+        self.open().places.retain(|_, place| {
+            let own = place
+                .try_lock()
+                .is_ok_and(|place| place.session.as_ref().is_some_and(|entry| Arc::ptr_eq(entry, session)));
+            if own {
+                gone.push(Arc::clone(place));
+            }
+            !own
+        });
+        drop(gone);
     }
 
     /// Forgets all.
@@ -118,16 +136,15 @@ impl Cursors {
 /// Runs a command that answers a cursor; sends a read once more after what the retryable reads specification lists.
 pub(super) async fn run(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     plan: &Plan,
 ) -> Result<(Live, RawBatch), Failure> {
     let retry = plan.retry && around.client.limits().retry_reads && !around.in_transaction();
     let again = retry.then(|| command.clone());
-    match send(around, driver, database, command, plan).await {
+    match send(around, database, command, plan).await {
         Err(first) if again.is_some() && error::is_retryable_read(&first) => {
-            let second = send(around, driver, database, again.unwrap_or_default(), plan).await;
+            let second = send(around, database, again.unwrap_or_default(), plan).await;
             second.map_err(|second| error::failure(&error::more_telling(first, second)))
         }
         other => other.map_err(|found| error::failure(&found)),
@@ -136,12 +153,11 @@ pub(super) async fn run(
 
 async fn send(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     plan: &Plan,
 ) -> Result<(Live, RawBatch), mongodb::error::Error> {
-    let database = driver.database(database);
+    let database = around.driver.database(database);
     let action = database.run_raw_cursor_command(command).with_options(plan.options());
     let (live, first) = if let Some(session) = around.session() {
         let mut cursor = action.session(&mut *session).batch().await?;
@@ -159,11 +175,11 @@ async fn send(
 }
 
 /// Keeps the cursor unless it is exhausted and lays its batch out: handle, count, documents.
-pub(super) fn reply(cursors: &Cursors, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
+pub(super) fn reply(around: &Surroundings, live: Live, batch: &RawBatch) -> Result<Bytes, Failure> {
     if is_exhausted(batch) {
         return lay_out(0, batch);
     }
-    let handle = cursors.keep(live);
+    let handle = around.client.cursors().keep(live, around.held.as_ref().map(|held| Arc::clone(&held.entry)));
     lay_out(handle, batch)
 }
 
@@ -179,7 +195,7 @@ pub(super) async fn get_more(around: &mut Surroundings, handle: u32) -> Result<B
         client.cursors().close(handle);
         return Err(gone(handle, "lost a batch to a deadline and was closed"));
     }
-    let Place { live, interrupted } = &mut *place;
+    let Place { live, interrupted, .. } = &mut *place;
     let next = match (live, around.session()) {
         (Some(Live::Own(cursor)), _) => cursor.next().await,
         (Some(Live::Session(_)), None) => return Err(gone(handle, "belongs to a session that has ended")),

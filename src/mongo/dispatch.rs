@@ -5,7 +5,7 @@
 use super::bulk::Kind;
 use super::client::{Client, Unit};
 use super::cursor;
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
 use super::transaction::{self, Attempt, Stage};
@@ -177,7 +177,10 @@ struct Limits {
     deadline: Option<Deadline>,
     wait: Option<Duration>,
     attempt: Option<(Arc<Entry>, Arc<Attempt>)>,
-    commits: bool,
+    /// The session of what must not be dropped.
+    owner: Option<Arc<Entry>>,
+    /// Set for what commits.
+    commit: Option<(Arc<Entry>, Arc<Attempt>)>,
     trace: Arc<Trace>,
 }
 
@@ -186,7 +189,10 @@ impl Limits {
         let limits = job.client.limits();
         let control = job.opcode >= opcode::END_SESSION;
         let joined = job.ticket.as_ref().and_then(|ticket| Some((Arc::clone(&ticket.entry), ticket.attempt.clone()?)));
+        let commit = joined.clone().filter(|_| matches!(job.opcode, opcode::COMMIT | opcode::FINISH));
         let attempt = joined.filter(|_| !control);
+        let owner =
+            job.ticket.as_ref().filter(|_| control || attempt.is_some()).map(|ticket| Arc::clone(&ticket.entry));
         // In a transaction the attempt's own deadline rules: a socket that is given up would leave the transaction open.
         let socket = limits.socket_timeout.filter(|_| attempt.is_none() && !control).map(Deadline::after);
         let deadline = match (job.deadline, socket) {
@@ -194,63 +200,86 @@ impl Limits {
             (own, socket) => own.or(socket),
         };
         let wait = limits.wait_queue_timeout.filter(|_| !control);
-        let commits = matches!(job.opcode, opcode::COMMIT | opcode::FINISH);
-        Self { client: Arc::clone(&job.client), deadline, wait, attempt, commits, trace: Arc::clone(&job.trace) }
+        Self { client: Arc::clone(&job.client), deadline, wait, attempt, owner, commit, trace: Arc::clone(&job.trace) }
     }
 
     async fn run(self, job: Job, unit: Option<Unit>, cancel: CancellationToken) -> Outcome {
         let trace = Arc::clone(&self.trace);
         let mut work: ReplyFuture = Box::pin(trace.follow(work(job)));
         let failure = tokio::select! {
+            // A close first: after it the crate's pools are gone, and polling an operation that waits for one panics inside the crate.
             biased;
+            () = self.client.cut.cancelled() => Self::cut_off(),
             outcome = &mut work => {
                 drop(unit);
                 return outcome.map_err(|failure| self.describe(failure));
             }
-            () = self.client.cut.cancelled() => self.cut_off(),
             () = cancel.cancelled() => error::aborted(),
             failure = self.first_limit() => failure,
         };
         let failure = self.describe(failure);
+        let failure = match &self.commit {
+            Some((entry, attempt)) => transaction::cut_commit(&self.client, entry, attempt, failure),
+            None => failure,
+        };
         self.leave(work, unit);
         Err(failure)
     }
 
-    /// The operation settles without its result. In a transaction it goes on; elsewhere it is dropped, and the crate closes its connection.
+    /// The operation settles without its result. What takes part in a transaction, or ends one, goes on: dropped, it would leave the transaction open.
+    /// Anything else is dropped, and the crate closes its connection.
     fn leave(&self, work: ReplyFuture, unit: Option<Unit>) {
-        let Some((entry, _)) = &self.attempt else {
+        let Some(entry) = self.owner.as_ref().filter(|_| !self.client.is_cut()) else {
             return;
         };
         drop(unit);
         let background = self.client.background();
-        let client = Arc::clone(&self.client);
+        let (client, counts) = (Arc::clone(&self.client), self.attempt.is_some());
         let task = tokio::spawn(async move {
-            let _late = work.await;
-            client.counts().late.fetch_add(1, Ordering::Relaxed);
+            tokio::select! {
+                biased;
+                () = client.cut.cancelled() => {}
+                _late = work => {}
+            }
+            client.counts().late.fetch_add(u64::from(counts), Ordering::Relaxed);
             drop(background);
         });
         entry.detach(task.abort_handle());
     }
 
+    /// Resolves with whatever comes first; arms only the timers that are wanted.
     async fn first_limit(&self) -> Failure {
-        let deadline = self.deadline.unwrap_or_else(|| Deadline::after_millis(0));
-        let never = Duration::from_secs(u64::from(u32::MAX));
+        let cut = async {
+            match &self.attempt {
+                Some((_, attempt)) => {
+                    attempt.cut().await;
+                    attempt.timeout()
+                }
+                None => std::future::pending().await,
+            }
+        };
+        let deadline = async {
+            match self.deadline {
+                Some(deadline) => deadline.passed().await,
+                None => std::future::pending().await,
+            }
+        };
+        let wait = async {
+            match self.wait {
+                Some(limit) => self.trace.waited_too_long(limit).await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             biased;
-            () = async { match &self.attempt { Some((_, attempt)) => attempt.cut().await, None => std::future::pending().await } } => {
-                self.attempt.as_ref().map_or_else(|| error::closed("closed"), |(_, attempt)| attempt.timeout())
-            }
-            () = deadline.passed() => error::timed_out("operation", self.trace.elapsed()),
-            () = self.trace.waited_too_long(self.wait.unwrap_or(never)) => self.waited(),
+            failure = cut => failure,
+            () = deadline => error::timed_out("operation", self.trace.elapsed()),
+            () = wait => self.waited(),
         }
     }
 
-    /// The client closed under it. Of a commit that was sent the outcome is unknown; of anything else the trace tells whether it was sent.
-    fn cut_off(&self) -> Failure {
-        if self.commits && self.trace.attempts() > 0 {
-            let unknown = Failure::new(ErrorCode::UnknownCommit, "outcome of the commit is unknown: client closed");
-            return unknown.with_text("kind", "unknownCommit").in_phase(Phase::Commit);
-        }
+    /// The client closed under it; the trace tells whether it was sent.
+    fn cut_off() -> Failure {
         let mut failure = error::closed("closed");
         failure.maybe_executed = None;
         failure
@@ -271,8 +300,8 @@ impl Limits {
 }
 
 /// The operation itself.
-async fn work(job: Job) -> Outcome {
-    let given = body::parse(&job.body)?;
+async fn work(mut job: Job) -> Outcome {
+    let given = body::parse(std::mem::take(&mut job.body))?;
     let client = Arc::clone(&job.client);
     if job.opcode >= opcode::END_SESSION {
         return control(&client, job, &given).await;
@@ -285,23 +314,24 @@ async fn work(job: Job) -> Outcome {
         }
         None => None,
     };
-    let mut around = Surroundings { client: Arc::clone(&client), trace: job.trace, held, deadline: job.deadline };
-    run(&mut around, driver, &given, (job.opcode, job.flags)).await
+    let mut around = Surroundings {
+        client: Arc::clone(&client),
+        driver: Arc::clone(driver),
+        trace: job.trace,
+        held,
+        deadline: job.deadline,
+    };
+    run(&mut around, &given, (job.opcode, job.flags)).await
 }
 
-async fn run(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &mongodb::bson::RawDocumentBuf,
-    (code, flags): (u16, u16),
-) -> Outcome {
+async fn run(around: &mut Surroundings, given: &mongodb::bson::RawDocumentBuf, (code, flags): (u16, u16)) -> Outcome {
     match code {
         opcode::CONNECT => {
             let client = Arc::clone(&around.client);
             client.connect().await.map(|()| Reply::Nothing)
         }
-        opcode::FIND => read::find(around, driver, given, false).await,
-        opcode::FIND_ONE => read::find(around, driver, given, true).await,
+        opcode::FIND => read::find(around, given, false).await,
+        opcode::FIND_ONE => read::find(around, given, true).await,
         opcode::GET_MORE => {
             let handle = body::count(given, "cursor")?.unwrap_or(0);
             cursor::get_more(around, handle).await.map(Reply::Bytes)
@@ -310,22 +340,22 @@ async fn run(
             around.client.cursors().close(body::count(given, "cursor")?.unwrap_or(0));
             Ok(Reply::Nothing)
         }
-        opcode::AGGREGATE => read::aggregate(around, driver, given).await,
-        opcode::COUNT => read::count(around, driver, given).await,
-        opcode::ESTIMATED_COUNT => read::estimated_count(around, driver, given).await,
-        opcode::DISTINCT => read::distinct(around, driver, given).await,
-        opcode::COMMAND => read::command(around, driver, given, flags).await,
-        opcode::RUN_CURSOR_COMMAND => read::cursor_command(around, driver, given, flags).await,
-        opcode::INSERT => statement::insert(around, driver, given).await,
-        opcode::UPDATE_ONE => statement::update(around, driver, given, Kind::UpdateOne).await,
-        opcode::UPDATE_MANY => statement::update(around, driver, given, Kind::UpdateMany).await,
-        opcode::REPLACE_ONE => statement::update(around, driver, given, Kind::ReplaceOne).await,
-        opcode::DELETE_ONE => statement::delete(around, driver, given, Kind::DeleteOne).await,
-        opcode::DELETE_MANY => statement::delete(around, driver, given, Kind::DeleteMany).await,
-        opcode::FIND_ONE_AND_UPDATE => statement::find_and_modify(around, driver, given, Kind::UpdateOne).await,
-        opcode::FIND_ONE_AND_REPLACE => statement::find_and_modify(around, driver, given, Kind::ReplaceOne).await,
-        opcode::FIND_ONE_AND_DELETE => statement::find_and_modify(around, driver, given, Kind::DeleteOne).await,
-        opcode::BULK_WRITE => statement::bulk_write(around, driver, given).await,
+        opcode::AGGREGATE => read::aggregate(around, given).await,
+        opcode::COUNT => read::count(around, given).await,
+        opcode::ESTIMATED_COUNT => read::estimated_count(around, given).await,
+        opcode::DISTINCT => read::distinct(around, given).await,
+        opcode::COMMAND => read::command(around, given, flags).await,
+        opcode::RUN_CURSOR_COMMAND => read::cursor_command(around, given, flags).await,
+        opcode::INSERT => statement::insert(around, given).await,
+        opcode::UPDATE_ONE => statement::update(around, given, Kind::UpdateOne).await,
+        opcode::UPDATE_MANY => statement::update(around, given, Kind::UpdateMany).await,
+        opcode::REPLACE_ONE => statement::update(around, given, Kind::ReplaceOne).await,
+        opcode::DELETE_ONE => statement::delete(around, given, Kind::DeleteOne).await,
+        opcode::DELETE_MANY => statement::delete(around, given, Kind::DeleteMany).await,
+        opcode::FIND_ONE_AND_UPDATE => statement::find_and_modify(around, given, Kind::UpdateOne).await,
+        opcode::FIND_ONE_AND_REPLACE => statement::find_and_modify(around, given, Kind::ReplaceOne).await,
+        opcode::FIND_ONE_AND_DELETE => statement::find_and_modify(around, given, Kind::DeleteOne).await,
+        opcode::BULK_WRITE => statement::bulk_write(around, given).await,
         other => Err(Failure::new(ErrorCode::Internal, format!("opcode {other} does not exist")).not_executed()),
     }
 }
@@ -374,6 +404,8 @@ async fn end_session(client: &Arc<Client>, entry: Arc<Entry>, attempt: Option<Ar
     if let Some(attempt) = held.attempt.clone().filter(|attempt| attempt.is_open()) {
         transaction::abort_held(client, &mut held, &attempt).await;
     }
+    // Its cursors can answer nothing any more.
+    client.cursors().close_of(&held.entry);
     drop(held.guard.session.take());
     Ok(Reply::Nothing)
 }

@@ -40,6 +40,7 @@ impl Driver {
 /// What one operation runs with.
 pub(super) struct Surroundings {
     pub(super) client: Arc<Client>,
+    pub(super) driver: Arc<Driver>,
     pub(super) trace: Arc<Trace>,
     pub(super) held: Option<Held>,
     pub(super) deadline: Option<Deadline>,
@@ -57,23 +58,18 @@ impl Surroundings {
     }
 
     /// Where a read goes: the operation's preference, else the client's; in a transaction the crate decides.
-    pub(super) fn criteria(&self, driver: &Driver, given: &RawDocument) -> Result<Option<SelectionCriteria>, Failure> {
+    pub(super) fn criteria(&self, given: &RawDocument) -> Result<Option<SelectionCriteria>, Failure> {
         if self.in_transaction() {
             return Ok(None);
         }
         match body::field(given, "readPreference") {
             Some(preference) => concern::read_preference(preference).map(Some),
-            None => Ok(driver.criteria.clone()),
+            None => Ok(self.driver.criteria.clone()),
         }
     }
 
     /// Adds the read concern: the operation's level, else the client's, and the point in time that a causally consistent session must see.
-    pub(super) fn add_read_concern(
-        &self,
-        driver: &Driver,
-        given: &RawDocument,
-        command: &mut RawDocumentBuf,
-    ) -> Result<(), Failure> {
+    pub(super) fn add_read_concern(&self, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<(), Failure> {
         if self.in_transaction() || self.held.as_ref().is_some_and(Held::is_snapshot) {
             return Ok(());
         }
@@ -85,7 +81,7 @@ impl Surroundings {
                 concern
             }
             Some(_) => return Err(body::invalid("readConcern", "readConcern must be a string or a document")),
-            None => driver.read_concern.clone().unwrap_or_default(),
+            None => self.driver.read_concern.clone().unwrap_or_default(),
         };
         if let Some(time) = self.held.as_ref().and_then(Held::causal_time) {
             concern.append(cstr!("afterClusterTime"), time);
@@ -97,14 +93,9 @@ impl Surroundings {
     }
 
     /// Adds the write concern, the operation's or the client's. False when it asks for no acknowledgement.
-    pub(super) fn add_write_concern(
-        &self,
-        driver: &Driver,
-        given: &RawDocument,
-        command: &mut RawDocumentBuf,
-    ) -> Result<bool, Failure> {
+    pub(super) fn add_write_concern(&self, given: &RawDocument, command: &mut RawDocumentBuf) -> Result<bool, Failure> {
         let own = body::document(given, "writeConcern")?;
-        let Some(concern) = own.or(driver.write_concern.as_deref()) else {
+        let Some(concern) = own.or(self.driver.write_concern.as_deref()) else {
             return Ok(true);
         };
         let acknowledged =

@@ -193,7 +193,7 @@ mod tests {
     fn keeps_replies_out_of_messages() {
         let message =
             r#"timeout: { Error: Code 1, server response: Some(RawDocumentBuf { data: "ff00" }) }, { Type: Unknown }"#;
-        assert_eq!(super::without_replies(message), "timeout: { Error: Code 1) }, { Type: Unknown }");
+        assert_eq!(super::without_replies(message), "timeout: { Error: Code 1 }, { Type: Unknown }");
     }
 
     #[test]

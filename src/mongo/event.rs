@@ -64,6 +64,11 @@ impl Watch {
         }
     }
 
+    /// Whether any server has answered yet.
+    pub(super) fn has_topology(&self) -> bool {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner).kind != TopologyType::Unknown
+    }
+
     /// Whether the servers take numbered writes: a replica set or a sharded cluster.
     pub(super) fn has_retryable_writes(&self) -> bool {
         let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);

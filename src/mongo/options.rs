@@ -231,18 +231,7 @@ fn merge(name: &str, value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Fai
         query.push((name.to_owned(), text));
     };
     match (name, value) {
-        ("readPreference", RawBsonRef::Document(preference)) => {
-            // Checked here, spelled below: tags and staleness are options of their own in a URI.
-            read_preference(RawBsonRef::Document(preference))?;
-            set(name, body::text(preference, "mode")?.to_owned());
-            if let Some(seconds) = body::integer(preference, "maxStalenessSeconds")? {
-                set("maxStalenessSeconds", seconds.to_string());
-            }
-            for tags in tag_sets(preference)? {
-                let tags: Vec<_> = tags.iter().map(|(tag, value)| format!("{tag}:{value}")).collect();
-                query.push(("readPreferenceTags".to_owned(), encode(&tags.join(","))));
-            }
-        }
+        ("readPreference", value) => merge_preference(value, query)?,
         ("readConcern", RawBsonRef::Document(concern)) => {
             set("readConcernLevel", body::text(concern, "level")?.to_owned());
         }
@@ -271,6 +260,30 @@ fn merge(name: &str, value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Fai
         (name, value) if IN_URI.contains(&name) => set(name, plain(name, value)?),
         (name, _) if OURS.contains(&name) || STRUCTURED.contains(&name) => {}
         (name, _) => return Err(config(name, format!("option {name} is not supported"))),
+    }
+    Ok(())
+}
+
+/// A read preference: tags and staleness are options of their own in a URI, and those of the URI go with its mode.
+fn merge_preference(value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Failure> {
+    const PARTS: [&str; 3] = ["readPreference", "readPreferenceTags", "maxStalenessSeconds"];
+    read_preference(value).map_err(|failure| config("readPreference", failure.message))?;
+    query.retain(|(known, _)| !PARTS.iter().any(|part| known.eq_ignore_ascii_case(part)));
+    let mut add = |name: &str, text: String| query.push((name.to_owned(), text));
+    let preference = match value {
+        RawBsonRef::Document(preference) => preference,
+        other => {
+            add("readPreference", plain("readPreference", other)?);
+            return Ok(());
+        }
+    };
+    add("readPreference", body::text(preference, "mode")?.to_owned());
+    if let Some(seconds) = body::integer(preference, "maxStalenessSeconds")? {
+        add("maxStalenessSeconds", seconds.to_string());
+    }
+    for tags in tag_sets(preference)? {
+        let tags: Vec<_> = tags.iter().map(|(tag, value)| format!("{tag}:{value}")).collect();
+        add("readPreferenceTags", encode(&tags.join(",")));
     }
     Ok(())
 }

@@ -5,7 +5,7 @@
 use super::command::{self, AGGREGATE, COUNT, DISTINCT, ESTIMATED_COUNT, FIND};
 use super::cursor::{self, Plan};
 use super::dispatch::Reply;
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
@@ -14,17 +14,12 @@ use mongodb::bson::{Bson, Document};
 use mongodb::options::{RunCommandOptions, SelectionCriteria};
 
 /// `find` and, with `one`, `findOne`.
-pub(super) async fn find(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-    one: bool,
-) -> Result<Reply, Failure> {
+pub(super) async fn find(around: &mut Surroundings, given: &RawDocument, one: bool) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("find"), Some(body::text(given, "coll")?));
     command.append(cstr!("filter"), body::document(given, "filter")?.unwrap_or_else(|| body::empty()));
     command::copy_options(options, FIND, &mut command)?;
-    let mut plan = Plan::of(options, around.criteria(driver, options)?)?;
+    let mut plan = Plan::of(options, around.criteria(options)?)?;
     if one {
         command.append(cstr!("limit"), 1_i64);
         command.append(cstr!("singleBatch"), true);
@@ -34,15 +29,14 @@ pub(super) async fn find(
     if body::flag(options, "tailable") == Some(true) {
         plan.retry = false;
     }
-    around.add_read_concern(driver, options, &mut command)?;
+    around.add_read_concern(options, &mut command)?;
     let limited = around.add_time_limit(&mut command);
-    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
-        .await
-        .map_err(|f| own_limit(f, limited))?;
+    let (live, batch) =
+        cursor::run(around, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
     if one {
         return Ok(cursor::first_document(&batch)?.map_or(Reply::Nothing, Reply::Bytes));
     }
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The server stopped because of the limit that we derived from the operation's deadline: that is the deadline.
@@ -61,11 +55,7 @@ pub(super) fn own_limit(failure: Failure, limited: bool) -> Failure {
 }
 
 /// `aggregate` on a collection, or on a database without `coll`.
-pub(super) async fn aggregate(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-) -> Result<Reply, Failure> {
+pub(super) async fn aggregate(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let pipeline = body::array(given, "pipeline")?;
     let writes = command::pipeline_writes(pipeline);
@@ -79,23 +69,22 @@ pub(super) async fn aggregate(
     command.append(cstr!("cursor"), settings);
     command::copy_options(options, AGGREGATE, &mut command)?;
     // A pipeline that writes runs on the primary and is never sent twice.
-    let criteria = if writes { None } else { around.criteria(driver, options)? };
+    let criteria = if writes { None } else { around.criteria(options)? };
     let mut plan = Plan::of(options, criteria)?;
     plan.retry = !writes;
     plan.batch_size = batch.filter(|size| *size > 0);
-    around.add_read_concern(driver, options, &mut command)?;
+    around.add_read_concern(options, &mut command)?;
     if writes {
-        around.add_write_concern(driver, options, &mut command)?;
+        around.add_write_concern(options, &mut command)?;
     }
     let limited = around.add_time_limit(&mut command);
-    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
-        .await
-        .map_err(|f| own_limit(f, limited))?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    let (live, batch) =
+        cursor::run(around, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// `countDocuments`: an aggregation, so that it sees what a find sees.
-pub(super) async fn count(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn count(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut pipeline = RawArrayBuf::new();
     let stage = |name, value: RawBsonRef<'_>| {
@@ -116,12 +105,11 @@ pub(super) async fn count(around: &mut Surroundings, driver: &Driver, given: &Ra
     command.append(cstr!("pipeline"), pipeline);
     command.append(cstr!("cursor"), RawDocumentBuf::new());
     command::copy_options(options, COUNT, &mut command)?;
-    around.add_read_concern(driver, options, &mut command)?;
-    let plan = Plan::of(options, around.criteria(driver, options)?)?;
+    around.add_read_concern(options, &mut command)?;
+    let plan = Plan::of(options, around.criteria(options)?)?;
     let limited = around.add_time_limit(&mut command);
-    let (_, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan)
-        .await
-        .map_err(|f| own_limit(f, limited))?;
+    let (_, batch) =
+        cursor::run(around, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
     let found = cursor::first_document(&batch)?;
     let number =
         found.as_deref().and_then(|bytes| RawDocument::from_bytes(bytes).ok()).map(|group| body::integer(group, "n"));
@@ -129,33 +117,25 @@ pub(super) async fn count(around: &mut Surroundings, driver: &Driver, given: &Ra
 }
 
 /// `estimatedDocumentCount`.
-pub(super) async fn estimated_count(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-) -> Result<Reply, Failure> {
+pub(super) async fn estimated_count(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("count"), Some(body::text(given, "coll")?));
     command::copy_options(options, ESTIMATED_COUNT, &mut command)?;
-    around.add_read_concern(driver, options, &mut command)?;
-    let reply = read(around, driver, given, command).await?;
+    around.add_read_concern(options, &mut command)?;
+    let reply = read(around, given, command).await?;
     let n = reply.get("n").and_then(bson_integer).unwrap_or(0);
     Ok(number_reply(n))
 }
 
 /// `distinct`.
-pub(super) async fn distinct(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-) -> Result<Reply, Failure> {
+pub(super) async fn distinct(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("distinct"), Some(body::text(given, "coll")?));
     command.append(cstr!("key"), body::text(given, "key")?);
     command.append(cstr!("query"), body::document(given, "filter")?.unwrap_or_else(|| body::empty()));
     command::copy_options(options, DISTINCT, &mut command)?;
-    around.add_read_concern(driver, options, &mut command)?;
-    let mut reply = read(around, driver, given, command).await?;
+    around.add_read_concern(options, &mut command)?;
+    let mut reply = read(around, given, command).await?;
     let values = reply.remove("values").unwrap_or_else(|| Bson::Array(Vec::new()));
     encode(&mongodb::bson::doc! { "values": values })
 }
@@ -163,19 +143,18 @@ pub(super) async fn distinct(
 /// One command whose whole reply is wanted, as a read: with the operation's preference, sent once more where that is allowed.
 async fn read(
     around: &mut Surroundings,
-    driver: &Driver,
     given: &RawDocument,
     mut command: RawDocumentBuf,
 ) -> Result<Document, Failure> {
     let options = body::options(given)?;
-    let criteria = around.criteria(driver, options)?;
+    let criteria = around.criteria(options)?;
     let limited = around.add_time_limit(&mut command);
     let retry = around.client.limits().retry_reads && !around.in_transaction();
     let database = body::text(given, "db")?;
-    let first = send(around, driver, database, command.clone(), criteria.clone()).await;
+    let first = send(around, database, command.clone(), criteria.clone()).await;
     let last = match first {
         Err(first) if retry && error::is_retryable_read(&first) => {
-            send(around, driver, database, command, criteria).await.map_err(|second| error::more_telling(first, second))
+            send(around, database, command, criteria).await.map_err(|second| error::more_telling(first, second))
         }
         other => other,
     };
@@ -184,12 +163,11 @@ async fn read(
 
 async fn send(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     criteria: Option<SelectionCriteria>,
 ) -> Result<Document, mongodb::error::Error> {
-    let database = driver.database(database);
+    let database = around.driver.database(database);
     let mut options = RunCommandOptions::default();
     options.selection_criteria = criteria;
     let action = database.run_raw_command(command).with_options(options);
@@ -204,19 +182,14 @@ const ADD_WRITE_CONCERN: u16 = 1;
 const RETRY_AS_READ: u16 = 2;
 
 /// Any command; its whole reply.
-pub(super) async fn command(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-    flags: u16,
-) -> Result<Reply, Failure> {
+pub(super) async fn command(around: &mut Surroundings, given: &RawDocument, flags: u16) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = body::required_document(given, "command")?.to_owned();
     if command.is_empty() {
         return Err(body::invalid("command", "command must not be empty"));
     }
     if flags & ADD_WRITE_CONCERN != 0 && body::field(&command, "writeConcern").is_none() {
-        around.add_write_concern(driver, options, &mut command)?;
+        around.add_write_concern(options, &mut command)?;
     }
     // A plain command inherits no preference: it goes to the primary unless told.
     let criteria = match body::field(options, "readPreference") {
@@ -226,9 +199,9 @@ pub(super) async fn command(
     let retry = flags & RETRY_AS_READ != 0 && around.client.limits().retry_reads && !around.in_transaction();
     let database = body::text(given, "db")?;
     let again = retry.then(|| command.clone());
-    let reply = match send(around, driver, database, command, criteria.clone()).await {
+    let reply = match send(around, database, command, criteria.clone()).await {
         Err(first) if again.is_some() && error::is_retryable_read(&first) => {
-            let second = send(around, driver, database, again.unwrap_or_default(), criteria).await;
+            let second = send(around, database, again.unwrap_or_default(), criteria).await;
             second.map_err(|second| error::more_telling(first, second))
         }
         other => other,
@@ -239,7 +212,6 @@ pub(super) async fn command(
 /// Any command that answers a cursor.
 pub(super) async fn cursor_command(
     around: &mut Surroundings,
-    driver: &Driver,
     given: &RawDocument,
     flags: u16,
 ) -> Result<Reply, Failure> {
@@ -256,8 +228,8 @@ pub(super) async fn cursor_command(
     plan.max_await = body::millis(options, "maxTimeMS")?;
     plan.batch_size = body::count(options, "batchSize")?.filter(|size| *size > 0);
     plan.retry = flags & RETRY_AS_READ != 0;
-    let (live, batch) = cursor::run(around, driver, body::text(given, "db")?, command, &plan).await?;
-    Ok(Reply::Bytes(cursor::reply(around.client.cursors(), live, &batch)?))
+    let (live, batch) = cursor::run(around, body::text(given, "db")?, command, &plan).await?;
+    Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
 }
 
 /// The integer in a value of a reply.

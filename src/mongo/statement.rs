@@ -3,7 +3,7 @@
 use super::bulk::{self, Kind, Statement, Tally};
 use super::command::{self, DELETE_STATEMENT, FIND_AND_MODIFY, Field, UPDATE_STATEMENT, WRITE};
 use super::dispatch::Reply;
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::{body, read, write};
 use crate::error::Failure;
 use bytes::Bytes;
@@ -30,7 +30,6 @@ impl<'a> Frame<'a> {
 /// Builds and sends one write command with its statements under `field`.
 pub(super) async fn send(
     around: &mut Surroundings,
-    driver: &Driver,
     frame: &Frame<'_>,
     (name, field, statements): (&CStr, &CStr, RawBsonRef<'_>),
     retryable: bool,
@@ -39,21 +38,21 @@ pub(super) async fn send(
     command.append(field, statements);
     command.append(cstr!("ordered"), frame.ordered);
     command::copy_options(frame.options, WRITE, &mut command)?;
-    let acknowledged = around.add_write_concern(driver, frame.options, &mut command)?;
+    let acknowledged = around.add_write_concern(frame.options, &mut command)?;
     let limited = around.add_time_limit(&mut command);
-    let sent = write::send(around, driver, frame.database, command, retryable && acknowledged).await;
+    let sent = write::send(around, frame.database, command, retryable && acknowledged).await;
     sent.map_err(|failure| read::own_limit(failure, limited))
 }
 
 /// `insertOne` and `insertMany`.
-pub(super) async fn insert(around: &mut Surroundings, driver: &Driver, given: &RawDocument) -> Result<Reply, Failure> {
+pub(super) async fn insert(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let documents = body::array(given, "docs")?;
     if documents.is_empty() {
         return Err(body::invalid("docs", "docs must not be empty"));
     }
     let single = body::flag(frame.options, "single").unwrap_or(false);
-    let tally = bulk::insert_all(around, driver, &frame, documents).await?;
+    let tally = bulk::insert_all(around, &frame, documents).await?;
     match tally.failure(single) {
         Some(failure) => Err(failure),
         None => Ok(read::number_reply(tally.inserted)),
@@ -61,18 +60,12 @@ pub(super) async fn insert(around: &mut Surroundings, driver: &Driver, given: &R
 }
 
 /// `updateOne`, `updateMany`, `replaceOne`.
-pub(super) async fn update(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+pub(super) async fn update(around: &mut Surroundings, given: &RawDocument, kind: Kind) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let statement = update_statement(given, frame.options, "update", kind)?;
     let mut list = RawArrayBuf::new();
     list.push(statement);
-    let reply =
-        send(around, driver, &frame, (cstr!("update"), cstr!("updates"), (&list).into()), !kind.is_many()).await?;
+    let reply = send(around, &frame, (cstr!("update"), cstr!("updates"), (&list).into()), !kind.is_many()).await?;
     let mut tally = Tally::default();
     tally.add(kind, &reply, &[0]);
     if let Some(failure) = tally.failure(true) {
@@ -110,17 +103,11 @@ pub(super) fn update_statement(
 }
 
 /// `deleteOne`, `deleteMany`.
-pub(super) async fn delete(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-    kind: Kind,
-) -> Result<Reply, Failure> {
+pub(super) async fn delete(around: &mut Surroundings, given: &RawDocument, kind: Kind) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let mut list = RawArrayBuf::new();
     list.push(delete_statement(given, frame.options, kind)?);
-    let reply =
-        send(around, driver, &frame, (cstr!("delete"), cstr!("deletes"), (&list).into()), !kind.is_many()).await?;
+    let reply = send(around, &frame, (cstr!("delete"), cstr!("deletes"), (&list).into()), !kind.is_many()).await?;
     let mut tally = Tally::default();
     tally.add(kind, &reply, &[0]);
     match tally.failure(true) {
@@ -145,7 +132,6 @@ pub(super) fn delete_statement(
 /// `findOneAndUpdate`, `findOneAndReplace`, `findOneAndDelete`.
 pub(super) async fn find_and_modify(
     around: &mut Surroundings,
-    driver: &Driver,
     given: &RawDocument,
     kind: Kind,
 ) -> Result<Reply, Failure> {
@@ -172,9 +158,9 @@ pub(super) async fn find_and_modify(
         command.append(cstr!("new"), after);
     }
     copy(options, FIND_AND_MODIFY, kind, &mut command)?;
-    let acknowledged = around.add_write_concern(driver, options, &mut command)?;
+    let acknowledged = around.add_write_concern(options, &mut command)?;
     let limited = around.add_time_limit(&mut command);
-    let sent = write::send(around, driver, body::text(given, "db")?, command, acknowledged).await;
+    let sent = write::send(around, body::text(given, "db")?, command, acknowledged).await;
     let mut reply = sent.map_err(|failure| read::own_limit(failure, limited))?;
     if let Some(failure) = bulk::concern_failure(&reply) {
         return Err(failure);
@@ -199,11 +185,7 @@ fn copy(options: &RawDocument, table: &[Field], kind: Kind, command: &mut RawDoc
 }
 
 /// `bulkWrite` on a collection.
-pub(super) async fn bulk_write(
-    around: &mut Surroundings,
-    driver: &Driver,
-    given: &RawDocument,
-) -> Result<Reply, Failure> {
+pub(super) async fn bulk_write(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let frame = Frame::of(given)?;
     let operations = body::array(given, "ops")?;
     let mut statements = Vec::new();
@@ -217,7 +199,7 @@ pub(super) async fn bulk_write(
     if statements.is_empty() {
         return Err(body::invalid("ops", "ops must not be empty"));
     }
-    let tally = bulk::run(around, driver, &frame, statements).await?;
+    let tally = bulk::run(around, &frame, statements).await?;
     match tally.failure(false) {
         Some(failure) => Err(failure),
         None => read::encode(&tally.to_document()),

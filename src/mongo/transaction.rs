@@ -67,6 +67,8 @@ pub(super) struct Attempt {
     begun: AtomicBool,
     /// It was cut because the client closes, not by its deadline.
     closed: AtomicBool,
+    /// The commit may have been sent.
+    committing: AtomicBool,
     /// The first answer by which the server aborted the transaction, unless it was transient.
     first_error: Mutex<Option<Failure>>,
 }
@@ -85,6 +87,7 @@ impl Attempt {
             cut: CancellationToken::new(),
             begun: AtomicBool::new(false),
             closed: AtomicBool::new(false),
+            committing: AtomicBool::new(false),
             first_error: Mutex::new(None),
         }))
     }
@@ -333,7 +336,19 @@ pub(super) async fn commit_once(held: &mut Held, attempt: &Attempt) -> Result<()
     let Some(session) = held.session() else {
         return Ok(());
     };
+    attempt.committing.store(true, Ordering::Release);
     session.commit_transaction().await.map_err(|found| error::failure(&found).in_phase(Phase::Commit))
+}
+
+/// What a commit's caller hears when it settles without the server's answer: once sent, the outcome is unknown, never failed.
+pub(super) fn cut_commit(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Attempt, cause: Failure) -> Failure {
+    if !attempt.committing.load(Ordering::Acquire) || attempt.stage() != Stage::Ending {
+        return cause;
+    }
+    client.counts().unknown.fetch_add(1, Ordering::Relaxed);
+    entry.set_attempt(None);
+    attempt.end();
+    super::verdict::unknown_commit(client, entry, cause, 1)
 }
 
 /// `abortTransaction()`.

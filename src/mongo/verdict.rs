@@ -199,11 +199,15 @@ async fn commit_until(
 }
 
 /// The outcome is unknown: the session is parked so that `commitOutcome` can ask again.
-fn unknown_commit(client: &Arc<Client>, entry: &Arc<Entry>, cause: Failure, tries: u32) -> Failure {
+pub(super) fn unknown_commit(client: &Arc<Client>, entry: &Arc<Entry>, cause: Failure, tries: u32) -> Failure {
     let token = client.park(Arc::clone(entry));
     let mut failure = Failure::new(
         ErrorCode::UnknownCommit,
-        format!("outcome of the commit is unknown after {tries} attempts: {}", cause.message),
+        format!(
+            "outcome of the commit is unknown after {tries} {}: {}",
+            if tries == 1 { "attempt" } else { "attempts" },
+            cause.message
+        ),
     )
     .with_text("kind", "unknownCommit")
     .with_text("commitToken", token)

@@ -7,7 +7,7 @@
 //! pool before close: its server session would come with a number below those that the server has seen, and the next write on it would fail (225).
 
 use super::client::Client;
-use super::driver::{Driver, Surroundings};
+use super::driver::Surroundings;
 use super::error::{self, NO_WRITES, RETRYABLE_WRITE};
 use crate::error::{ErrorCode, Failure};
 use mongodb::ClientSession;
@@ -59,7 +59,7 @@ impl Lanes {
         drop(lanes);
     }
 
-    async fn take(&self, client: &Arc<Client>, around: &Surroundings, driver: &Driver) -> Result<Borrowed, Failure> {
+    async fn take(&self, around: &Surroundings) -> Result<Borrowed, Failure> {
         around.trace.set_waiting(self.permits.available_permits() == 0);
         let permit = Arc::clone(&self.permits).acquire_owned().await;
         around.trace.set_waiting(false);
@@ -68,7 +68,8 @@ impl Lanes {
         let lane = if let Some(lane) = lane {
             lane
         } else {
-            let session = driver
+            let session = around
+                .driver
                 .client
                 .start_session()
                 .causal_consistency(false)
@@ -76,7 +77,7 @@ impl Lanes {
                 .map_err(|found| error::failure(&found))?;
             Lane { session, number: FIRST_NUMBER }
         };
-        Ok(Borrowed { client: Arc::clone(client), lane: Some(lane), suspect: true, _permit: permit })
+        Ok(Borrowed { client: Arc::clone(&around.client), lane: Some(lane), suspect: true, _permit: permit })
     }
 }
 
@@ -109,28 +110,28 @@ impl Drop for Borrowed {
 /// Sends a write command and answers the server's reply to `ok: 1`, which may still hold write errors.
 pub(super) async fn send(
     around: &mut Surroundings,
-    driver: &Driver,
     database: &str,
     command: RawDocumentBuf,
     retryable: bool,
 ) -> Result<Document, Failure> {
     if around.in_transaction() {
+        let database = around.driver.database(database);
         let Some(session) = around.session() else {
             return Err(Failure::new(ErrorCode::Internal, "transaction has no session"));
         };
-        let database = driver.database(database);
         return database.run_raw_command(command).session(session).await.map_err(|found| error::failure(&found));
     }
     let client = Arc::clone(&around.client);
-    let mut borrowed = client.lanes().take(&client, around, driver).await?;
-    let numbered = retryable && client.limits().retry_writes && client.takes_numbers(driver).await?;
+    let mut borrowed = client.lanes().take(around).await?;
+    let numbered = retryable && client.limits().retry_writes && client.takes_numbers(&around.driver).await?;
     let Some(lane) = borrowed.lane.as_mut() else {
         return Err(Failure::new(ErrorCode::Internal, "lane is missing"));
     };
     if let Some(session) = around.session() {
         copy_times(session, &mut lane.session);
     }
-    let result = send_on(lane, driver, database, command, numbered).await;
+    let target = around.driver.database(database);
+    let result = send_on(lane, &target, command, numbered).await;
     borrowed.suspect = !matches!(&result, Ok(_) | Err(Unsent { network: false, .. }));
     if let (Some(session), Some(lane)) = (around.session(), borrowed.lane.as_ref()) {
         copy_times(&lane.session, session);
@@ -145,12 +146,10 @@ struct Unsent {
 
 async fn send_on(
     lane: &mut Lane,
-    driver: &Driver,
-    database: &str,
+    database: &mongodb::Database,
     mut command: RawDocumentBuf,
     numbered: bool,
 ) -> Result<Document, Unsent> {
-    let database = driver.database(database);
     if !numbered {
         return database.run_raw_command(command).session(&mut lane.session).await.map_err(|found| unsent(&found));
     }

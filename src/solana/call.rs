@@ -115,7 +115,11 @@ impl Pool {
             return Ok(kept);
         }
         // A read begun after a send of this pool must not get the answer of a question asked before it.
-        let flight_key = [&key[..], &self.generation().to_le_bytes()].concat().into();
+        let flight_key: Bytes = [&key[..], &self.generation().to_le_bytes()].concat().into();
+        // A shared request lives as long as its most patient caller might; one who cannot even wait for its start is told at once.
+        if !self.flights.has(&flight_key) {
+            self.check_token(prepared.method.class, deadline)?;
+        }
         let deadline = deadline.max(Instant::now() + self.options.deadline);
         let pool = Arc::clone(self);
         let seat = self.flights.board(flight_key, move |progress| async move {

@@ -73,6 +73,11 @@ impl AttemptError {
             || matches!(self, Self::Http { status, .. } if *status >= 500)
     }
 
+    /// Whether the endpoint said something, however bad.
+    fn is_answer(&self) -> bool {
+        !matches!(self, Self::Connect { .. } | Self::Lost { .. } | Self::Timeout { .. })
+    }
+
     /// The stable code of a call that ended with it.
     pub fn code(&self) -> ErrorCode {
         match self {
@@ -171,10 +176,10 @@ pub enum PoolError {
 }
 
 fn exhausted_text(tried: &[Tried]) -> String {
-    let never_reached = tried.iter().all(|one| matches!(one.error, AttemptError::Connect { .. }));
+    let answered = tried.iter().any(|one| one.error.is_answer());
     let last = tried.last().map(|one| one.error.to_string()).unwrap_or_default();
     let head = format!("Connection pool: Request failed after {} attempts", tried.len());
-    if never_reached { format!("{head}: {NO_ENDPOINT_TEXT}: {last}") } else { format!("{head}: {last}") }
+    if answered { format!("{head}: {last}") } else { format!("{head}: {NO_ENDPOINT_TEXT}: {last}") }
 }
 
 impl Classify for PoolError {

@@ -95,6 +95,11 @@ impl Flights {
         Seat { flights: Arc::clone(self), key, number, progress, landed }
     }
 
+    /// Whether one is under way.
+    pub(super) fn has(&self, key: &Bytes) -> bool {
+        self.flying().contains_key(key)
+    }
+
     fn land(&self, key: &Bytes, number: u64) {
         let mut flying = self.flying();
         if flying.get(key).is_some_and(|flight| flight.number == number) {

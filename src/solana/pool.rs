@@ -203,6 +203,13 @@ impl Pool {
         Ok(())
     }
 
+    /// Whether the limiter could let a call of this class start before `deadline`; takes nothing.
+    pub(super) fn check_token(&self, class: Class, deadline: Instant) -> Result<(), PoolError> {
+        let now = Instant::now();
+        let at = self.limit(class).limiter().next(now);
+        if at > deadline { Err(PoolError::LocalLimit { retry_after: at.duration_since(now) }) } else { Ok(()) }
+    }
+
     /// Takes a token only if one is there.
     pub(super) fn take_token_now(&self, class: Class) -> bool {
         let (limit, now) = (self.limit(class), Instant::now());

@@ -4,7 +4,7 @@
 //! through the history finds nothing. When that cannot be told, the outcome is `unknown`. A status that goes away again (a fork) counts as not seen.
 
 use super::call::{Call, CallOptions};
-use super::error::PoolError;
+use super::error::{AttemptError, PoolError};
 use super::pool::Pool;
 use super::reply;
 use super::request::Prepared;
@@ -95,6 +95,14 @@ impl Pool {
         let deadline = Instant::now() + call.deadline.unwrap_or(self.options.deadline);
         match self.send(transaction, &options.send, call.clone()).await {
             Ok(_) => {}
+            // A rerun: it may have landed long ago, or can no longer land. Only its status tells.
+            Err(error) if may_be_a_rerun(&error) => {
+                if let Ok(Some(status)) = self.last_status(&transaction.signature).await
+                    && status.commitment >= commitment
+                {
+                    return Ok(tracked_of(transaction.signature.clone(), &status));
+                }
+            }
             // Some node may have it: following is the only way to know.
             Err(error) if may_be_on_its_way(&error) => {}
             Err(error) => return Err(error),
@@ -167,8 +175,7 @@ impl<'a> Tracker<'a> {
     }
 
     fn seen(&self, status: &SignatureStatus) -> Tracked {
-        let verdict = if status.error.is_none() { Verdict::Landed } else { Verdict::Failed };
-        tracked_as(self.signature.clone(), verdict, Some(status))
+        tracked_of(self.signature.clone(), status)
     }
 
     /// The same bytes again, to the best endpoints, as far as the limiter has tokens to spare. Nobody waits for the answers: statuses tell.
@@ -241,6 +248,20 @@ fn may_be_on_its_way(error: &PoolError) -> bool {
     }
 }
 
+/// Bytes that a node has already processed, or whose blockhash it no longer knows.
+fn may_be_a_rerun(error: &PoolError) -> bool {
+    let last = match error {
+        PoolError::Refused(last) => last,
+        PoolError::Exhausted { tried, .. } => match tried.last() {
+            Some(last) => &last.error,
+            None => return false,
+        },
+        _ => return false,
+    };
+    let AttemptError::Rpc(refusal) = last else { return false };
+    refusal.mentions("AlreadyProcessed") || refusal.mentions("BlockhashNotFound")
+}
+
 fn commitment_of(options: &TrackOptions) -> Result<Commitment, PoolError> {
     let wrong = || argument("commitment", "commitment must be processed, confirmed or finalized");
     Commitment::parse(&options.commitment).ok_or_else(wrong)
@@ -248,6 +269,11 @@ fn commitment_of(options: &TrackOptions) -> Result<Commitment, PoolError> {
 
 fn argument(argument: &'static str, message: &str) -> PoolError {
     PoolError::Argument { argument, message: message.to_owned() }
+}
+
+fn tracked_of(signature: String, status: &SignatureStatus) -> Tracked {
+    let verdict = if status.error.is_none() { Verdict::Landed } else { Verdict::Failed };
+    tracked_as(signature, verdict, Some(status))
 }
 
 fn tracked_as(signature: String, status: Verdict, seen: Option<&SignatureStatus>) -> Tracked {

@@ -204,3 +204,12 @@ pub(crate) async fn eventually<F: Future<Output = bool>>(limit: Duration, check:
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
+
+/// Keeps events as JSON.
+pub(crate) struct Heard(pub(crate) std::sync::Mutex<Vec<String>>);
+
+impl mooring::observe::EventSink for Heard {
+    fn emit(&self, event: mooring::observe::Event) {
+        self.0.lock().unwrap().push(event.to_json());
+    }
+}

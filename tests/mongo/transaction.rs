@@ -213,6 +213,39 @@ async fn a_commit_that_no_answer_reaches_in_time_is_unknown_and_can_be_asked_for
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_commit_that_is_cut_is_unknown_and_an_abort_that_is_cut_is_not() {
+    let under = Under::start(doc! {}).await;
+    let session = under.session();
+    let attempt = under.begin(session, doc! {});
+    under.insert(doc! { "_id": 1 }, session).await.unwrap();
+    let slow =
+        doc! { "failCommands": ["commitTransaction", "abortTransaction"], "blockConnection": true, "blockTimeMS": 600 };
+    under.fail(doc! { "times": 1 }.into(), slow.clone()).await;
+    let cut = under.submit(opcode::COMMIT, &doc! {}, session.within(200)).await.unwrap_err();
+    assert_eq!((cut.code, cut.phase, cut.maybe_executed), (ErrorCode::UnknownCommit, Some(Phase::Commit), Some(true)));
+    attempt.await.unwrap();
+    let Some((_, mooring::error::Detail::Text(token))) = cut.details.iter().find(|(name, _)| *name == "commitToken")
+    else {
+        panic!("{cut:?}")
+    };
+    assert_eq!(
+        under.call(opcode::COMMIT_OUTCOME, doc! { "token": token }).await.unwrap(),
+        Reply::Text("committed".into())
+    );
+    assert_eq!(under.stored(doc! { "_id": 1 }).await, 1);
+    let _attempt = under.begin(session, doc! {});
+    under.insert(doc! { "_id": 2 }, session).await.unwrap();
+    under.fail(doc! { "times": 1 }.into(), slow).await;
+    let cut = under.submit(opcode::FINISH, &doc! { "threw": true }, session.within(200)).await.unwrap_err();
+    assert_eq!(cut.code, ErrorCode::Timeout);
+    let id = under.client.session_id(session.handle).unwrap();
+    end(&under, session).await;
+    assert_eq!(under.held_by(&id).await, 0, "the abort went on without its caller");
+    assert_eq!(under.stored(doc! { "_id": 2 }).await, 0);
+    under.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_swallowed_abort_is_told_and_not_retried() {
     let under = Under::start(doc! {}).await;
     under.insert(doc! { "_id": 1 }, How::default()).await.unwrap();
@@ -223,6 +256,25 @@ async fn a_swallowed_abort_is_told_and_not_retried() {
     assert_eq!((failure.code, failure.server_code), (ErrorCode::ServerError, Some(11000)));
     assert!(detail(&failure, "swallowed").contains("true"));
     assert!(reply_of(&failure).get_str("errmsg").unwrap().contains("E11000"));
+    attempt.await.unwrap();
+    end(&under, session).await;
+    under.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn concerns_and_preferences_of_operations_do_not_disturb_a_transaction() {
+    let under =
+        Under::start(doc! { "readPreference": "secondaryPreferred", "w": "majority", "readConcernLevel": "majority" })
+            .await;
+    let session = under.session();
+    let attempt = under.begin(session, doc! { "readPreference": "primary", "readConcern": { "level": "snapshot" }, "writeConcern": { "w": "majority" } });
+    let concerns =
+        doc! { "writeConcern": { "w": 1 }, "readConcern": { "level": "local" }, "readPreference": "secondary" };
+    let insert = doc! { "docs": [{ "_id": 1 }], "options": concerns.clone() };
+    under.on(opcode::INSERT, insert, session).await.unwrap();
+    let find = doc! { "filter": { "_id": 1 }, "options": concerns };
+    assert!(matches!(under.on(opcode::FIND_ONE, find, session).await.unwrap(), Reply::Bytes(_)));
+    assert!(under.finish(session, doc! { "threw": false }).await.unwrap().contains("committed"));
     attempt.await.unwrap();
     end(&under, session).await;
     under.close().await;

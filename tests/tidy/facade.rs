@@ -6,12 +6,13 @@ use super::source::{Offence, Source, find_word, is_script};
 const AREAS: &[(&str, &[&str])] = &[
     ("error", &["native (types)"]),
     ("native", &["error"]),
-    ("lane", &["native", "error"]),
+    ("tick", &[]),
+    ("lane", &["native", "error", "tick"]),
     ("observe", &["native", "lane", "error"]),
     ("lifecycle", &["native", "lane", "error", "observe"]),
-    ("mongo", &["native", "lane", "error", "observe", "lifecycle"]),
-    ("redis", &["native", "lane", "error", "observe", "lifecycle"]),
-    ("solana", &["native", "lane", "error", "observe", "lifecycle"]),
+    ("mongo", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
+    ("redis", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
+    ("solana", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
     ("index", &["error", "observe", "lifecycle", "mongo", "redis", "solana"]),
 ];
 

@@ -1,0 +1,65 @@
+/** @module __tests__/solana/kit: the pool as transport of `@solana/kit`. */
+import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { address, createSolanaRpcFromTransport, isSolanaError, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR } from '@solana/kit';
+import { Keypair } from '@solana/web3.js';
+import { createPoolTransport } from '../../dist/solana/kit.js';
+import { RpcService } from '../support/solana';
+
+const rich = Keypair.generate().publicKey.toBase58();
+let rpc: RpcService;
+
+beforeAll(async () => {
+  rpc = await RpcService.start(2);
+  await rpc.call('setAccount', { key: rich, lamports: '9007199254740993', owner: '11111111111111111111111111111111' });
+  await rpc.advance(2);
+});
+afterEach(() => rpc.reset());
+afterAll(() => rpc.stop());
+
+const kit = (): ReturnType<typeof createSolanaRpcFromTransport> => createSolanaRpcFromTransport(createPoolTransport(rpc.pool()) as never);
+
+it('reads integers beyond 2^53 exactly', async () => {
+  const { value, context } = await (
+    kit() as never as { getBalance(key: string): { send(): Promise<{ value: bigint; context: { slot: bigint } }> } }
+  )
+    .getBalance(address(rich))
+    .send();
+  expect(value).toBe(9_007_199_254_740_993n);
+  expect(typeof context.slot).toBe('bigint');
+});
+
+it('takes bigint in arguments, and leaves strings that look like marks alone', async () => {
+  const transport = createPoolTransport(rpc.pool());
+  const rent = await transport<{ result: bigint }>({
+    payload: { jsonrpc: '2.0', id: '1', method: 'getMinimumBalanceForRentExemption', params: [80n] },
+  });
+  expect(rent.result).toBeGreaterThan(0n);
+  const echo = await transport<{ id: string }>({ payload: { jsonrpc: '2.0', id: '\u007f5', method: 'getSlot', params: [] } });
+  expect(echo.id).toBe('\u007f5');
+});
+
+it('keeps plain numbers for methods that are not the node’s', async () => {
+  const transport = createPoolTransport(rpc.pool());
+  const { error } = await transport<{ error: { code: number } }>({ payload: { jsonrpc: '2.0', id: 1, method: 'getAsset', params: [] } });
+  expect(error.code).toBe(-32601);
+});
+
+it('throws the class of the peer for an HTTP failure', async () => {
+  await rpc.fault('all', { kind: 'status', status: 503 });
+  const transport = createPoolTransport(rpc.pool());
+  const error: unknown = await transport({ payload: { jsonrpc: '2.0', id: 1, method: 'getSlot', params: [] } }).catch(
+    (reason: unknown) => reason,
+  );
+  expect(isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)).toBe(true);
+  expect((error as { context: { statusCode: number } }).context.statusCode).toBe(503);
+});
+
+it('stops when the signal fires', async () => {
+  await rpc.fault('all', { kind: 'hang' });
+  const transport = createPoolTransport(rpc.pool());
+  const reason = new Error('enough');
+  const controller = new AbortController();
+  const pending = transport({ payload: { jsonrpc: '2.0', id: 1, method: 'getSlot', params: [] }, signal: controller.signal });
+  setTimeout(() => controller.abort(reason), 30);
+  await expect(pending).rejects.toBe(reason);
+});

@@ -1,0 +1,150 @@
+/** @module __tests__/solana/options: bad input is refused before any I/O, endpoints come from three places, keys never show. */
+import { mkdtempSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { inspect } from 'node:util';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import { Keypair } from '@solana/web3.js';
+import { ConnectionPool, type ConnectionPoolOptions, isMooringError, type MooringError, openThings } from '../../dist/index.js';
+
+const SECRET = 'S3CR3T';
+const URL_WITH_KEY = `http://user:${SECRET}@127.0.0.1:1/${SECRET}?api-key=${SECRET}`;
+const key = Keypair.generate().publicKey;
+const pools: ConnectionPool[] = [];
+const saved = { ...process.env };
+
+const open = (options?: ConnectionPoolOptions): ConnectionPool => {
+  const pool = new ConnectionPool(options);
+  pools.push(pool);
+  return pool;
+};
+const thrown = (work: () => unknown): MooringError => {
+  try {
+    work();
+  } catch (error) {
+    if (isMooringError(error)) return error;
+    throw error;
+  }
+  throw new Error('nothing was thrown');
+};
+
+afterEach(async () => {
+  process.env = { ...saved };
+  await Promise.all(pools.splice(0).map((pool) => pool.close()));
+});
+
+describe('options', () => {
+  it.each<[string, unknown, string]>([
+    ['an unknown option', { nope: 1 }, 'nope'],
+    ['a negative limit', { maxRequestsPerSecond: -1 }, 'maxRequestsPerSecond'],
+    ['a limit that is NaN', { maxRequestsPerSecond: Number.NaN }, 'maxRequestsPerSecond'],
+    ['an infinite limit', { maxTransactionsPerSecond: Infinity }, 'maxTransactionsPerSecond'],
+    ['a limit as text', { maxRequestsPerSecond: '5' }, 'maxRequestsPerSecond'],
+    ['a wrong commitment', { commitment: 'recent' }, 'commitment'],
+    ['an unknown cache option', { cacheConfig: { ttl: 1 } }, 'cacheConfig.ttl'],
+    ['a NaN inside the cache options', { cacheConfig: { balanceTTL: Number.NaN } }, 'balanceTTL'],
+    ['endpoints that are no list', { endpoints: URL_WITH_KEY }, 'endpoints'],
+    ['an endpoint with another scheme', { endpoints: [`ws://h/${SECRET}`] }, 'endpoints'],
+    ['an endpoint that is no url', { endpoints: [SECRET] }, 'endpoints'],
+    ['an endpoint that is null', { endpoints: [null] }, 'endpoints'],
+    ['an unknown option of an endpoint', { endpoints: [{ url: URL_WITH_KEY, wieght: 2 }] }, 'endpoints.wieght'],
+    ['a header that is none', { endpoints: [{ url: URL_WITH_KEY, headers: { a: `${SECRET}\n` } }] }, 'endpoints.headers'],
+    ['a logger without functions', { logger: {} }, 'logger'],
+    ['options that are null', null, 'options'],
+    ['options that are a list', [], 'options'],
+  ])('refuses %s and names it', (_name, options, option) => {
+    const before = openThings().length;
+    const error = thrown(() => open(options as ConnectionPoolOptions));
+    expect(error).toMatchObject({ code: 'MOORING_INVALID_CONFIG', details: { option } });
+    expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
+    expect(openThings()).toHaveLength(before);
+  });
+
+  it('takes the endpoints from the options, else the environment, else the configuration file', () => {
+    const file = join(mkdtempSync(join(tmpdir(), 'mooring-')), 'config.json');
+    writeFileSync(file, JSON.stringify({ solana: { endpoints: ['http://file:3'], maxRequestsPerSecond: 7 } }));
+    const names = (pool: ConnectionPool): string[] => pool.getPoolStats().endpoints.map(({ name }) => name);
+    delete process.env['SOLANA_RPC_ENDPOINTS'];
+    delete process.env['MOORING_CONFIG'];
+    expect(names(open())).toEqual([]);
+    process.env['MOORING_CONFIG'] = file;
+    expect(names(open())).toEqual(['file:3']);
+    expect(open().getPoolStats().rateLimits.maxRequestsPerSecond).toBe(7);
+    process.env['SOLANA_RPC_ENDPOINTS'] = 'http://env:1, http://env:2';
+    expect(names(open())).toEqual(['env:1', 'env:2']);
+    expect(names(open({ endpoints: ['http://own:4'] }))).toEqual(['own:4']);
+    expect(names(open({ endpoints: [] }))).toEqual([]);
+  });
+
+  it.each([
+    ['is missing', undefined],
+    ['is not JSON', `{"solana": "${SECRET}`],
+    ['holds something else', `{"solana": ["${SECRET}"]}`],
+  ])('says so when the configuration file %s, without quoting it', (_name, text) => {
+    const file = join(mkdtempSync(join(tmpdir(), 'mooring-')), 'config.json');
+    if (text !== undefined) writeFileSync(file, text);
+    delete process.env['SOLANA_RPC_ENDPOINTS'];
+    process.env['MOORING_CONFIG'] = file;
+    const error = thrown(() => open());
+    expect(error).toMatchObject({ code: 'MOORING_INVALID_CONFIG', details: { option: 'MOORING_CONFIG' } });
+    expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
+  });
+});
+
+describe('arguments', () => {
+  const pool = (): ConnectionPool => open({ endpoints: ['http://127.0.0.1:1'] });
+  it.each<[string, (p: ConnectionPool) => Promise<unknown>, string]>([
+    ['a key that is none', (p) => p.getBalance('nope'), 'publicKey'],
+    ['a key that is null', (p) => p.getBalance(null as never), 'publicKey'],
+    ['keys that are no list', (p) => p.getBatchBalances('x' as never), 'publicKeys'],
+    ['a wrong key among others', (p) => p.getBatchBalances([key, 'nope']), 'publicKeys'],
+    ['a signature that is none', (p) => p.getSignatureStatuses(['nope']), 'signatures'],
+    ['a filter that is none', (p) => p.getParsedTokenAccountsByOwner(key, {} as never), 'filter'],
+    ['a method that is none', (p) => p.request('get"Balance'), 'method'],
+    ['a method that is no text', (p) => p.request(5 as never), 'method'],
+    ['params that are no list', (p) => p.request('getSlot', 'x' as never), 'params'],
+    ['a deadline that is NaN', (p) => p.getBalance(key, { deadlineMs: Number.NaN }), 'deadlineMs'],
+    ['a negative deadline', (p) => p.getBalance(key, { deadlineMs: -1 }), 'deadlineMs'],
+    ['a signal that is none', (p) => p.getBalance(key, { signal: {} as never }), 'signal'],
+    ['options that are null', (p) => p.getBalance(key, null as never), 'options'],
+    ['work that is no function', (p) => p.executeWithRetry('x' as never), 'work'],
+    ['retries that are NaN', (p) => p.executeWithRetry(() => 1, Number.NaN), 'maxRetries'],
+    ['a time that is negative', (p) => p.drain(-1), 'timeoutMs'],
+    ['a commitment that is none', (p) => p.confirm('5'.repeat(88), { commitment: 'max' as never }), 'commitment'],
+  ])('refuses %s by a rejection that names it', async (_name, work, argument) => {
+    const rejected = await work(pool()).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
+    expect(rejected).toMatchObject({ code: 'MOORING_INVALID_ARGUMENT', details: { argument } });
+  });
+});
+
+describe('secrets', () => {
+  it('show in no error, log line, statistic, name or inspection', async () => {
+    const seen: unknown[] = [];
+    const log = (...parts: unknown[]): unknown => seen.push(parts);
+    const pool = open({
+      endpoints: [URL_WITH_KEY, { url: `http://127.0.0.1:1/${SECRET}`, headers: { authorization: SECRET } }],
+      logger: { info: log, warn: log, error: log },
+    });
+    for (const work of [pool.getBalance(key), pool.request('getSlot'), pool.sendRawTransaction(new Uint8Array(1300))]) {
+      seen.push(await work.catch((reason: unknown) => reason));
+    }
+    seen.push(
+      await pool
+        .executeWithRetry(() => Promise.reject(new Error(`fetch failed for ${URL_WITH_KEY}`)), 2)
+        .catch(() => 'the caller’s own error'),
+    );
+    seen.push(
+      pool.addEndpoint(URL_WITH_KEY),
+      pool.getPoolStats(),
+      openThings(),
+      pool,
+      await pool.getBalance(key).catch((reason: unknown) => reason),
+    );
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(seen.length).toBeGreaterThan(10);
+    expect(inspect(seen, { depth: 12, showHidden: true, getters: true })).not.toContain(SECRET);
+  });
+});
