@@ -74,8 +74,8 @@ export async function disconnectDB(): Promise<void> {
   await state.attempt?.catch(() => {});
   if (shared.connect === state) shared.connect = undefined;
   // Mongoose's own disconnect also tells its models.
-  const current = (state.mongoose?.connection as { client?: unknown } | undefined)?.client;
-  if (state.client !== undefined && current === state.client) await state.mongoose?.disconnect();
+  const connection: { readonly client?: unknown } | undefined = state.mongoose?.connection;
+  if (state.client !== undefined && connection?.client === state.client) await state.mongoose?.disconnect();
   await state.client?.close();
 }
 
