@@ -573,8 +573,8 @@ export declare class Collection<T extends object = Document_2> {
     requireOperators(update: unknown): void;
     /** @internal */
     refuseOperators(replacement: unknown): void;
-    /** @internal A write; `known` are its options for Rust without the write concern. */
-    write(opcode: number, body: object, known: Document_2, options: OperationOptions, bulk?: Call['bulk']): Promise<Value>;
+    /** @internal A write: the write concern of the nearest level is added. */
+    write(request: Request_2): Promise<Value>;
 }
 
 /** One command and its promise. */
@@ -725,7 +725,7 @@ declare class Connection {
     connect(): RedisStatus;
     disconnect(reconnect: boolean): RedisStatus;
     /** Waits for work in flight, then ends. Bounded by `deadlineMs`; never rejects. */
-    close(deadlineMs: number): ReturnType<RedisWire['close']>;
+    close(deadlineMs: number): Promise<void>;
     registerScript(script: Script): void;
     setConnectionName(name: string): void;
     stats(): ReturnType<RedisWire['stats']>;
@@ -1454,8 +1454,14 @@ export declare class MongoClient extends EventEmitter {
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
+    /** Holds the process while the client is open, also when it is idle. */
+    ref(): this;
+    /** Takes {@link ref} back: an idle client does not hold the process. */
+    unref(): this;
     /** Whether a server is known and the client is not closed. */
     isConnected(): boolean;
+    /** @internal Whether the client takes operations; false from the beginning of a shutdown on. */
+    get isOpen(): boolean;
     /** Counters kept by Rust. */
     stats(): ClientStats;
     /** What the client knows of its servers; `undefined` before the first connect and after close. */
@@ -2497,6 +2503,16 @@ declare type Reply = string | Buffer | number | boolean | null | Error | Reply[]
 export declare class ReplyError extends RedisError {
     static get brand(): string;
     get name(): string;
+}
+
+/** One operation as this file hands it on. */
+declare interface Request_2 {
+    readonly opcode: number;
+    readonly body: object;
+    /** The options that Rust knows. */
+    readonly known: Document_2;
+    readonly options: OperationOptions;
+    readonly bulk?: Call['bulk'];
 }
 
 /** Options after defaults. Live: `retryStrategy`, `commandTimeout`, `keyPrefix`, `connectionName` are read when needed. */

@@ -27,7 +27,14 @@ export const clients = {
 };
 
 const collection = (client, name) => client.db('bench').collection(name);
-const document = (i) => ({ n: i, name: `user ${i}`, email: `user${i}@example.test`, tags: ['a', 'b', 'c'], at: new Date(), score: i * 1.5 });
+const document = (i) => ({
+  n: i,
+  name: `user ${i}`,
+  email: `user${i}@example.test`,
+  tags: ['a', 'b', 'c'],
+  at: new Date(),
+  score: i * 1.5,
+});
 
 const insert = (concurrency) => ({
   name: `insertOne, ${concurrency} in flight`,

@@ -31,14 +31,20 @@ if (!SUITES.includes(suiteName) || positionals.length !== 1) {
 }
 
 function shuffled(list) {
-  return list.map((item) => [Math.random(), item]).toSorted((a, b) => a[0] - b[0]).map(([, item]) => item);
+  return list
+    .map((item) => [Math.random(), item])
+    .toSorted((a, b) => a[0] - b[0])
+    .map(([, item]) => item);
 }
 
 async function measureOne(client, bench, suite, env) {
   const trap = client.startsWith('mooring') ? ['--require', join(here, '..', 'dev', 'peer-sockets.cjs')] : [];
   const milliseconds = values.quick ? 600 : 3000;
   const args = [...trap, join(here, 'child.mjs'), suiteName, client, bench.name, String(milliseconds)];
-  const { stdout } = await run(process.execPath, args, { env: { ...process.env, ...env, NAPI_RS_NATIVE_LIBRARY_PATH: RELEASE_ADDON }, timeout: 120_000 });
+  const { stdout } = await run(process.execPath, args, {
+    env: { ...process.env, ...env, NAPI_RS_NATIVE_LIBRARY_PATH: RELEASE_ADDON },
+    timeout: 120_000,
+  });
   return { client, ...JSON.parse(stdout.trim().split('\n').at(-1)) };
 }
 
@@ -69,7 +75,9 @@ const stack = await startStack(suite.servers({ tls: values.tls }));
 const results = [];
 try {
   const env = suite.connection(stack, { tls: values.tls });
-  console.log(`${suiteName}${values.tls ? ' over TLS' : ''}: ${cpus().length} cores, Node ${process.version}, best of ${values.quick ? 1 : 3} rounds; x = peer against mooring`);
+  console.log(
+    `${suiteName}${values.tls ? ' over TLS' : ''}: ${cpus().length} cores, Node ${process.version}, best of ${values.quick ? 1 : 3} rounds; x = peer against mooring`,
+  );
   for (const bench of suite.cases) {
     if (values.quick && bench.slow) continue;
     const rows = await measureCase(bench, suite, env);

@@ -123,7 +123,8 @@ export class KeyedLane<Handle extends LaneHandle> {
   /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
   run(operation: Operation): Promise<Outcome> {
     if (this.#disposed) return Promise.resolve(failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
-    if (operation.signal?.aborted === true) return Promise.resolve(failure('MOORING_ABORTED', 'operation was aborted before it started', {}));
+    if (operation.signal?.aborted === true)
+      return Promise.resolve(failure('MOORING_ABORTED', 'operation was aborted before it started', {}));
     const id = this.#nextId();
     this.#append(id, operation);
     return new Promise((resolve) => {
@@ -247,4 +248,3 @@ function outcome(batch: Batch, meta: Uint32Array, at: number): Outcome {
 function failure(code: FailureRecord['code'], message: string, details: FailureRecord['details']): FailureRecord {
   return { failed: true, code, message, labels: [], maybeExecuted: false, details, causes: [] };
 }
-

@@ -31,10 +31,14 @@ function load(): Native {
     return require('../binding.js') as Native;
   } catch (error) {
     const details = { platform: process.platform, arch: process.arch, libc: libc() };
-    throw new MooringError('MOORING_UNSUPPORTED_PLATFORM', `native addon not loadable on ${details.platform} ${details.arch} (${details.libc}): ${deepest(error)}`, {
-      details,
-      cause: error,
-    });
+    throw new MooringError(
+      'MOORING_UNSUPPORTED_PLATFORM',
+      `native addon not loadable on ${details.platform} ${details.arch} (${details.libc}): ${deepest(error)}`,
+      {
+        details,
+        cause: error,
+      },
+    );
   }
 }
 

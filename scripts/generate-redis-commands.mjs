@@ -160,6 +160,7 @@ import type { Argument, RedisValue } from './transformers.js';
 export type RedisKey = string | Buffer | number;
 
 /** Commands with a method; each also has a \`Buffer\` form. */
+// prettier-ignore
 export type CommandName =
 ${wrapped(names.map((name) => `| '${name}'`))};
 

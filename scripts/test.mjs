@@ -55,7 +55,9 @@ async function main(steps) {
   const rooms = ROOMS.filter((room) => existsSync(join(ROOT, 'tests', `${room}.rs`)));
   await setUp(steps);
   if (chosen('rust')) {
-    await steps.run('rust: units, loom, tidy', () => run('cargo', [...CARGO, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]));
+    await steps.run('rust: units, loom, tidy', () =>
+      run('cargo', [...CARGO, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]),
+    );
   }
   if (chosen('stack')) await steps.run('development stack', () => run(process.execPath, ['--test', ...rest, 'dev/check.mjs']));
   if (chosen('servers') || chosen('jest')) {

@@ -27,18 +27,22 @@ const cycles: Record<string, () => Promise<void>> = {
 };
 
 describe('open and close', () => {
-  test.each(Object.keys(cycles))('leaves nothing of %s behind', async (kind) => {
-    const cycle = cycles[kind] as () => Promise<void>;
-    for (let i = 0; i < 5; i++) await cycle();
-    await delay(200);
-    const before = { descriptors: descriptors(), rss: process.memoryUsage.rss() };
-    const count = rounds(40);
-    for (let i = 0; i < count; i++) await cycle();
-    await delay(500);
-    expect(openThings()).toEqual([]);
-    // Sockets of the server's side may linger in closing for a moment; a leak would show as one per cycle.
-    expect(descriptors() - before.descriptors).toBeLessThan(8);
-    // 64 KiB a cycle would be a leaked buffer; the constant part is allocator noise.
-    expect(process.memoryUsage.rss() - before.rss).toBeLessThan(64 * 1024 * 1024 + count * 16 * 1024);
-  }, limitMs(60_000));
+  test.each(Object.keys(cycles))(
+    'leaves nothing of %s behind',
+    async (kind) => {
+      const cycle = cycles[kind] as () => Promise<void>;
+      for (let i = 0; i < 5; i++) await cycle();
+      await delay(200);
+      const before = { descriptors: descriptors(), rss: process.memoryUsage.rss() };
+      const count = rounds(40);
+      for (let i = 0; i < count; i++) await cycle();
+      await delay(500);
+      expect(openThings()).toEqual([]);
+      // Sockets of the server's side may linger in closing for a moment; a leak would show as one per cycle.
+      expect(descriptors() - before.descriptors).toBeLessThan(8);
+      // 64 KiB a cycle would be a leaked buffer; the constant part is allocator noise.
+      expect(process.memoryUsage.rss() - before.rss).toBeLessThan(64 * 1024 * 1024 + count * 16 * 1024);
+    },
+    limitMs(60_000),
+  );
 });

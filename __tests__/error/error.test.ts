@@ -17,7 +17,8 @@ describe('MooringError', () => {
     expect(isMooringError(error)).toBe(true);
     expect(isMooringError(error, 'MOORING_CLOSED')).toBe(true);
     expect(isMooringError(error, 'MOORING_TIMEOUT')).toBe(false);
-    for (const other of [null, undefined, 'MOORING_CLOSED', { code: 'MOORING_CLOSED' }, new Error('x')]) expect(isMooringError(other)).toBe(false);
+    for (const other of [null, undefined, 'MOORING_CLOSED', { code: 'MOORING_CLOSED' }, new Error('x')])
+      expect(isMooringError(other)).toBe(false);
   });
 
   test('of a failed call shows the frames of its caller', async () => {

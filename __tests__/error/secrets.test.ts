@@ -5,11 +5,23 @@ import { ConnectionPool, gracefulShutdown, MongoClient, openThings, Redis } from
 
 const SECRET = 'S3CR3T-sentinel';
 const lines: string[] = [];
-const logger = new Proxy({}, { get: () => (...args: unknown[]) => lines.push(inspect(args, { depth: 6 })) }) as Console;
+const logger = new Proxy(
+  {},
+  {
+    get:
+      () =>
+      (...args: unknown[]) =>
+        lines.push(inspect(args, { depth: 6 })),
+  },
+) as Console;
 
 function everythingOf(value: unknown): string {
   const seen: string[] = [];
-  for (let current = value; current !== undefined && current !== null && seen.length < 10; current = (current as { cause?: unknown }).cause) {
+  for (
+    let current = value;
+    current !== undefined && current !== null && seen.length < 10;
+    current = (current as { cause?: unknown }).cause
+  ) {
     seen.push(String(current), String((current as Error).stack), inspect(current, { depth: 8, showHidden: true }));
     seen.push(JSON.stringify(current, Object.getOwnPropertyNames(current)) ?? '');
   }
@@ -46,7 +58,9 @@ describe('a planted secret', () => {
     seen.push(await failureOf(() => client.get('k')));
     expect(seen.map(everythingOf).join('\n')).not.toContain(SECRET);
     expect(inspect(openThings())).not.toContain(SECRET);
-    const refused = new Redis((process.env['REDIS_URI'] as string).replace('redis://', `redis://user:${SECRET}@`), { retryStrategy: () => null });
+    const refused = new Redis((process.env['REDIS_URI'] as string).replace('redis://', `redis://user:${SECRET}@`), {
+      retryStrategy: () => null,
+    });
     const errors: unknown[] = [];
     refused.on('error', (error: unknown) => errors.push(error));
     errors.push(await failureOf(() => refused.get('k')));
@@ -55,10 +69,16 @@ describe('a planted secret', () => {
   });
 
   test('of an RPC URL stays inside', async () => {
-    const pool = new ConnectionPool({ endpoints: [`http://user:${SECRET}@127.0.0.1:1/${SECRET}?api-key=${SECRET}`], deadlineMs: 600, logger } as never);
+    const pool = new ConnectionPool({
+      endpoints: [`http://user:${SECRET}@127.0.0.1:1/${SECRET}?api-key=${SECRET}`],
+      deadlineMs: 600,
+      logger,
+    });
     const error = await failureOf(() => pool.request('getSlot', []));
     expect(everythingOf(error)).not.toContain(SECRET);
-    expect(inspect(pool.getPoolStats(), { depth: 8 }) + inspect(pool, { depth: 8, showHidden: true }) + inspect(openThings())).not.toContain(SECRET);
+    expect(
+      inspect(pool.getPoolStats(), { depth: 8 }) + inspect(pool, { depth: 8, showHidden: true }) + inspect(openThings()),
+    ).not.toContain(SECRET);
     expect(everythingOf(await failureOf(async () => new ConnectionPool({ endpoints: [`nonsense ${SECRET}`] })))).not.toContain(SECRET);
   });
 

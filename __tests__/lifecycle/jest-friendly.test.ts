@@ -10,7 +10,9 @@ const ROOT = join(__dirname, '..', '..');
 const load = (): typeof Mooring => require('../../dist/index.js') as typeof Mooring;
 
 describe('under Jest', () => {
-  afterEach(() => jest.useRealTimers());
+  afterEach(() => {
+    jest.useRealTimers();
+  });
 
   test('a client of a lost module copy is found and closed by the next copy', async () => {
     const first = load();
@@ -62,9 +64,13 @@ describe('under Jest', () => {
     const config = { rootDir: folder, testMatch: ['**/*.fixture.js'], testEnvironment: 'node', transform: {} };
     try {
       const jestBin = join(ROOT, 'node_modules', 'jest', 'bin', 'jest.js');
-      const { stdout, stderr } = await promisify(execFile)(process.execPath, [jestBin, '--detectOpenHandles', '--config', JSON.stringify(config)], {
-        timeout: 60_000,
-      });
+      const { stdout, stderr } = await promisify(execFile)(
+        process.execPath,
+        [jestBin, '--detectOpenHandles', '--config', JSON.stringify(config)],
+        {
+          timeout: 60_000,
+        },
+      );
       expect(stderr).toContain('1 passed');
       expect(stdout + stderr).not.toMatch(/open handle|did not exit/i);
     } finally {

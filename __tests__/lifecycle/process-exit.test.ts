@@ -13,7 +13,9 @@ const KINDS = Object.keys(OPEN) as Kind[];
 
 describe('a process', () => {
   test('holds nothing open after importing the package', async () => {
-    const result = await runChild(`console.log(JSON.stringify(process.getActiveResourcesInfo().filter((name) => !/^(PipeWrap|TTYWrap|FSReqPromise)$/.test(name))));`);
+    const result = await runChild(
+      `console.log(JSON.stringify(process.getActiveResourcesInfo().filter((name) => !/^(PipeWrap|TTYWrap|FSReqPromise)$/.test(name))));`,
+    );
     expect(JSON.parse(result.stdout)).toEqual([]);
     expect(result.code).toBe(0);
   });
@@ -34,7 +36,9 @@ describe('a process', () => {
     ['redis', `const value = await redis.blpop('exit:nothing', 1);`],
     ['mongo', `const value = await mongo.db('admin').command({ sleep: 1, millis: 700, lock: 'none' });`],
   ] as [Kind, string][])('stays alive while a %s call is in flight', async (kind, call) => {
-    const result = await runChild(`let settled = false; process.on('exit', () => console.log('settled', settled)); ${OPEN[kind]} ${call} settled = true;`);
+    const result = await runChild(
+      `let settled = false; process.on('exit', () => console.log('settled', settled)); ${OPEN[kind]} ${call} settled = true;`,
+    );
     expect(result).toMatchObject({ code: 0, stdout: 'settled true\n' });
   });
 
@@ -56,7 +60,8 @@ describe('a process', () => {
   });
 
   test('survives twenty workers that are terminated with work in flight', async () => {
-    const result = await runChild(`
+    const result = await runChild(
+      `
       const { Worker } = require('node:worker_threads');
       const code = \`
         const mooring = require(\${JSON.stringify(require.resolve('./dist/index.js'))});
@@ -73,7 +78,9 @@ describe('a process', () => {
         }));
       }
       ${OPEN.redis}
-      console.log('alive', await redis.ping());`, { timeoutMs: 60_000 });
+      console.log('alive', await redis.ping());`,
+      { timeoutMs: 60_000 },
+    );
     expect(result).toMatchObject({ code: 0, signal: null, stdout: 'alive PONG\n' });
   }, 60_000);
 });

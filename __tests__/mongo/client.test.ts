@@ -189,7 +189,7 @@ describe('credentials', () => {
     seen.push(other, await failureOf(() => other.connect()));
     for (const value of seen) {
       expect(inspect(value, { depth: 12, showHidden: true })).not.toContain(SECRET);
-      expect(((value as Error).stack ?? '')).not.toContain(SECRET);
+      expect((value as Error).stack ?? '').not.toContain(SECRET);
     }
   });
 });

@@ -206,6 +206,17 @@ describe.each([
     expect(named.name).toBe('MongooseServerSelectionError');
   });
 
+  test('makes collections and indexes of models that were compiled before the driver came', async () => {
+    const early = new module.Mongoose();
+    const Early = early.model('Early', new early.Schema({ code: { type: String, unique: true } }));
+    useMooring(early as never);
+    await early.connect(uriFor(`mooring_mongoose_${major}_early`));
+    await Early.init();
+    expect(await Early.collection.indexInformation()).toHaveProperty('code_1');
+    await early.connection.dropDatabase();
+    await early.disconnect();
+  });
+
   test('prints no credential', async () => {
     const connection = mongoose.createConnection();
     const uri = 'mongodb://user:S3CR3T-sentinel@127.0.0.1:1/';

@@ -171,6 +171,67 @@ describe('withTransaction', () => {
     expect([error['code'], (error.cause as (Error & { code?: unknown }) | undefined)?.code]).toContain('MOORING_SERVER_ERROR');
   });
 
+  test('never calls a commit failed whose outcome nobody knows, and runs no hook for it', async () => {
+    const ran: string[] = [];
+    await failCommand(client, 'alwaysOn', {
+      failCommands: ['commitTransaction'],
+      errorCode: 64,
+      errorLabels: ['UnknownTransactionCommitResult'],
+    });
+    const error = await failureOf(() =>
+      withTransaction(
+        async (session) => {
+          session.afterCommit(() => ran.push('committed'));
+          session.afterRollback(() => ran.push('rolled back'));
+          await items.insertOne({ _id: 1 }, { session });
+        },
+        { client, timeoutMs: 800, logger: recorder() },
+      ),
+    );
+    expect(isMooringError(error, 'MOORING_UNKNOWN_COMMIT')).toBe(true);
+    expect(error).toMatchObject({ details: { commitToken: expect.any(String), maybeExecuted: true } });
+    expect(ran).toEqual([]);
+    await failCommand(client, 'off');
+    const { commitToken } = error['details'] as { commitToken: string };
+    expect(await client.commitOutcome(commitToken)).toBe('committed');
+    expect(await items.countDocuments()).toBe(1);
+    expect(isMooringError(await failureOf(() => client.commitOutcome('no such token')), 'MOORING_INVALID_ARGUMENT')).toBe(true);
+    await until(() => getSessionStats(client).open === 0);
+    expect(await openTransactions(client)).toBe(0);
+  });
+
+  test('rejects with MOORING_CLOSED when its client closes, and leaves nothing open on the server', async () => {
+    const other = await connected('mooring_transaction_closed');
+    await other.db().createCollection('items');
+    let signal: AbortSignal | undefined;
+    const running = failureOf(() =>
+      withTransaction(
+        async (session) => {
+          ({ signal } = session);
+          await other.db().collection('items').insertOne({ _id: 1 }, { session });
+          await delay(3_000);
+        },
+        { client: other, logger: recorder() },
+      ),
+    );
+    await until(async () => (await openTransactions(client)) === 1);
+    await other.close(true);
+    expect(isMooringError(await running, 'MOORING_CLOSED')).toBe(true);
+    expect(signal?.aborted).toBe(true);
+    await until(async () => (await openTransactions(client)) === 0);
+  });
+
+  test('queues operations that start side by side, in the order of the calls', async () => {
+    await withTransaction(
+      async (session) => {
+        await items.insertOne({ _id: 1, n: [] }, { session });
+        await Promise.all(Array.from({ length: 20 }, (_, n) => items.updateOne({ _id: 1 }, { $push: { n } }, { session })));
+      },
+      { client },
+    );
+    expect(await items.findOne({ _id: 1 })).toEqual({ _id: 1, n: Array.from({ length: 20 }, (_, n) => n) });
+  });
+
   test('ends by the signal of the caller', async () => {
     const controller = new AbortController();
     const reason = new Error('user went away');

@@ -4,7 +4,7 @@
  * BullMQ 6 and 5 on our clients, also while connections are killed and Redis is gone.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Queue, QueueEvents, Worker } from 'bullmq';
+import { Queue, QueueEvents, RedisConnection, Worker } from 'bullmq';
 import { Queue as Queue5, Worker as Worker5 } from 'bullmq-5';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedisClient, Redis } from '../../dist/index.js';
@@ -92,7 +92,7 @@ describe('BullMQ 6', () => {
           return;
         } catch (error) {
           // A lost connection leaves it open whether the job was added; the id makes repeating harmless.
-          expect((error as Error).message).toBe('Connection is closed.');
+          if ((error as Error).message !== 'Connection is closed.') throw error;
           await delay(5);
         }
       }
@@ -171,6 +171,21 @@ describe('BullMQ 6', () => {
     },
   );
 
+  test('makes connections from plain options ours once registered', async () => {
+    await import('../../dist/redis/bullmq-register.js');
+    const { hostname, port } = new URL(redisUri());
+    const connection = { host: hostname, port: Number(port) };
+    const queue = new Queue('registered', { connection });
+    const worker = new Worker('registered', async (job) => job.data.n, { connection });
+    const result = new Promise((resolve) => void worker.once('completed', (_job, value) => resolve(value)));
+    await queue.add('n', { n: 7 });
+    expect(await result).toBe(7);
+    expect(await (queue as unknown as { backend: { client: Promise<unknown> } }).backend.client).toBeInstanceOf(Redis);
+    await worker.close();
+    await queue.close();
+    RedisConnection.clientFactory = undefined as never;
+  });
+
   test('closeWorker names a bad argument', async () => {
     await expect(closeWorker(undefined as never)).rejects.toMatchObject({
       code: 'MOORING_INVALID_ARGUMENT',
@@ -190,7 +205,7 @@ describe('BullMQ 5', () => {
     const worker = new Worker5('five', async (job) => void done.push(job.data.n), { connection: connection as never });
     await queue.addBulk(Array.from({ length: 50 }, (_, n) => ({ name: 'n', data: { n }, opts: {} })));
     await until(() => done.length === 50, 10_000);
-    expect([...done].sort((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n));
+    expect(done.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 50 }, (_, n) => n));
     await worker.close();
     await queue.close();
     await connection.quit();

@@ -132,13 +132,9 @@ describe('createRedisClient', () => {
     [{ host: 'h', connectTimeout: -5 }, 'connectTimeout'],
     [{ host: 'h', logger: {} }, 'logger'],
   ])('%j is refused before any I/O, naming %s', (argument, name) => {
-    expect.assertions(2);
-    try {
-      createRedisClient(argument as string);
-    } catch (error) {
-      expect(error).toBeInstanceOf(MooringError);
-      expect((error as MooringError).details['argument']).toBe(name);
-    }
+    const expected = expect.objectContaining({ details: expect.objectContaining({ argument: name }) });
+    expect(() => createRedisClient(argument as string)).toThrow(MooringError);
+    expect(() => createRedisClient(argument as string)).toThrow(expected);
   });
 
   test('without a URL names the variable that is missing', () => {

@@ -22,7 +22,9 @@ it('rejects calls in flight with MOORING_CLOSED, at once, and leaves no socket',
   await rpc.fault('all', { kind: 'hang' });
   const pool = rpc.pool();
   const pending = Array.from({ length: 20 }, () => pool.getBalance(Keypair.generate().publicKey));
-  pending.push(pool.sendAndConfirm(new Uint8Array([1, ...new Array<number>(64).fill(7), 1, 0, 0, 1, ...new Array<number>(64).fill(9)])).then(() => 0));
+  pending.push(
+    pool.sendAndConfirm(new Uint8Array([1, ...new Array<number>(64).fill(7), 1, 0, 0, 1, ...new Array<number>(64).fill(9)])).then(() => 0),
+  );
   await new Promise((resolve) => setTimeout(resolve, 50));
   const started = performance.now();
   await pool.close();

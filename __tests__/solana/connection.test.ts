@@ -66,7 +66,11 @@ it('surfaces a node’s error as web3.js does', async () => {
 
 it('settles with an Error when nothing can be reached', async () => {
   await rpc.fault('all', { kind: 'refuse' });
-  const error: unknown = await rpc.pool().getConnection().getBalance(payer.publicKey).catch((reason: unknown) => reason);
+  const error: unknown = await rpc
+    .pool()
+    .getConnection()
+    .getBalance(payer.publicKey)
+    .catch((reason: unknown) => reason);
   expect(error).toBeInstanceOf(Error);
   expect(String(error)).toContain('No healthy RPC connections available');
 });
@@ -87,12 +91,18 @@ it('refuses subscriptions by a clear error instead of a socket of its own', () =
 it('serves batches of a connection of the caller’s own through pool.fetch, in order', async () => {
   const pool = rpc.pool();
   const own = new Connection('http://anything.invalid', { fetch: pool.fetch as never, httpAgent: false, disableRetryOnRateLimit: true });
-  const response = await pool.fetch('ignored', { body: JSON.stringify([
-    { jsonrpc: '2.0', id: 'a', method: 'getBalance', params: [payer.publicKey.toBase58()] },
-    { jsonrpc: '2.0', id: 7, method: 'nonsense', params: [] },
-    { jsonrpc: '2.0', id: null, method: 'getHealth' },
-  ]) });
-  expect(await response.json()).toMatchObject([{ id: 'a', result: { value: expect.any(Number) } }, { id: 7, error: { code: -32601 } }, { id: null, result: 'ok' }]);
+  const response = await pool.fetch('ignored', {
+    body: JSON.stringify([
+      { jsonrpc: '2.0', id: 'a', method: 'getBalance', params: [payer.publicKey.toBase58()] },
+      { jsonrpc: '2.0', id: 7, method: 'nonsense', params: [] },
+      { jsonrpc: '2.0', id: null, method: 'getHealth' },
+    ]),
+  });
+  expect(await response.json()).toMatchObject([
+    { id: 'a', result: { value: expect.any(Number) } },
+    { id: 7, error: { code: -32601 } },
+    { id: null, result: 'ok' },
+  ]);
   expect(await own.getBalance(payer.publicKey)).toBeGreaterThan(0);
   await expect(pool.fetch('ignored', { body: 'not json' })).rejects.toMatchObject({ code: 'MOORING_INVALID_ARGUMENT' });
   await expect(pool.fetch('ignored', {})).rejects.toMatchObject({ code: 'MOORING_INVALID_ARGUMENT' });

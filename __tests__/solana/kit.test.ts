@@ -10,7 +10,6 @@ let rpc: RpcService;
 
 beforeAll(async () => {
   rpc = await RpcService.start(2);
-  await rpc.airdrop(rich, 9_007_199_254_740_993 - 1000);
   await rpc.call('setAccount', { key: rich, lamports: '9007199254740993', owner: '11111111111111111111111111111111' });
   await rpc.advance(2);
 });
@@ -20,14 +19,20 @@ afterAll(() => rpc.stop());
 const kit = (): ReturnType<typeof createSolanaRpcFromTransport> => createSolanaRpcFromTransport(createPoolTransport(rpc.pool()) as never);
 
 it('reads integers beyond 2^53 exactly', async () => {
-  const { value, context } = await (kit() as never as { getBalance(key: string): { send(): Promise<{ value: bigint; context: { slot: bigint } }> } }).getBalance(address(rich)).send();
+  const { value, context } = await (
+    kit() as never as { getBalance(key: string): { send(): Promise<{ value: bigint; context: { slot: bigint } }> } }
+  )
+    .getBalance(address(rich))
+    .send();
   expect(value).toBe(9_007_199_254_740_993n);
   expect(typeof context.slot).toBe('bigint');
 });
 
 it('takes bigint in arguments, and leaves strings that look like marks alone', async () => {
   const transport = createPoolTransport(rpc.pool());
-  const rent = await transport<{ result: bigint }>({ payload: { jsonrpc: '2.0', id: '1', method: 'getMinimumBalanceForRentExemption', params: [80n] } });
+  const rent = await transport<{ result: bigint }>({
+    payload: { jsonrpc: '2.0', id: '1', method: 'getMinimumBalanceForRentExemption', params: [80n] },
+  });
   expect(rent.result).toBeGreaterThan(0n);
   const echo = await transport<{ id: string }>({ payload: { jsonrpc: '2.0', id: '\u007f5', method: 'getSlot', params: [] } });
   expect(echo.id).toBe('\u007f5');
@@ -42,7 +47,9 @@ it('keeps plain numbers for methods that are not the node’s', async () => {
 it('throws the class of the peer for an HTTP failure', async () => {
   await rpc.fault('all', { kind: 'status', status: 503 });
   const transport = createPoolTransport(rpc.pool());
-  const error: unknown = await transport({ payload: { jsonrpc: '2.0', id: 1, method: 'getSlot', params: [] } }).catch((reason: unknown) => reason);
+  const error: unknown = await transport({ payload: { jsonrpc: '2.0', id: 1, method: 'getSlot', params: [] } }).catch(
+    (reason: unknown) => reason,
+  );
   expect(isSolanaError(error, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR)).toBe(true);
   expect((error as { context: { statusCode: number } }).context.statusCode).toBe(503);
 });

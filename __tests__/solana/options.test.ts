@@ -112,7 +112,10 @@ describe('arguments', () => {
     ['a time that is negative', (p) => p.drain(-1), 'timeoutMs'],
     ['a commitment that is none', (p) => p.confirm('5'.repeat(88), { commitment: 'max' as never }), 'commitment'],
   ])('refuses %s by a rejection that names it', async (_name, work, argument) => {
-    const rejected = await work(pool()).then(() => undefined, (reason: unknown) => reason);
+    const rejected = await work(pool()).then(
+      () => undefined,
+      (reason: unknown) => reason,
+    );
     expect(rejected).toMatchObject({ code: 'MOORING_INVALID_ARGUMENT', details: { argument } });
   });
 });
@@ -121,12 +124,25 @@ describe('secrets', () => {
   it('show in no error, log line, statistic, name or inspection', async () => {
     const seen: unknown[] = [];
     const log = (...parts: unknown[]): unknown => seen.push(parts);
-    const pool = open({ endpoints: [URL_WITH_KEY, { url: `http://127.0.0.1:1/${SECRET}`, headers: { authorization: SECRET } }], logger: { info: log, warn: log, error: log } });
+    const pool = open({
+      endpoints: [URL_WITH_KEY, { url: `http://127.0.0.1:1/${SECRET}`, headers: { authorization: SECRET } }],
+      logger: { info: log, warn: log, error: log },
+    });
     for (const work of [pool.getBalance(key), pool.request('getSlot'), pool.sendRawTransaction(new Uint8Array(1300))]) {
       seen.push(await work.catch((reason: unknown) => reason));
     }
-    seen.push(await pool.executeWithRetry(() => Promise.reject(new Error(`fetch failed for ${URL_WITH_KEY}`)), 2).catch(() => 'the caller’s own error'));
-    seen.push(pool.addEndpoint(URL_WITH_KEY), pool.getPoolStats(), openThings(), pool, await pool.getBalance(key).catch((reason: unknown) => reason));
+    seen.push(
+      await pool
+        .executeWithRetry(() => Promise.reject(new Error(`fetch failed for ${URL_WITH_KEY}`)), 2)
+        .catch(() => 'the caller’s own error'),
+    );
+    seen.push(
+      pool.addEndpoint(URL_WITH_KEY),
+      pool.getPoolStats(),
+      openThings(),
+      pool,
+      await pool.getBalance(key).catch((reason: unknown) => reason),
+    );
     await new Promise((resolve) => setTimeout(resolve, 100));
     expect(seen.length).toBeGreaterThan(10);
     expect(inspect(seen, { depth: 12, showHidden: true, getters: true })).not.toContain(SECRET);

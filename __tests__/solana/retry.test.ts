@@ -26,7 +26,7 @@ it('throws the last error itself and logs the line that operators watch', async 
   const pool = rpc.pool({ logger: { warn: () => {}, error: (line) => lines.push(line) } });
   const errors = [new Error('one'), new Error('two'), new Error('three')];
   let runs = 0;
-  const thrown: unknown = await pool.executeWithRetry(() => Promise.reject(errors[runs++])).catch((reason: unknown) => reason);
+  const thrown: unknown = await pool.executeWithRetry(() => Promise.reject(errors[runs++] as Error)).catch((reason: unknown) => reason);
   expect(thrown).toBe(errors[2]);
   expect(lines).toEqual(['Connection pool: Request failed after 3 attempts']);
 });

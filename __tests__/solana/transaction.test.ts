@@ -1,26 +1,47 @@
 /** @module __tests__/solana/transaction: sends and confirmations on a real SVM. The chain's own ledger says what landed, and how often it was received. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Keypair, SendTransactionError, SystemProgram, Transaction, TransactionExpiredBlockheightExceededError, TransactionMessage, VersionedTransaction } from '@solana/web3.js';
+import {
+  Keypair,
+  SendTransactionError,
+  SystemProgram,
+  Transaction,
+  TransactionExpiredBlockheightExceededError,
+  TransactionMessage,
+  VersionedTransaction,
+} from '@solana/web3.js';
 import { type ConnectionPool, isMooringError } from '../../dist/index.js';
 import { RpcService } from '../support/solana';
 
 const payer = Keypair.generate();
 let rpc: RpcService;
+/** Half of its slots have no block: heights and slots are far apart. */
+let skipping: RpcService;
 
 beforeAll(async () => {
   rpc = await RpcService.start(2, 100);
+  skipping = await RpcService.start(2, 400, 0.5);
   await rpc.airdrop(payer.publicKey, 100_000_000_000);
   await rpc.advance(2);
 });
 afterEach(() => rpc.reset());
-afterAll(() => rpc.stop());
+afterAll(async () => {
+  await Promise.all([rpc.stop(), skipping.stop()]);
+});
 
 const transferTo = (to: Keypair, lamports = 1_000_000): Transaction =>
   new Transaction().add(SystemProgram.transfer({ fromPubkey: payer.publicKey, toPubkey: to.publicKey, lamports }));
 
-async function signed(pool: ConnectionPool, to = Keypair.generate(), lamports = 1_000_000): Promise<{ bytes: Uint8Array; lastValidBlockHeight: number; to: Keypair }> {
+async function signed(
+  pool: ConnectionPool,
+  to = Keypair.generate(),
+  lamports = 1_000_000,
+): Promise<{ bytes: Uint8Array; lastValidBlockHeight: number; to: Keypair }> {
   const { blockhash, lastValidBlockHeight } = await pool.getLatestBlockhash('confirmed');
-  const message = new TransactionMessage({ payerKey: payer.publicKey, recentBlockhash: blockhash, instructions: transferTo(to, lamports).instructions });
+  const message = new TransactionMessage({
+    payerKey: payer.publicKey,
+    recentBlockhash: blockhash,
+    instructions: transferTo(to, lamports).instructions,
+  });
   const transaction = new VersionedTransaction(message.compileToV0Message());
   transaction.sign([payer]);
   return { bytes: transaction.serialize(), lastValidBlockHeight, to };
@@ -88,7 +109,10 @@ describe('sendTransaction', () => {
     ['a text', 'nonsense' as unknown as Uint8Array],
     ['null', null as unknown as Uint8Array],
   ])('refuses %s before anything is sent', async (_name, bytes) => {
-    const error: unknown = await rpc.pool().sendRawTransaction(bytes).catch((reason: unknown) => reason);
+    const error: unknown = await rpc
+      .pool()
+      .sendRawTransaction(bytes)
+      .catch((reason: unknown) => reason);
     expect(isMooringError(error, 'MOORING_INVALID_ARGUMENT') && error.details['argument']).toBe('transaction');
     expect(await rpc.count('sendTransaction')).toBe(0);
   });
@@ -140,6 +164,28 @@ describe('following a transaction', () => {
     expect(await tracking).toMatchObject({ status: 'expired', slot: null, err: null });
   });
 
+  it('says expired for bytes that are first sent long after their blockhash', async () => {
+    const pool = rpc.pool();
+    const { bytes, lastValidBlockHeight } = await signed(pool);
+    await rpc.advance(1000);
+    const tracked = await pool.sendAndConfirm(bytes, { lastValidBlockHeight });
+    expect(tracked.status).toBe('expired');
+    expect(await pool.sendAndConfirm(bytes)).toEqual(tracked);
+    expect(await pool.confirm(tracked.signature, { lastValidBlockHeight })).toEqual(tracked);
+  });
+
+  it('does not believe a slot that is given as a height', async () => {
+    const pool = skipping.pool();
+    await skipping.airdrop(payer.publicKey, 100_000_000_000);
+    await skipping.advance(3000);
+    const { bytes, lastValidBlockHeight } = await signed(pool);
+    await skipping.fault('all', { kind: 'slotAsHeight' });
+    await skipping.fault('all', { kind: 'blackhole' });
+    const tracked = await pool.sendAndConfirm(bytes, { lastValidBlockHeight, deadlineMs: 3000 });
+    expect(tracked.status).toBe('unknown');
+    await skipping.reset();
+  });
+
   it('says unknown when the deadline comes first', async () => {
     const pool = rpc.pool();
     const { bytes, lastValidBlockHeight } = await signed(pool);
@@ -165,9 +211,11 @@ describe('following a transaction', () => {
     expect(confirmed.value.err).toBeNull();
     expect(confirmed.context.slot).toBeGreaterThan(0);
     // A signature that nobody ever sent.
-    const unsent = signature.slice(0, 40) + [...signature.slice(40)].reverse().join('');
+    const unsent = signature.slice(0, 40) + signature.slice(40).split('').toReversed().join('');
     const { height } = await rpc.advance(10);
-    const error: unknown = await pool.confirmTransaction({ signature: unsent, lastValidBlockHeight: height - 5 }).catch((reason: unknown) => reason);
+    const error: unknown = await pool
+      .confirmTransaction({ signature: unsent, lastValidBlockHeight: height - 5 })
+      .catch((reason: unknown) => reason);
     expect(error).toBeInstanceOf(TransactionExpiredBlockheightExceededError);
   });
 

@@ -3,6 +3,8 @@ import { Socket } from 'node:net';
 import { afterAll, expect } from '@jest/globals';
 
 afterAll(() => {
-  const trap = (Socket.prototype.connect as unknown as Record<symbol, { caught: string[] } | undefined>)[Symbol.for('mooring.peer-sockets')];
+  const trap = (Socket.prototype.connect as unknown as Record<symbol, { caught: string[] } | undefined>)[
+    Symbol.for('mooring.peer-sockets')
+  ];
   expect(trap?.caught).toEqual([]);
 });

@@ -30,13 +30,23 @@ export class RpcService {
     this.#control = control;
   }
 
-  /** Starts one; `slotMs` 0 stops the clock. */
-  static async start(fronts = 2, slotMs = 400): Promise<RpcService> {
+  /** Starts one; `slotMs` 0 stops the clock, `skipRate` is the share of slots without a block. */
+  static async start(fronts = 2, slotMs = 400, skipRate = 0): Promise<RpcService> {
     const program = join(__dirname, '..', '..', 'dev', 'solana-rpc.mjs');
-    const child = spawn(process.execPath, [program, '--fronts', String(fronts), '--slot-ms', String(slotMs)], { stdio: ['ignore', 'pipe', 'inherit'] });
+    const child = spawn(
+      process.execPath,
+      [program, '--fronts', String(fronts), '--slot-ms', String(slotMs), '--skip-rate', String(skipRate)],
+      {
+        stdio: ['ignore', 'pipe', 'inherit'],
+      },
+    );
     for await (const line of createInterface({ input: child.stdout })) {
       const { endpoints, control } = JSON.parse(line) as { endpoints: { url: string }[]; control: string };
-      return new RpcService(child, endpoints.map(({ url }) => url), control);
+      return new RpcService(
+        child,
+        endpoints.map(({ url }) => url),
+        control,
+      );
     }
     throw new Error('the Solana RPC service ended before it was ready');
   }
@@ -44,7 +54,13 @@ export class RpcService {
   /** A pool over all front ends, without limits that tests would wait for and without log lines. Closed by `reset`. */
   pool(options: ConnectionPoolOptions = {}): ConnectionPool {
     const logger = { warn: () => {}, error: () => {} };
-    const pool = new ConnectionPool({ endpoints: this.urls, maxRequestsPerSecond: 10_000, maxTransactionsPerSecond: 10_000, logger, ...options });
+    const pool = new ConnectionPool({
+      endpoints: this.urls,
+      maxRequestsPerSecond: 10_000,
+      maxTransactionsPerSecond: 10_000,
+      logger,
+      ...options,
+    });
     this.#pools.push(pool);
     return pool;
   }
@@ -100,16 +116,20 @@ export class RpcService {
   call<T>(action: string, args: object = {}): Promise<T> {
     const text = JSON.stringify({ action, ...args });
     return new Promise((resolve, reject) => {
-      const req = request(new URL('/__ctl', this.#control), { method: 'POST', agent: false, headers: { 'content-type': 'application/json' } }, (res) => {
-        let body = '';
-        res.setEncoding('utf8');
-        res.on('data', (chunk: string) => (body += chunk));
-        res.on('end', () => {
-          const reply = JSON.parse(body) as { result: T; error?: string };
-          if (reply.error === undefined) resolve(reply.result);
-          else reject(new Error(reply.error));
-        });
-      });
+      const req = request(
+        new URL('/__ctl', this.#control),
+        { method: 'POST', agent: false, headers: { 'content-type': 'application/json' } },
+        (res) => {
+          let body = '';
+          res.setEncoding('utf8');
+          res.on('data', (chunk: string) => (body += chunk));
+          res.on('end', () => {
+            const reply = JSON.parse(body) as { result: T; error?: string };
+            if (reply.error === undefined) resolve(reply.result);
+            else reject(new Error(reply.error));
+          });
+        },
+      );
       req.on('error', reject);
       req.end(text);
     });

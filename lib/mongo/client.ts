@@ -126,6 +126,17 @@ export class MongoClient extends EventEmitter {
     }
   }
 
+  /**
+   * Asks the server what became of a commit that rejected with `MOORING_UNKNOWN_COMMIT`; `token` is its `details.commitToken`. Safe to call again.
+   * Only in the process, and with the client, that the commit was sent by.
+   *
+   * @throws MooringError `MOORING_UNKNOWN_COMMIT` while it is still unknown, `MOORING_INVALID_ARGUMENT` for a token that is not known.
+   */
+  async commitOutcome(token: string): Promise<'committed' | 'rolled-back'> {
+    if (typeof token !== 'string') throw this.operations.refuse('token', 'token must be a string');
+    return (await this.operations.run({ opcode: Opcode.commitOutcome, body: { token } })) as 'committed' | 'rolled-back';
+  }
+
   /** Holds the process while the client is open, also when it is idle. */
   ref(): this {
     if (!this.#held) this.operations.lane.keepAlive.acquire();
@@ -142,7 +153,14 @@ export class MongoClient extends EventEmitter {
 
   /** Whether a server is known and the client is not closed. */
   isConnected(): boolean {
-    return this.#operations !== undefined && this.topology !== undefined && this.topology.isConnected();
+    return this.isOpen && this.#topology !== undefined && this.#topology.isConnected();
+  }
+
+  /** @internal Whether the client takes operations; false from the beginning of a shutdown on. */
+  get isOpen(): boolean {
+    if (this.#operations === undefined) return false;
+    const { state } = this.#description();
+    return state !== 'draining' && state !== 'closed';
   }
 
   /** Counters kept by Rust. */

@@ -139,7 +139,12 @@ export class Collection<T extends object = Document> {
   async insertOne(document: T, options: InsertOptions = {}): Promise<{ acknowledged: boolean; insertedId: unknown }> {
     this.#checkDocument('document', document);
     const insertedId = this.withId(document, options);
-    await this.write({ opcode: Opcode.insert, body: { docs: [document] }, known: { ...pick(options, INSERT_OPTIONS), single: true }, options });
+    await this.write({
+      opcode: Opcode.insert,
+      body: { docs: [document] },
+      known: { ...pick(options, INSERT_OPTIONS), single: true },
+      options,
+    });
     return { acknowledged: this.#acknowledged(options), insertedId };
   }
 
@@ -152,7 +157,13 @@ export class Collection<T extends object = Document> {
     for (const document of documents) this.#checkDocument('docs', document);
     const insertedIds = documents.map((document, index) => ({ index, _id: this.withId(document as T, options) }));
     const bulk = { ordered: options.ordered !== false, insertedIds };
-    const inserted = await this.write({ opcode: Opcode.insert, body: { docs: documents }, known: pick(options, INSERT_OPTIONS), options, bulk });
+    const inserted = await this.write({
+      opcode: Opcode.insert,
+      body: { docs: documents },
+      known: pick(options, INSERT_OPTIONS),
+      options,
+      bulk,
+    });
     return {
       acknowledged: this.#acknowledged(options),
       insertedCount: Number(inserted ?? documents.length),
@@ -183,11 +194,15 @@ export class Collection<T extends object = Document> {
     return this.#updated(await this.#write(Opcode.replaceOne, { filter, update: replacement }, options), options);
   }
   async deleteOne(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number((await this.write({ opcode: Opcode.deleteOne, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0);
+    const deletedCount = Number(
+      (await this.write({ opcode: Opcode.deleteOne, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
+    );
     return { acknowledged: this.#acknowledged(options), deletedCount };
   }
   async deleteMany(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number((await this.write({ opcode: Opcode.deleteMany, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0);
+    const deletedCount = Number(
+      (await this.write({ opcode: Opcode.deleteMany, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
+    );
     return { acknowledged: this.#acknowledged(options), deletedCount };
   }
 
@@ -234,7 +249,12 @@ export class Collection<T extends object = Document> {
   }
   async distinct(key: string, filter: object = {}, options: CountOptions = {}): Promise<unknown[]> {
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
-    const reply = await this.#run({ opcode: Opcode.distinct, body: { key, filter }, known: { ...pick(options, COUNT_OPTIONS), ...read }, options });
+    const reply = await this.#run({
+      opcode: Opcode.distinct,
+      body: { key, filter },
+      known: { ...pick(options, COUNT_OPTIONS), ...read },
+      options,
+    });
     return this.#document(reply, options)['values'] as unknown[];
   }
 

@@ -51,11 +51,7 @@ export function concerns(options: object | undefined, inherited: ConcernOptions,
 
 /** The three concerns in `options`, for a level that others inherit from. */
 export function concernsOf(options: ConcernOptions | undefined, inherited: ConcernOptions = {}): ConcernOptions {
-  const {
-    readConcern: read,
-    writeConcern: write,
-    readPreference: preference,
-  } = { ...inherited, ...given(options ?? {}) };
+  const { readConcern: read, writeConcern: write, readPreference: preference } = { ...inherited, ...given(options ?? {}) };
   return given({ readConcern: read, writeConcern: write, readPreference: preference });
 }
 

@@ -10,7 +10,7 @@ import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
 import { type MongooseLike, useMooring } from './mongoose.js';
 import type { MongoClientOptions } from './options.js';
-import { openClients, realm } from './registry.js';
+import { realm } from './registry.js';
 
 /** Options of {@link connectDB}: those of the client, Mongoose's connection options, and these. */
 export interface ConnectOptions extends MongoClientOptions {
@@ -55,7 +55,7 @@ export async function connectDB(options: ConnectOptions = {}): Promise<MongoClie
   const shared = realm();
   const { connect } = shared;
   if (connect?.attempt !== undefined) return connect.attempt;
-  if (connect?.client !== undefined && openClients().has(connect.client)) return connect.client;
+  if (connect?.client?.isOpen === true) return connect.client;
   const plan = checked(options);
   const state: ConnectState = { options, stop: new AbortController(), attempt: undefined, client: undefined, mongoose: plan.mongoose };
   shared.connect = state;
@@ -74,15 +74,15 @@ export async function disconnectDB(): Promise<void> {
   await state.attempt?.catch(() => {});
   if (shared.connect === state) shared.connect = undefined;
   // Mongoose's own disconnect also tells its models.
-  const current = (state.mongoose?.connection as { client?: unknown } | undefined)?.client;
-  if (state.client !== undefined && current === state.client) await state.mongoose?.disconnect();
+  const connection: { readonly client?: unknown } | undefined = state.mongoose?.connection;
+  if (state.client !== undefined && connection?.client === state.client) await state.mongoose?.disconnect();
   await state.client?.close();
 }
 
 /** The connected client: as it is, or after connecting with the options of the last `connectDB`. */
 export async function ensureDBConnection(options?: ConnectOptions): Promise<MongoClient> {
   const { connect } = realm();
-  if (connect?.client !== undefined && openClients().has(connect.client)) return connect.client.connect();
+  if (connect?.client?.isOpen === true) return connect.client.connect();
   return connectDB(options ?? connect?.options ?? {});
 }
 
@@ -94,6 +94,7 @@ export function isDBConnected(): boolean {
 /** The client to use when a call names none: that of `connectDB`, else the only open one. */
 export function defaultClient(): MongoClient {
   const { connect, clients } = realm();
+  // Cheap on purpose, it runs for each transaction: a client in the middle of its shutdown refuses the transaction itself.
   if (connect?.client !== undefined && clients.has(connect.client)) return connect.client;
   const [only] = clients;
   if (only !== undefined && clients.size === 1) return only;

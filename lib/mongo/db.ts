@@ -203,10 +203,7 @@ export class Admin {
     return this.#db.command(command, options);
   }
   async listDatabases(options: OperationOptions & { filter?: object; nameOnly?: boolean } = {}): Promise<Document> {
-    return this.#db.command(
-      { listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) },
-      options,
-    );
+    return this.#db.command({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) }, options);
   }
   async ping(options: OperationOptions = {}): Promise<Document> {
     return this.#db.command({ ping: 1 }, options);

@@ -74,6 +74,8 @@ interface MongooseParts {
   };
   readonly Error: ErrorClass;
   readonly version: string;
+  readonly connection: Connection;
+  readonly models: Record<string, { $init?: unknown; readonly db: unknown; init(): Promise<unknown> }>;
   readonly mongo: Record<string, unknown>;
 }
 
@@ -101,14 +103,19 @@ export function useMooring<M extends MongooseLike>(mongoose?: M): M & MooredMong
   const { __driver } = target as unknown as MongooseParts;
   if (!(INSTALLED in __driver)) {
     (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
-    const { models } = target as unknown as { models: Record<string, { $init?: unknown; init(): Promise<unknown> }> };
-    for (const model of Object.values(models)) {
-      // Compiled before: to make its collection and indexes it waits for the connection that was just replaced. It begins anew, waiting for ours.
-      delete model.$init;
-      void model.init().catch(() => {});
-    }
+    restartModels(target as unknown as MongooseParts);
   }
   return target as M & MooredMongoose;
+}
+
+/** To make collections and indexes, models compiled before wait for the connection that was just replaced: they begin anew, waiting for ours. */
+function restartModels({ models, connection }: MongooseParts): void {
+  for (const model of Object.values(models)) {
+    if (model.db !== connection) continue;
+    delete model.$init;
+    // Errors reach those who wait for `init` themselves; Mongoose reports them as the model's `index` event.
+    void model.init().catch(() => {});
+  }
 }
 
 /** The driver for `mongoose`, for `mongoose.setDriver`. {@link useMooring} installs it. */

@@ -164,8 +164,8 @@ async function cut(session: ClientSession, failure: Failure, plan: TransactionPl
   const error = byCaller && plan.signal !== undefined ? aborted(plan.signal) : loopError(session, failure, plan);
   const reason = error instanceof MooringError ? error : fromFailure(failure);
   const { operations, handle } = session.internals;
-  // By the deadline Rust has begun to abort by itself; here it must be told.
-  if (byCaller) await operations.lane.run({ opcode: Opcode.abort, handle });
+  // By the deadline Rust has begun to abort by itself; here it must be told. Not awaited: an operation may still run before it.
+  if (byCaller) void operations.lane.run({ opcode: Opcode.abort, handle });
   session.cut(reason, byCaller ? 'aborted' : failure.code === 'MOORING_TIMEOUT' ? 'timed-out' : 'closed');
   // Not awaited: the caller is told at once.
   if (failure.code !== 'MOORING_CLOSED') void session.settleHooks('rolled-back', plan.onHookError);

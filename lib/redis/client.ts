@@ -172,7 +172,7 @@ export class Redis extends EventEmitter {
     if ((options as { pipeline?: boolean } | undefined)?.pipeline === false) {
       return this[RUN]({ spec: specOf('multi'), args: [], buffers: false, callback: undefined });
     }
-    const transaction = new this.#pipelineClass(this, true) as unknown as Pipeline;
+    const transaction = new this.#pipelineClass(this, true);
     return transaction.addBatch(Array.isArray(commands) ? (commands as Argument[][]) : undefined);
   }
 
@@ -226,6 +226,7 @@ export class Redis extends EventEmitter {
   silentEmit(event: string, argument?: unknown): boolean {
     if (event === 'error' && this.status === 'end') return false;
     if (this.listenerCount(event) > 0) return this.emit(event, argument);
+    // oxlint-disable-next-line no-console -- an error without a listener must not be lost, and must not end the process
     if (event === 'error' && argument instanceof Error) console.error('[ioredis] Unhandled error event:', argument.stack);
     return false;
   }
@@ -293,4 +294,5 @@ export class Redis extends EventEmitter {
 }
 
 installCommands(Redis.prototype);
+// oxlint-disable-next-line typescript/unbound-method -- only compared with
 const SEND_COMMAND = Redis.prototype.sendCommand;

@@ -71,7 +71,7 @@ export class Command {
   /** Keys among the arguments. */
   getKeys(): RedisValue[] {
     if (!exists(this.spec.key)) return [];
-    return getKeyIndexes(this.spec.key, this.args as string[]).flatMap((index) => this.args[Number(index)] ?? []);
+    return getKeyIndexes(this.spec.key, this.args as string[]).flatMap((index) => this.args[index] ?? []);
   }
 
   /** The reply as the caller gets it. */

@@ -6,7 +6,7 @@
  */
 import type { Callback } from './callback.js';
 import { COMMAND_NAMES, type CommandSpec, specOf } from './commands.js';
-import type { Argument } from './transformers.js';
+import { type Argument, encodable } from './transformers.js';
 
 /** Takes a shaped call. */
 export const RUN = Symbol('mooring.redis.run');
@@ -46,8 +46,8 @@ export function commandMethod(spec: CommandSpec, buffers: boolean): CommandMetho
 function callMethod(buffers: boolean): CommandMethod {
   return function call(this: Commander, ...args: Argument[]): unknown {
     const callback = takeCallback(args);
-    const flat = args.flat() as Argument[];
-    return this[RUN]({ spec: specOf(String(flat[0] as string)), args: flat.slice(1), buffers, callback });
+    const flat = args.flat<Argument[]>();
+    return this[RUN]({ spec: specOf(encodable(flat[0]).toString()), args: flat.slice(1), buffers, callback });
   };
 }
 

@@ -253,7 +253,7 @@ export class Connection {
       case Token.push:
         return this.#guard(() => this.#listener.onMessage(reader.value(true) as Reply[]));
       case Token.monitor:
-        return this.#guard(() => this.#listener.onMonitorLine(String(reader.value(false))));
+        return this.#guard(() => this.#listener.onMonitorLine(reader.value(false) as string));
       case Token.error:
         reader.int();
         return this.#guard(() => this.#listener.onError(this.#error(first)));

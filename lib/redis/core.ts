@@ -123,7 +123,8 @@ export class Core implements ConnectionListener {
         this.#waiters.push({ resolve, reject });
         connection.keepAlive.acquire();
       } catch (error) {
-        reject(error as Error);
+        // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- a MooringError of the wire, passed on
+        reject(error);
       }
     });
   }
@@ -343,6 +344,7 @@ export class Core implements ConnectionListener {
   }
 
   onWarning(text: string): void {
+    // oxlint-disable-next-line no-console -- the peer prints these, and people look for them
     console.warn(text);
   }
 

@@ -5,6 +5,7 @@
  */
 import { Redis } from './client.js';
 
+// oxlint-disable-next-line import/no-default-export -- `import Redis from 'mooring/ioredis'` is how the peer is imported
 export { Redis, Redis as default } from './client.js';
 export type { Callback } from './callback.js';
 export { Command } from './command.js';
@@ -16,6 +17,7 @@ export { ScanStream } from './stream.js';
 
 /** Prints an outcome; a callback for trying things out. */
 export function print(error: Error | null, reply?: unknown): void {
+  // oxlint-disable-next-line no-console -- printing is what it is for
   console.log(error === null ? `Reply: ${String(reply)}` : `Error: ${String(error)}`);
 }
 

@@ -138,13 +138,19 @@ export function invalidOption(option: string, message: string): MooringError {
 /** Constructor arguments `(port, host, options)`, `(path)`, `(url)`, `(options)` in any mix, first one wins, with `defaults` last. */
 export function resolveOptions(args: readonly unknown[], defaults: RedisOptions = LOOK_ALIKE): ResolvedOptions {
   const options: Record<string, unknown> = {};
+  let secure = false;
   for (const argument of args) {
     if (argument === undefined || argument === null) continue;
     if (typeof argument === 'number') options['port'] = argument;
-    else if (typeof argument === 'string') fill(options, parseUrl(argument));
-    else if (typeof argument === 'object') fill(options, argument);
+    else if (typeof argument === 'string') {
+      const { tls, ...rest } = parseUrl(argument);
+      fill(options, rest);
+      // `rediss://` asks for TLS; the options after it may say how.
+      secure ||= tls === true;
+    } else if (typeof argument === 'object') fill(options, argument);
     else throw invalidArgument('options', `options cannot be of type ${typeof argument}`);
   }
+  if (secure) fill(options, { tls: true });
   fill(options, defaults);
   for (const name of ['port', 'db', 'family']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   check(options);

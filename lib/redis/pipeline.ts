@@ -64,7 +64,7 @@ export class Pipeline implements Commander {
   /** Collects `[name, ...args]` lists. */
   addBatch(commands: readonly (readonly Argument[])[] = []): this {
     for (const [name, ...args] of commands) {
-      (this as unknown as Record<string, (...list: Argument[]) => unknown>)[String(name as string)]!(...args);
+      (this as unknown as Record<string, (...list: Argument[]) => unknown>)[name as string]!(...args);
     }
     return this;
   }

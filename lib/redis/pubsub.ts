@@ -53,9 +53,9 @@ export const MESSAGE_EVENTS = ['message', 'messageBuffer', 'pmessage', 'pmessage
 /** Emits one message, text and Buffer form. */
 export function emitMessage(emitter: EventEmitter, message: Reply[]): void {
   const [kind, ...parts] = message;
-  const name = String(kind);
+  const name = (kind as Buffer).toString();
   // A pattern message names its pattern as text in both forms.
-  const texts = parts.map((part) => (part === null ? '' : String(part as string)));
+  const texts = parts.map((part) => (part === null ? '' : (part as Buffer).toString()));
   if (emitter.listenerCount(name) > 0) emitter.emit(name, ...texts);
   if (emitter.listenerCount(`${name}Buffer`) === 0) return;
   emitter.emit(`${name}Buffer`, ...(name === 'pmessage' ? [texts[0], ...parts.slice(1)] : parts));

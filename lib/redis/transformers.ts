@@ -33,12 +33,12 @@ export function encodable(argument: Argument): string | Buffer | number {
     return Buffer.from(argument.buffer, argument.byteOffset, argument.byteLength);
   }
   // oxlint-disable-next-line typescript/no-base-to-string -- the peer's rule: anything else is sent as its text
-  return String(argument as unknown as string);
+  return String(argument);
 }
 
 /** Flattens one level of arrays and makes every argument encodable. Returns `args` itself when there is nothing to do. */
 export function normalise(args: Argument[]): RedisValue[] {
-  const flat = nested(args) ? (args.flat() as Argument[]) : args;
+  const flat = nested(args) ? args.flat<Argument[]>() : args;
   for (let index = 0; index < flat.length; index++) {
     const argument = flat[index];
     if (typeof argument === 'string' || typeof argument === 'number') continue;
@@ -60,7 +60,7 @@ function plain(value: Argument): value is object {
 
 /** MSET and MSETNX also take one object or Map; HSET and HMSET take it after the key. */
 export function spread(position: 0 | 1, args: Argument[]): Argument[] {
-  const flat = nested(args) ? (args.flat() as Argument[]) : args;
+  const flat = nested(args) ? args.flat<Argument[]>() : args;
   const last = flat[position];
   if (flat.length !== position + 1 || !plain(last)) return flat;
   return position === 0 ? entries(last) : [flat[0], ...entries(last)];
@@ -68,17 +68,16 @@ export function spread(position: 0 | 1, args: Argument[]): Argument[] {
 
 /** One key with its prefix. */
 export function withPrefix(key: RedisValue, prefix: KeyPrefix): RedisValue {
-  if (typeof prefix === 'string' && !Buffer.isBuffer(key)) return prefix + String(key);
-  return Buffer.concat([Buffer.from(prefix as string), Buffer.isBuffer(key) ? key : Buffer.from(String(key))]);
+  if (typeof prefix === 'string' && !Buffer.isBuffer(key)) return prefix + key.toString();
+  return Buffer.concat([Buffer.from(prefix as string), Buffer.isBuffer(key) ? key : Buffer.from(key.toString())]);
 }
 
 /** `args` with the prefix on every key of the command. */
 export function prefixed(name: string, args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
   const result = [...args];
-  for (const found of getKeyIndexes(name, result as string[], { nameCaseInsensitive: true })) {
-    const index = Number(found);
-    const key = result[index];
-    if (key !== undefined) result[index] = withPrefix(key, prefix);
+  for (const found of getKeyIndexes(name, result, { nameCaseInsensitive: true })) {
+    const key = result[found];
+    if (key !== undefined) result[found] = withPrefix(key, prefix);
   }
   return result;
 }

@@ -35,7 +35,8 @@ export function signature(value: unknown, argument: string): string {
 /** The bytes of a transaction. */
 export function bytes(value: unknown): Uint8Array {
   if (value instanceof Uint8Array) return value;
-  if (Array.isArray(value) && value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255)) return Uint8Array.from(value as number[]);
+  if (Array.isArray(value) && value.every((byte) => Number.isInteger(byte) && byte >= 0 && byte <= 255))
+    return Uint8Array.from(value as number[]);
   throw invalidArgument('transaction', 'transaction must be the bytes of a signed transaction');
 }
 

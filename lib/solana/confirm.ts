@@ -51,7 +51,11 @@ export function trackOptions(options: TrackOptions): { commitment: Commitment; l
   if (!COMMITMENTS.includes(commitment)) throw invalidArgument('commitment', 'commitment must be processed, confirmed or finalized');
   whole('lastValidBlockHeight', lastValidBlockHeight, Number.MAX_SAFE_INTEGER);
   whole('fanout', fanout, 16);
-  return { commitment, ...(lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight }), ...(fanout === undefined ? {} : { fanout }) };
+  return {
+    commitment,
+    ...(lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight }),
+    ...(fanout === undefined ? {} : { fanout }),
+  };
 }
 
 function whole(name: string, value: unknown, most: number): void {
@@ -66,10 +70,12 @@ export async function confirmation(
   confirm: (signature: string, options: TrackOptions & CallOptions) => Promise<Tracked>,
   web3: () => Web3 | undefined,
 ): Promise<Confirmation> {
-  const { signature, lastValidBlockHeight, abortSignal } = typeof strategy === 'string' ? { signature: strategy } : (strategy ?? { signature: '' });
+  const { signature, lastValidBlockHeight, abortSignal } =
+    typeof strategy === 'string' ? { signature: strategy } : (strategy ?? { signature: '' });
   const height = lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight };
   const tracked = await confirm(signature, { commitment, ...height, ...(abortSignal === undefined ? {} : { signal: abortSignal }) });
-  if (tracked.status === 'landed' || tracked.status === 'failed') return { context: { slot: tracked.slot ?? 0 }, value: { err: tracked.err ?? null } };
+  if (tracked.status === 'landed' || tracked.status === 'failed')
+    return { context: { slot: tracked.slot ?? 0 }, value: { err: tracked.err ?? null } };
   if (tracked.status === 'expired') {
     const peer = web3();
     if (peer !== undefined) throw new peer.TransactionExpiredBlockheightExceededError(signature);

@@ -38,7 +38,9 @@ export function pooledConnection(web3: Web3, host: ConnectionHost, commitment: C
     fetch: host.fetch as never,
   });
   for (const name of SUBSCRIPTIONS) define(connection, name, () => refuse(name));
-  define(connection, 'confirmTransaction', (strategy: unknown, wanted?: unknown) => host.confirmTransaction(strategy, wanted ?? commitment));
+  define(connection, 'confirmTransaction', (strategy: unknown, wanted?: unknown) =>
+    host.confirmTransaction(strategy, wanted ?? commitment),
+  );
   return connection;
 }
 
@@ -47,7 +49,11 @@ function define(target: object, name: string, value: unknown): void {
 }
 
 function refuse(name: string): never {
-  throw new MooringError('MOORING_INVALID_ARGUMENT', `${name} is not available on a pooled connection: subscriptions do not go through the pool yet`, {
-    details: { argument: name, maybeExecuted: false },
-  });
+  throw new MooringError(
+    'MOORING_INVALID_ARGUMENT',
+    `${name} is not available on a pooled connection: subscriptions do not go through the pool yet`,
+    {
+      details: { argument: name, maybeExecuted: false },
+    },
+  );
 }

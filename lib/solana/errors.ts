@@ -46,7 +46,11 @@ function withBody(error: MooringError, body: RpcErrorBody | undefined): MooringE
   if (body === undefined) return error;
   return new MooringError(error.code, error.message, {
     labels: error.labels,
-    details: { ...error.details, serverMessage: body.message, ...(body.data === undefined ? {} : { serverData: JSON.stringify(body.data) }) },
+    details: {
+      ...error.details,
+      serverMessage: body.message,
+      ...(body.data === undefined ? {} : { serverData: JSON.stringify(body.data) }),
+    },
     cause: error.cause,
   });
 }

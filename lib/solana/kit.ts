@@ -29,7 +29,8 @@ const NODE_METHOD =
  * const rpc = createSolanaRpcFromTransport(createPoolTransport(pool));
  */
 export function createPoolTransport(pool: Pick<ConnectionPool, 'respond'>): PoolTransport {
-  if (typeof (pool as Partial<ConnectionPool> | null)?.respond !== 'function') throw invalidArgument('pool', 'pool must be a ConnectionPool');
+  if (typeof (pool as Partial<ConnectionPool> | null)?.respond !== 'function')
+    throw invalidArgument('pool', 'pool must be a ConnectionPool');
   return async <TResponse>({ payload, signal }: TransportRequest): Promise<TResponse> => {
     signal?.throwIfAborted();
     const bigints = isNodeCall(payload);
@@ -65,7 +66,11 @@ function revive(_name: string, value: unknown): unknown {
 function httpError(error: unknown): unknown {
   const status = isMooringError(error) ? error.details['httpStatus'] : undefined;
   if (!isMooringError(error) || typeof status !== 'number') return error;
-  const made = new SolanaError(SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR, { headers: new Headers(), message: error.message, statusCode: status });
+  const made = new SolanaError(SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR, {
+    headers: new Headers(),
+    message: error.message,
+    statusCode: status,
+  });
   Object.defineProperty(made, 'cause', { value: error, configurable: true, writable: true });
   return made;
 }

@@ -90,7 +90,7 @@ export interface ResolvedOptions {
 /** Checks what Rust never sees and fills in the endpoints. */
 export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('options', 'options must be an object');
-  const { logger = quietConsole, web3, ...rest } = options;
+  const { logger = console, web3, ...rest } = options;
   if (logger === null || typeof logger.warn !== 'function' || typeof logger.error !== 'function') {
     throw invalid('logger', 'logger must have the functions warn and error');
   }
@@ -106,7 +106,8 @@ export function serialize(value: unknown): string {
   try {
     const text = JSON.stringify(value, (name, part: unknown) => {
       if (typeof part === 'number' && !Number.isFinite(part)) throw invalid(name, `${name} must be a finite number`);
-      if (typeof part === 'function' || typeof part === 'symbol' || typeof part === 'bigint') throw invalid(name, `${name} has a value of a wrong type`);
+      if (typeof part === 'function' || typeof part === 'symbol' || typeof part === 'bigint')
+        throw invalid(name, `${name} has a value of a wrong type`);
       return part;
     });
     return text ?? 'null';
@@ -115,11 +116,6 @@ export function serialize(value: unknown): string {
     throw invalid('options', 'options must be a plain object');
   }
 }
-
-const quietConsole: PoolLogger = {
-  warn: (message) => console.warn(message),
-  error: (message) => console.error(message),
-};
 
 function configured(): Record<string, unknown> {
   const listed = process.env['SOLANA_RPC_ENDPOINTS'];
@@ -142,7 +138,8 @@ function fromFile(): Record<string, unknown> {
     throw invalid('MOORING_CONFIG', `configuration file ${reason}`);
   }
   const section = (parsed as { solana?: unknown } | null)?.solana ?? {};
-  if (typeof section !== 'object' || Array.isArray(section)) throw invalid('MOORING_CONFIG', 'configuration file must hold an object under solana');
+  if (typeof section !== 'object' || Array.isArray(section))
+    throw invalid('MOORING_CONFIG', 'configuration file must hold an object under solana');
   return section as Record<string, unknown>;
 }
 

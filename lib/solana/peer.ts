@@ -22,7 +22,9 @@ export interface PublicKeyLike {
 export function loadWeb3(given: Web3 | undefined): Web3 {
   const web3 = given ?? requireWeb3();
   if (typeof (web3 as Partial<Web3>).Connection !== 'function') {
-    throw new MooringError('MOORING_INVALID_CONFIG', '@solana/web3.js has no Connection: install version 1', { details: { option: 'web3' } });
+    throw new MooringError('MOORING_INVALID_CONFIG', '@solana/web3.js has no Connection: install version 1', {
+      details: { option: 'web3' },
+    });
   }
   return web3;
 }

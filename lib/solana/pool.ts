@@ -19,7 +19,14 @@ import { hand } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
-import { type SendableTransaction, type SendOptions, SeenSignatures, signedBytes, type Signer, type SigningContext } from './transaction.js';
+import {
+  type SendableTransaction,
+  type SendOptions,
+  SeenSignatures,
+  signedBytes,
+  type Signer,
+  type SigningContext,
+} from './transaction.js';
 
 type Key = PublicKeyLike | string;
 type CallOptions = op.CallOptions;
@@ -106,13 +113,21 @@ export class ConnectionPool {
   }
 
   /** An account, or null when it does not exist. */
-  async getAccountInfo<K extends Key>(publicKey: K, commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<shape.AccountInfo<K> | null> {
+  async getAccountInfo<K extends Key>(
+    publicKey: K,
+    commitment: Commitment = 'confirmed',
+    options: CallOptions = {},
+  ): Promise<shape.AccountInfo<K> | null> {
     const params = [base58(publicKey, 'publicKey'), { encoding: 'base64', commitment }];
     return shape.account((await this.#read('getAccountInfo', params, options)).value, publicKey);
   }
 
   /** Accounts in order, null for those that do not exist; at most a hundred. */
-  async getMultipleAccounts<K extends Key>(publicKeys: readonly K[], commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<(shape.AccountInfo<K> | null)[]> {
+  async getMultipleAccounts<K extends Key>(
+    publicKeys: readonly K[],
+    commitment: Commitment = 'confirmed',
+    options: CallOptions = {},
+  ): Promise<(shape.AccountInfo<K> | null)[]> {
     const keys = check.keys(publicKeys, 'publicKeys');
     const first = publicKeys[0];
     if (first === undefined) return [];
@@ -122,7 +137,11 @@ export class ConnectionPool {
   }
 
   /** The amount in a token account. */
-  async getTokenAccountBalance(publicKey: Key, commitment: Commitment = 'confirmed', options: CallOptions = {}): Promise<shape.WithContext<shape.TokenAmount>> {
+  async getTokenAccountBalance(
+    publicKey: Key,
+    commitment: Commitment = 'confirmed',
+    options: CallOptions = {},
+  ): Promise<shape.WithContext<shape.TokenAmount>> {
     return await this.#read<shape.TokenAmount>('getTokenAccountBalance', [base58(publicKey, 'publicKey'), { commitment }], options);
   }
 
@@ -154,7 +173,11 @@ export class ConnectionPool {
    * Sends a transaction and returns its signature: a signed one as it is, a legacy one signed here, once, by `signers`. Other endpoints get the same bytes.
    * @throws the peer's `SendTransactionError` when the simulation fails.
    */
-  async sendTransaction(transaction: SendableTransaction, options: SendTransactionOptions | readonly Signer[] = {}, more: SendTransactionOptions = {}): Promise<string> {
+  async sendTransaction(
+    transaction: SendableTransaction,
+    options: SendTransactionOptions | readonly Signer[] = {},
+    more: SendTransactionOptions = {},
+  ): Promise<string> {
     const all: SendTransactionOptions = check.isSigners(options) ? { ...more, signers: options } : options;
     return await this.sendRawTransaction(await signedBytes(transaction, all.signers ?? [], this.#signing), all);
   }
@@ -171,7 +194,10 @@ export class ConnectionPool {
    * Sends signed bytes and follows them: repeats the same bytes until they land, expire or the deadline passes.
    * Resolves with `landed`, `failed` (on chain, with `err`), `expired` (can no longer land) or `unknown` (the deadline came first).
    */
-  async sendAndConfirm(transaction: SendableTransaction | Uint8Array, options: SendTransactionOptions & TrackOptions = {}): Promise<Tracked> {
+  async sendAndConfirm(
+    transaction: SendableTransaction | Uint8Array,
+    options: SendTransactionOptions & TrackOptions = {},
+  ): Promise<Tracked> {
     const bytes = transaction instanceof Uint8Array ? transaction : await signedBytes(transaction, options.signers ?? [], this.#signing);
     const how = { ...trackOptions(options), send: check.sendFields(options) };
     return await this.#track(bytes, how, options);
@@ -187,7 +213,12 @@ export class ConnectionPool {
    * @throws the peer's `TransactionExpiredBlockheightExceededError` when it can no longer land; `MOORING_TIMEOUT` when the deadline came first.
    */
   async confirmTransaction(strategy: string | ConfirmationStrategy, commitment: Commitment = 'confirmed'): Promise<Confirmation> {
-    return await confirmation(strategy, commitment, (of, options) => this.confirm(of, options), () => tryWeb3(this.#givenWeb3));
+    return await confirmation(
+      strategy,
+      commitment,
+      (of, options) => this.confirm(of, options),
+      () => tryWeb3(this.#givenWeb3),
+    );
   }
 
   /**
@@ -204,7 +235,11 @@ export class ConnectionPool {
   /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
   getConnection(): Connection {
     const web3 = loadWeb3(this.#givenWeb3);
-    this.#connection ??= pooledConnection(web3, { fetch: this.fetch, confirmTransaction: (s, c) => this.confirmTransaction(s as string, c as Commitment) }, this.#commitment);
+    this.#connection ??= pooledConnection(
+      web3,
+      { fetch: this.fetch, confirmTransaction: (s, c) => this.confirmTransaction(s as string, c as Commitment) },
+      this.#commitment,
+    );
     return this.#connection;
   }
 

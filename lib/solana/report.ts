@@ -25,7 +25,8 @@ export function say(logger: PoolLogger, level: EventRecord['level'], message: st
   try {
     if (level === 'error') logger.error(message, fields);
     else if (level === 'warn') logger.warn(message, fields);
-    else logger.info?.(message, fields);
+    // Silent below warn, unless the host gave a logger of its own.
+    else if (logger !== console) logger.info?.(message, fields);
   } catch {
     // A broken logger is the host's matter; the call that caused the line must not fail by it.
   }

@@ -22,8 +22,21 @@ const BASE_MS = 50;
 const CAP_MS = 2000;
 const MAX_RETRIES = 100;
 /** Texts of errors that no repetition cures. */
-const FINAL_TEXTS = ['Invalid signature', 'Transaction simulation failed', 'Blockhash not found', 'Account not found', 'Invalid account data'];
-const FINAL_CODES = ['MOORING_INVALID_ARGUMENT', 'MOORING_INVALID_CONFIG', 'MOORING_CLOSED', 'MOORING_ABORTED', 'MOORING_AUTH_FAILED', 'MOORING_INTERNAL'];
+const FINAL_TEXTS = [
+  'Invalid signature',
+  'Transaction simulation failed',
+  'Blockhash not found',
+  'Account not found',
+  'Invalid account data',
+];
+const FINAL_CODES = [
+  'MOORING_INVALID_ARGUMENT',
+  'MOORING_INVALID_CONFIG',
+  'MOORING_CLOSED',
+  'MOORING_ABORTED',
+  'MOORING_AUTH_FAILED',
+  'MOORING_INTERNAL',
+];
 
 /** Whether an error is worth another attempt. Codes decide first, then the five texts; an error that says nothing is worth one. */
 export function isRetryable(error: unknown): boolean {
@@ -40,12 +53,18 @@ export function isRetryable(error: unknown): boolean {
 }
 
 /** Runs `work` up to `maxRetries` times; throws the last error itself. */
-export async function executeWithRetry<T>(work: () => Promise<T> | T, maxRetries: number, options: RetryOptions, logger: PoolLogger): Promise<T> {
+export async function executeWithRetry<T>(
+  work: () => Promise<T> | T,
+  maxRetries: number,
+  options: RetryOptions,
+  logger: PoolLogger,
+): Promise<T> {
   if (!Number.isInteger(maxRetries) || maxRetries < 1 || maxRetries > MAX_RETRIES) {
     throw invalidArgument('maxRetries', `maxRetries must be a whole number between 1 and ${MAX_RETRIES}`);
   }
   const { signal, deadlineMs } = options;
-  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0)) throw invalidArgument('deadlineMs', 'deadlineMs must be a positive number');
+  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
+    throw invalidArgument('deadlineMs', 'deadlineMs must be a positive number');
   const ends = deadlineMs === undefined ? Infinity : performance.now() + deadlineMs;
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted === true) throw aborted();
@@ -58,7 +77,10 @@ export async function executeWithRetry<T>(work: () => Promise<T> | T, maxRetries
         say(logger, 'error', `Connection pool: Request failed after ${attempt} attempts`, { attempts: attempt, reason: textOf(error) });
         throw error;
       }
-      say(logger, 'warn', `Connection pool: attempt ${attempt} of ${maxRetries} failed, next one after ${Math.round(wait)} ms`, { attempt, reason: textOf(error) });
+      say(logger, 'warn', `Connection pool: attempt ${attempt} of ${maxRetries} failed, next one after ${Math.round(wait)} ms`, {
+        attempt,
+        reason: textOf(error),
+      });
       await pause(wait, signal);
     }
   }

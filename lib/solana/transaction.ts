@@ -60,7 +60,11 @@ export class SeenSignatures {
 }
 
 /** The bytes to send; signs a legacy transaction when there are signers. */
-export async function signedBytes(transaction: SendableTransaction, signers: readonly Signer[], context: SigningContext): Promise<Uint8Array> {
+export async function signedBytes(
+  transaction: SendableTransaction,
+  signers: readonly Signer[],
+  context: SigningContext,
+): Promise<Uint8Array> {
   if (typeof (transaction as Partial<SendableTransaction> | null)?.serialize !== 'function') {
     throw invalidArgument('transaction', 'transaction must be a VersionedTransaction or a Transaction');
   }
@@ -87,7 +91,10 @@ async function sign(transaction: LegacyTransaction, signers: readonly Signer[], 
   // Two equal transfers under one cached blockhash would be one transaction: the second gets a hash of its own.
   const before = transaction.recentBlockhash;
   await freshen(transaction, true, context);
-  if (transaction.recentBlockhash === before) throw new MooringError('MOORING_CONFLICT', 'transaction equals one just sent and the blockhash has not changed', { details: { maybeExecuted: false } });
+  if (transaction.recentBlockhash === before)
+    throw new MooringError('MOORING_CONFLICT', 'transaction equals one just sent and the blockhash has not changed', {
+      details: { maybeExecuted: false },
+    });
   transaction.sign(...signers);
   context.seen.add(transaction.signature);
 }

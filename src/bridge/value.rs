@@ -1,8 +1,8 @@
-//! Checked conversions of JavaScript values. 64-bit integers cross only here.
+//! What synchronous and rare exports return, and arrays handed over by JavaScript.
 
 use super::settle::FailureRecord;
 use crate::error::Failure;
-use napi::bindgen_prelude::{BigInt, Either, Int32ArraySlice, Uint8ArraySlice};
+use napi::bindgen_prelude::{Either, Int32ArraySlice, Uint8ArraySlice};
 
 /// A value, or a failure record that TypeScript throws.
 pub(crate) type Checked<T> = Either<T, FailureRecord>;
@@ -13,18 +13,6 @@ pub(crate) fn checked<T>(result: Result<T, Failure>) -> Checked<T> {
         Ok(value) => Either::A(value),
         Err(failure) => Either::B(failure.into()),
     }
-}
-
-/// An unsigned 64-bit integer out of a `bigint`.
-pub(crate) fn unsigned(argument: &str, value: &BigInt) -> Result<u64, Failure> {
-    let (negative, number, lossless) = value.get_u64();
-    if negative || !lossless {
-        return Err(Failure::invalid_argument(
-            argument,
-            format!("{argument} must be between 0 and 18446744073709551615"),
-        ));
-    }
-    Ok(number)
 }
 
 /// The integers of an array handed over by JavaScript, to be filled before the export returns.

@@ -207,12 +207,13 @@ impl Limits {
         let trace = Arc::clone(&self.trace);
         let mut work: ReplyFuture = Box::pin(trace.follow(work(job)));
         let failure = tokio::select! {
+            // A close first: after it the crate's pools are gone, and polling an operation that waits for one panics inside the crate.
             biased;
+            () = self.client.cut.cancelled() => Self::cut_off(),
             outcome = &mut work => {
                 drop(unit);
                 return outcome.map_err(|failure| self.describe(failure));
             }
-            () = self.client.cut.cancelled() => Self::cut_off(),
             () = cancel.cancelled() => error::aborted(),
             failure = self.first_limit() => failure,
         };
@@ -235,7 +236,11 @@ impl Limits {
         let background = self.client.background();
         let (client, counts) = (Arc::clone(&self.client), self.attempt.is_some());
         let task = tokio::spawn(async move {
-            let _late = work.await;
+            tokio::select! {
+                biased;
+                () = client.cut.cancelled() => {}
+                _late = work => {}
+            }
             client.counts().late.fetch_add(u64::from(counts), Ordering::Relaxed);
             drop(background);
         });

@@ -22,7 +22,7 @@ const REPEAT: Duration = Duration::from_secs(2);
 /// How often expiry is looked at.
 const EXPIRY_CHECK: Duration = Duration::from_secs(1);
 const HEIGHT_LIMIT: Duration = Duration::from_secs(2);
-/// Heights that jump further than this past the limit are not believed: a provider was seen answering with the slot.
+/// Heights that are further than this past the limit are not believed alone: a provider was seen answering with the slot.
 const PLAUSIBLE_JUMP: u64 = 600;
 
 /// How a transaction is followed.
@@ -70,6 +70,13 @@ pub struct Tracked {
     pub slot: Option<u64>,
     /// Its error as the node gave it.
     pub err: Option<Box<RawValue>>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct EpochInfo {
+    absolute_slot: u64,
+    block_height: u64,
 }
 
 /// One transaction that is followed.
@@ -204,32 +211,43 @@ impl<'a> Tracker<'a> {
     }
 
     async fn can_no_longer_land(&self) -> bool {
-        match (self.options.last_valid_block_height, self.transaction) {
-            (Some(last), _) => self.height_is_past(last).await,
-            (None, Some(transaction)) => self.blockhash_is_gone(&transaction.blockhash).await,
-            (None, None) => false,
+        let blockhash = self.transaction.map(|transaction| transaction.blockhash.as_str());
+        let Some(last) = self.options.last_valid_block_height else {
+            return match blockhash {
+                Some(blockhash) => self.blockhash_is_gone(blockhash).await,
+                None => false,
+            };
+        };
+        match (self.blocks_past(last).await, blockhash) {
+            (None, _) => false,
+            (Some(past), _) if past < PLAUSIBLE_JUMP => true,
+            // Long past, or a slot where a height should be: another question decides.
+            (Some(_), Some(blockhash)) => self.blockhash_is_gone(blockhash).await,
+            (Some(_), None) => self.epoch_is_past(last).await,
         }
     }
 
-    async fn height_is_past(&self, last: u64) -> bool {
-        let Ok(call) = Prepared::new("getBlockHeight", "", Commitment::Confirmed) else { return false };
-        let endpoints = self.pool.best_endpoints(&call, 2);
-        for endpoint in &endpoints {
+    /// How far the block height is past `last` on two endpoints (or the only one); `None` when it is not, or not known.
+    async fn blocks_past(&self, last: u64) -> Option<u64> {
+        let call = Prepared::new("getBlockHeight", "", Commitment::Confirmed).ok()?;
+        let mut most = None;
+        for endpoint in self.pool.best_endpoints(&call, 2) {
             if !self.pool.take_token_now(call.method.class) {
-                return false;
+                return None;
             }
-            let height = self.pool.attempt(endpoint, &call, HEIGHT_LIMIT).await.ok();
-            let height = height.as_deref().and_then(reply::number);
-            let slot = endpoint.facts().slots.get(Commitment::Processed).map(|report| report.slot);
-            let past = height.is_some_and(|height| {
-                // Below the node's slot, as heights are; a little of the clock's advance since it was reported is allowed.
-                height > last && height - last < PLAUSIBLE_JUMP && slot.is_none_or(|slot| height < slot + 50)
-            });
-            if !past {
-                return false;
-            }
+            let height = self.pool.attempt(&endpoint, &call, HEIGHT_LIMIT).await.ok();
+            let height = height.as_deref().and_then(reply::number).filter(|height| *height > last)?;
+            most = most.max(Some(height - last));
         }
-        !endpoints.is_empty()
+        most
+    }
+
+    async fn epoch_is_past(&self, last: u64) -> bool {
+        let params = "[{\"commitment\":\"confirmed\"}]";
+        let result = self.pool.call_within(Call { method: "getEpochInfo", params }, CallOptions::default()).await;
+        let info = result.ok().and_then(|result| serde_json::from_slice::<EpochInfo>(&result).ok());
+        // A height that equals the slot may be the slot again.
+        info.is_some_and(|info| info.block_height > last && info.block_height != info.absolute_slot)
     }
 
     async fn blockhash_is_gone(&self, blockhash: &str) -> bool {

@@ -34,7 +34,7 @@ impl Machine {
     }
 
     fn handshake_until(&self, now: Instant) -> Instant {
-        now + Duration::from_millis(u64::from(self.options.connect_timeout_ms.max(1)))
+        now + crate::redis::options::millis(self.options.connect_timeout_ms).unwrap_or(Duration::from_hours(1))
     }
 
     fn handshake(&mut self) -> Vec<Entry> {

@@ -211,7 +211,8 @@ impl Ledger {
             }
             let written = entry.end <= self.written;
             let maybe_sent = written || entry.sent_before;
-            expiry.recycle |= blocking || !written;
+            // The late reply of a blocking command would be an element that nobody gets.
+            expiry.recycle |= entry.flags.has(Flags::BLOCKING) || !written;
             entry.settled = true;
             self.tombstones += 1;
             self.tombstoned_at.get_or_insert(now);

@@ -128,6 +128,14 @@ fn an_expired_command_that_was_partly_written_costs_its_connection() {
 }
 
 #[test]
+fn a_blocking_command_past_its_deadline_costs_its_connection() {
+    let now = Instant::now();
+    let late = Entry { deadline: Some(now), ..entry(0, BLOCKING) };
+    let expiry = ledger(&[late], 1).expire(now);
+    assert!(expiry.recycle && expiry.expired[0].maybe_sent && !expiry.expired[0].blocking);
+}
+
+#[test]
 fn old_tombstones_cost_their_connection() {
     let now = Instant::now();
     let mut ledger = ledger(&[Entry { deadline: Some(now), ..entry(0, 0) }], 1);

@@ -50,6 +50,10 @@ impl Server {
             if !self.mute {
                 self.answer(&args);
             }
+            if self.refuse.is_some_and(|(name, _)| args.first().is_some_and(|first| first == name)) {
+                // Received, but not run.
+                args.insert(0, "REFUSED".to_owned());
+            }
             self.received.push(args);
         }
     }

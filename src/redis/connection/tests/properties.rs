@@ -17,6 +17,8 @@ enum Act {
     Answer(usize),
     Lose,
     Wait(u64),
+    Demote(bool),
+    Quit,
 }
 
 fn act() -> impl Strategy<Value = Act> {
@@ -32,6 +34,8 @@ fn act() -> impl Strategy<Value = Act> {
         6 => prop_oneof![Just(usize::MAX), 1..40usize].prop_map(Act::Answer),
         2 => Just(Act::Lose),
         3 => (0..800u64).prop_map(Act::Wait),
+        1 => any::<bool>().prop_map(Act::Demote),
+        1 => Just(Act::Quit),
     ]
 }
 
@@ -40,6 +44,7 @@ fn act() -> impl Strategy<Value = Act> {
 struct Book {
     next: u32,
     safe: HashSet<u32>,
+    quits: HashSet<u32>,
     group: i32,
 }
 
@@ -77,6 +82,12 @@ fn play(h: &mut Harness, book: &mut Book, act: &Act) {
         Act::Answer(most) => h.answers(*most),
         Act::Lose => h.machine.socket_ended(h.generation, None, h.now),
         Act::Wait(ms) => h.advance(Duration::from_millis(*ms)),
+        Act::Demote(on) => h.server.refuse = on.then_some(("RUN", "READONLY now")),
+        Act::Quit => {
+            let (_, seq) = book.command(0);
+            book.quits.insert(seq);
+            h.flush(&["QUIT"], 512);
+        }
     }
 }
 
@@ -103,7 +114,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(200))]
     #[test]
     fn every_command_settles_once_with_its_own_reply(acts in prop::collection::vec(act(), 1..80), safe in any::<bool>()) {
-        let mut h = Harness::new(if safe { r#"{"resend":"safe","maxRetriesPerRequest":3}"# } else { r#"{"resend":"all"}"# });
+        let mut h = Harness::new(if safe { r#"{"resend":"safe","maxRetriesPerRequest":3,"failover":true}"# } else { r#"{"resend":"all"}"# });
         let mut book = Book::default();
         let mut before = HashMap::new();
         for act in &acts {
@@ -128,6 +139,8 @@ proptest! {
             let events = done.get(&seq).map_or(&[][..], Vec::as_slice);
             prop_assert_eq!(events.len(), 1, "{} settled as {:?}", seq, events);
             match &events[0] {
+                Happened::Reply(_, text) if text == "READONLY now" => {}
+                Happened::Reply(_, text) if book.quits.contains(&seq) => prop_assert_eq!(text, "OK"),
                 Happened::Reply(_, text) => prop_assert_eq!(text, &seq.to_string()),
                 Happened::Failed(_, _, maybe) => prop_assert!(*maybe || !ran.contains_key(&seq), "{} ran, but was said not to be sent", seq),
                 _ => {}
