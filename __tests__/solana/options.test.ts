@@ -62,7 +62,7 @@ describe('options', () => {
 
   it('takes the endpoints from the options, else the environment, else the configuration file', () => {
     const file = join(mkdtempSync(join(tmpdir(), 'mooring-')), 'config.json');
-    writeFileSync(file, JSON.stringify({ solana: { endpoints: ['http://file:3'], maxRequestsPerSecond: 7 } }));
+    writeFileSync(file, JSON.stringify({ solana: { endpoints: ['http://file:3'], maxRequestsPerSecond: 7, commitment: 'finalized' } }));
     const names = (pool: ConnectionPool): string[] => pool.getPoolStats().endpoints.map(({ name }) => name);
     delete process.env['SOLANA_RPC_ENDPOINTS'];
     delete process.env['MOORING_CONFIG'];
@@ -70,6 +70,7 @@ describe('options', () => {
     process.env['MOORING_CONFIG'] = file;
     expect(names(open())).toEqual(['file:3']);
     expect(open().getPoolStats().rateLimits.maxRequestsPerSecond).toBe(7);
+    expect(open().getConnection().commitment).toBe('finalized');
     process.env['SOLANA_RPC_ENDPOINTS'] = 'http://env:1, http://env:2';
     expect(names(open())).toEqual(['env:1', 'env:2']);
     expect(names(open({ endpoints: ['http://own:4'] }))).toEqual(['own:4']);

@@ -83,6 +83,8 @@ export interface ConnectionPoolOptions {
 /** The options split: what Rust checks, and what stays here. */
 export interface ResolvedOptions {
   readonly json: string;
+  /** Of reads through `getConnection()`; checked in Rust. */
+  readonly commitment: Commitment;
   readonly logger: PoolLogger;
   readonly web3: Web3 | undefined;
 }
@@ -98,7 +100,8 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   // JSON would turn it into null, which reads as "not given".
   if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
   const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
-  return { json: serialize(merged), logger, web3 };
+  const { commitment } = merged as ConnectionPoolOptions;
+  return { json: serialize(merged), commitment: commitment ?? 'processed', logger, web3 };
 }
 
 /** One endpoint as JSON text. */

@@ -65,10 +65,10 @@ export class ConnectionPool {
 
   /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
   constructor(options: ConnectionPoolOptions = {}) {
-    const { json, logger, web3 } = resolve(options);
+    const { json, commitment, logger, web3 } = resolve(options);
     this.#logger = logger;
     this.#givenWeb3 = web3;
-    this.#commitment = options.commitment ?? 'processed';
+    this.#commitment = commitment;
     const drainEvents = (): void => {
       hand(this.#lane.handle.drainFeed(), logger);
     };
