@@ -180,10 +180,11 @@ impl Settings {
     }
 }
 
-/// The option that a parser's message names; it quotes them.
+/// The option that a parser's message names, as a whole word: some names (`w`, `j`) are part of others.
 fn named(error: &Error) -> &'static str {
     let message = super::error::failure(error).message.to_ascii_lowercase();
-    IN_URI.iter().find(|name| message.contains(&name.to_ascii_lowercase())).copied().unwrap_or("uri")
+    let words: Vec<&str> = message.split(|c: char| !c.is_ascii_alphanumeric()).collect();
+    IN_URI.iter().find(|name| words.iter().any(|word| word.eq_ignore_ascii_case(name))).copied().unwrap_or("uri")
 }
 
 type Query = Vec<(String, String)>;
@@ -418,6 +419,7 @@ mod tests {
         };
         assert!(refused("", &rawdoc! {}).contains("uri"));
         assert!(refused("http://user:S3CR3T@h/", &rawdoc! {}).contains("uri"));
+        assert!(refused("mongodb://h:99999/", &rawdoc! {}).contains("uri"));
         assert!(refused("mongodb://user:S3CR3T@h/?maxPoolSize=x", &rawdoc! {}).contains("maxPoolSize"));
         assert!(refused("mongodb://h", &rawdoc! { "autoEncryption": {} }).contains("autoEncryption"));
         assert!(refused("mongodb://h", &rawdoc! { "maxPoolSize": -1 }).contains("maxPoolSize"));
