@@ -5,6 +5,7 @@
  */
 import { execFileSync } from 'node:child_process';
 import { join } from 'node:path';
+import type * as Base58 from '../../examples/token-launch/src/blockchain/base58.js';
 import type * as WalletKey from '../../examples/token-launch/src/blockchain/wallet-key.js';
 import type * as Delivery from '../../examples/token-launch/src/blockchain/delivery.js';
 import type * as Functions from '../../examples/token-launch/src/backend/functions.js';
@@ -35,6 +36,7 @@ export type Backend = typeof Functions &
   typeof Models &
   typeof Seed &
   typeof WalletKey &
+  typeof Base58 &
   typeof Delivery & { mooring: typeof Mooring; env: NodeJS.ProcessEnv };
 
 /** Compiles the example and loads it on databases named after the test file. `redisDb` is a number that no other file uses. */
@@ -47,7 +49,7 @@ export function loadBackend(name: string, redisDb: number): Backend {
     REDIS_URI: `${process.env['REDIS_URI']}/${redisDb}`,
     WALLET_KEY: 'c0ffee'.repeat(11).slice(0, 64),
   };
-  Object.assign(process.env, env);
+  Object.assign(process.env, env, { LOG_LEVEL: 'silent' });
   const load = (path: string): object => require(join(EXAMPLE, 'dist', path)) as object;
   const files = [
     'backend/functions',
@@ -60,6 +62,7 @@ export function loadBackend(name: string, redisDb: number): Backend {
     'demo/seed',
     'blockchain/delivery',
     'blockchain/wallet-key',
+    'blockchain/base58',
   ];
   const mooring = require(require.resolve('mooring', { paths: [join(EXAMPLE, 'dist')] })) as object;
   return Object.assign({}, ...files.map((file) => load(`${file}.js`)), { mooring, env }) as Backend;

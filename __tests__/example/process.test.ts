@@ -30,7 +30,7 @@ describe('the backend as a process', () => {
 
   async function start(): Promise<Running> {
     const child = spawn(process.execPath, ['--require', TRAP, MAIN], {
-      env: { ...process.env, ...backend.env },
+      env: { ...process.env, ...backend.env, LOG_LEVEL: 'info' },
       stdio: ['ignore', 'ignore', 'pipe'],
     });
     running.push(child);
@@ -72,12 +72,12 @@ describe('the backend as a process', () => {
     await once(first.child, 'exit');
     const second = await start();
     const mine = { state: backend.TransferState.LANDED, token: { $in: launches.map(({ tokenId }) => tokenId) } };
-    // A job that was active at the kill is given back by BullMQ's stalled check, within a minute.
-    await eventually('every launch landed', async () => (await backend.TransferModel.countDocuments(mine)) === launches.length, 80_000);
+    // A job that was active at the kill is given back by BullMQ's stalled check.
+    await eventually('every launch landed', async () => (await backend.TransferModel.countDocuments(mine)) === launches.length, 40_000);
     backend.pool.clearCache();
     const balances = await backend.pool.getBatchBalances(launches.map((launch) => new PublicKey(launch.treasury)));
     expect(balances).toEqual(launches.map(() => backend.LIQUIDITY_LAMPORTS));
     second.child.kill('SIGTERM');
     expect((await once(second.child, 'exit'))[0]).toBe(0);
-  }, 120_000);
+  }, 60_000);
 });

@@ -3,7 +3,7 @@
  *
  * The workers of the example on the real SVM: a transfer is paid once however often it is run, its bytes are stored before they are sent, and no key is in Redis.
  */
-import { Keypair, PublicKey } from '@solana/web3.js';
+import { Keypair, PublicKey, VersionedTransaction } from '@solana/web3.js';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Launch } from '../../examples/token-launch/src/demo/seed.js';
 import { type Backend, connectFresh, eventually, loadBackend } from './backend';
@@ -89,22 +89,21 @@ describe('a transfer', () => {
   });
 
   test('whose bytes can never land has failed, and the launch can be tried again', async () => {
-    const { id, signed } = await (async () => {
-      const transfer = await enqueued();
-      const wallet = await backend.WalletModel.findById(transfer.from).select('+sealedKey').orFail();
-      return {
-        id: transfer._id,
-        signed: await backend.signTransfer({ wallet, to: transfer.to, lamports: transfer.lamports, memo: 'expired' }),
-      };
-    })();
-    // Bytes under a blockhash that no node knows, long past: the recent blockhash is the 32 bytes before the instructions of this message.
-    const blockhash = new PublicKey(signed.blockhash).toBuffer();
-    const bytes = Buffer.from(signed.bytes);
-    Keypair.generate().publicKey.toBuffer().copy(bytes, bytes.indexOf(blockhash));
-    await backend.TransferModel.updateOne(
-      { _id: id },
-      { $set: { signed: { ...signed, bytes, lastValidBlockHeight: 1 }, state: 'SIGNED' } },
-    );
+    const transfer = await enqueued();
+    const id = transfer._id;
+    const wallet = await backend.WalletModel.findById(transfer.from).select('+sealedKey').orFail();
+    const signed = await backend.signTransfer({ wallet, to: transfer.to, lamports: transfer.lamports, memo: transfer.jobId });
+    const height = await backend.pool.request<number>('getBlockHeight');
+    // Signed under a blockhash that no node knows, as one that is long past.
+    const transaction = VersionedTransaction.deserialize(signed.bytes);
+    transaction.message.recentBlockhash = Keypair.generate().publicKey.toBase58();
+    transaction.sign([backend.openKey(new PublicKey(wallet.address).toBytes(), wallet.sealedKey)]);
+    const stale = {
+      bytes: Buffer.from(transaction.serialize()),
+      signature: backend.base58(transaction.signatures[0] ?? new Uint8Array()),
+      lastValidBlockHeight: height - 5,
+    };
+    await backend.TransferModel.updateOne({ _id: id }, { $set: { signed: { ...signed, ...stale }, state: 'SIGNED' } });
     const end = await eventually('the transfer has failed', () => backend.runTransfer(id.toHexString()).catch(() => undefined));
     expect(end).toBe('FAILED');
     expect((await token()).state).toBe('FAILED');

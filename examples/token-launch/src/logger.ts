@@ -1,11 +1,12 @@
 /**
  * @module logger
  *
- * One JSON line per event on stderr; stdout stays free for whoever runs the program. No secret is ever handed to it.
+ * One JSON line per event on stderr; stdout stays free for whoever runs the program. `LOG_LEVEL=silent` turns it off. No secret is ever handed to it.
  */
 type Level = 'info' | 'warn' | 'error';
 
 function write(level: Level, message: string, details: readonly unknown[]): void {
+  if (process.env['LOG_LEVEL'] === 'silent') return;
   const line = details.length === 0 ? { level, message } : { level, message, details: details.map(plain) };
   process.stderr.write(`${JSON.stringify({ time: new Date().toISOString(), ...line })}\n`);
 }

@@ -39,6 +39,7 @@ export async function calm({ book, checks, launches, broke }: Stage): Promise<vo
   const sale = await book.devSell(first, 'asked-twice');
   const repeated = await book.devSell(first, 'asked-twice');
   checks.check('a sale asked for twice is sold once', sale.success && repeated.success, repeated.message);
+  checks.check(SETTLED, await untilSettled(launches));
 }
 
 /** Commits that fail transiently, and commits whose answer is cut off. */

@@ -33,5 +33,12 @@ export function enterWorld(): World {
       waiting.set(id, (reply) => (reply.error === undefined ? resolve(reply.value as T) : reject(new Error(reply.error))));
       process.send?.({ id, what, args });
     });
-  return { ask, leave: () => process.disconnect() };
+  // Without the parent nobody would undo a fault or read the result.
+  const abandoned = (): never => process.exit(1);
+  process.once('disconnect', abandoned);
+  const leave = (): void => {
+    process.off('disconnect', abandoned);
+    process.disconnect();
+  };
+  return { ask, leave };
 }

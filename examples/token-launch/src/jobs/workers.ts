@@ -10,12 +10,13 @@ import { redisClient } from './db.js';
 import type { TransferJob } from './queues.js';
 import { runTransfer } from './transfer.js';
 
-const CONCURRENCY = 5;
+/** A job whose worker died is given to another one after the lock has run out, at the next look for stalled jobs. */
+const OPTIONS = { concurrency: 5, lockDuration: 10_000, stalledInterval: 5_000 };
 
 /** Starts the workers. Hand them to `gracefulShutdown`. */
 export function startWorkers(): Worker<TransferJob, string>[] {
   return TRANSFER_KINDS.map((kind) => {
-    const options = { connection: redisClient, concurrency: CONCURRENCY };
+    const options = { connection: redisClient, ...OPTIONS };
     const worker = new Worker<TransferJob, string>(kind, (job) => runTransfer(job.data.transferId), options);
     worker.on('error', (error) => logger.error(`worker ${kind}`, error));
     worker.on('failed', (job, error) => logger.warn(`job ${job?.id ?? 'unknown'} failed, attempt ${job?.attemptsMade ?? 0}`, error));
