@@ -1454,6 +1454,13 @@ export declare class MongoClient extends EventEmitter {
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
+    /**
+     * Asks the server what became of a commit that rejected with `MOORING_UNKNOWN_COMMIT`; `token` is its `details.commitToken`. Safe to call again.
+     * Only in the process, and with the client, that the commit was sent by.
+     *
+     * @throws MooringError `MOORING_UNKNOWN_COMMIT` while it is still unknown, `MOORING_INVALID_ARGUMENT` for a token that is not known.
+     */
+    commitOutcome(token: string): Promise<'committed' | 'rolled-back'>;
     /** Holds the process while the client is open, also when it is idle. */
     ref(): this;
     /** Takes {@link ref} back: an idle client does not hold the process. */

@@ -74,7 +74,9 @@ async fn serves_the_typed_client_of_solana() {
     let client = RpcClient::new_sender(PoolSender::new(Arc::clone(&pool)), RpcClientConfig::default());
     assert!(client.get_slot().await.unwrap() > 0);
     assert_eq!(client.get_balance(&bs58::encode([7; 32]).into_string().parse().unwrap()).await.unwrap(), 0);
-    assert!(client.is_blockhash_valid(&client.get_latest_blockhash().await.unwrap(), CommitmentConfig::default()).await.is_ok());
+    assert!(
+        client.is_blockhash_valid(&client.get_latest_blockhash().await.unwrap(), client.commitment()).await.is_ok()
+    );
     assert!(!client.url().contains("http"), "a name, not a url");
     let error = client.get_token_account_balance(&NOBODY.parse().unwrap()).await.unwrap_err();
     let ClientErrorKind::RpcError(RpcError::RpcResponseError { code, .. }) = error.kind() else {
