@@ -2,7 +2,6 @@ import { Connection as Connection_3 } from '@solana/web3.js';
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { Readable } from 'node:stream';
-import { solanaWeb3Js } from '@solana/web3.js';
 
 /** The command was given up before its answer came. */
 export declare class AbortError extends RedisError {
@@ -868,7 +867,7 @@ export declare interface ConnectionPoolOptions {
     /** Default `console`; lines below warn are given only to a logger of your own. */
     readonly logger?: PoolLogger;
     /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
-    readonly web3?: Web3;
+    readonly web3?: Web3Module;
 }
 
 /** Options of {@link connectDB}: those of the client, Mongoose's connection options, and these. */
@@ -2904,8 +2903,10 @@ declare type Value = Buffer | string | number | undefined;
 /** What `explain` reports. */
 export declare type Verbosity = 'queryPlanner' | 'executionStats' | 'allPlansExecution';
 
-/** @ts-ignore optional peer */
-declare type Web3 = solanaWeb3Js;
+/** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
+export declare interface Web3Module {
+    readonly Connection: new (...args: never[]) => object;
+}
 
 /** How a close went. */
 declare interface WireCloseReport {

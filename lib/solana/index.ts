@@ -6,7 +6,7 @@
 export type { Confirmation, ConfirmationStrategy, Tracked, TrackOptions } from './confirm.js';
 export type { PoolFetch, PoolResponse } from './fetch.js';
 export type { CallOptions } from './operation.js';
-export type { CacheConfig, Commitment, ConnectionPoolOptions, EndpointOptions, PoolLogger } from './options.js';
+export type { CacheConfig, Commitment, ConnectionPoolOptions, EndpointOptions, PoolLogger, Web3Module } from './options.js';
 export type { PublicKeyLike } from './peer.js';
 export { type CloseReport, ConnectionPool, type SendTransactionOptions, SolanaConnectionPool } from './pool.js';
 export { isRetryable, type RetryOptions } from './retry.js';

@@ -77,7 +77,12 @@ export interface ConnectionPoolOptions {
   /** Default `console`; lines below warn are given only to a logger of your own. */
   readonly logger?: PoolLogger;
   /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
-  readonly web3?: Web3;
+  readonly web3?: Web3Module;
+}
+
+/** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
+export interface Web3Module {
+  readonly Connection: new (...args: never[]) => object;
 }
 
 /** The options split: what Rust checks, and what stays here. */
@@ -101,7 +106,7 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
   const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
   const { commitment } = merged as ConnectionPoolOptions;
-  return { json: serialize(merged), commitment: commitment ?? 'processed', logger, web3 };
+  return { json: serialize(merged), commitment: commitment ?? 'processed', logger, web3: web3 as Web3 | undefined };
 }
 
 /** One endpoint as JSON text. */
