@@ -4,8 +4,8 @@
  * The end of the tick, also under fake timers. Jest's and sinon's fake timers replace `process.nextTick` and mark theirs with a `clock`: the real one is kept
  * when this module loads, and where the faked one is all there is, a microtask does, which nobody fakes.
  */
-const isFaked = 'clock' in process.nextTick;
 const atLoad: (task: () => void) => void = process.nextTick.bind(process);
+const { clock } = process.nextTick as { clock?: unknown };
 
 /** Runs `task` at the end of the tick. */
-export const nextTick: (task: () => void) => void = isFaked ? (task) => void Promise.resolve().then(task) : atLoad;
+export const nextTick: (task: () => void) => void = clock === undefined ? atLoad : (task) => void Promise.resolve().then(task);
