@@ -5,6 +5,7 @@
  * when this module loads, and where the faked one is all there is, a microtask does, which nobody fakes.
  */
 const atLoad: (task: () => void) => void = process.nextTick.bind(process);
+// oxlint-disable-next-line typescript/unbound-method -- only looked at, never called
 const { clock } = process.nextTick as { clock?: unknown };
 
 /** Runs `task` at the end of the tick. */
