@@ -4,14 +4,14 @@
  * `npm run check`: formatting, lints and types of both languages. Runs every check before it fails, so that one run shows everything.
  */
 import { pathToFileURL } from 'node:url';
-import { ensureAddon, ensureDependencies, ensureFacade } from './setup.mjs';
+import { cargoArguments, ensureAddon, ensureDependencies, ensureFacade } from './setup.mjs';
 import { run, runSteps, tool } from './steps.mjs';
 
 /** The checks, as steps of a run. */
 export async function check(steps) {
   await steps.run('npm packages', ensureDependencies, { required: true });
   await steps.run('rustfmt', () => run('cargo', ['fmt', '--check']));
-  const clippy = ['clippy', '--features', 'test-util'];
+  const clippy = ['clippy', ...(await cargoArguments())];
   await steps.run('clippy: crate', () => run('cargo', [...clippy, '--lib', '--', '-D', 'warnings']));
   // napi registers exports only outside of tests, so the unit tests' build sees them unused; the crate itself was checked for dead code above.
   await steps.run('clippy: tests', () => run('cargo', [...clippy, '--all-targets', '--', '-D', 'warnings', '-A', 'dead_code']));

@@ -40,6 +40,14 @@ export async function ensureToolchain() {
   return version;
 }
 
+/** Arguments for cargo: the addon's own target and features, so that tests and addon share one build of every dependency (napi always names the target). */
+export async function cargoArguments() {
+  const facts = await run('rustc', ['-vV'], { capture: true });
+  const host = /^host: (.+)$/m.exec(facts)?.[1];
+  if (host === undefined) throw new StepFailed('rustc -vV names no host');
+  return ['--target', host, '--features', 'test-util'];
+}
+
 /** Installs the packages of a folder with `npm ci` when `node_modules` is missing or not of its lock file. */
 export async function ensureDependencies({ folder = '.' } = {}) {
   const lock = join(folder, 'package-lock.json');

@@ -12,12 +12,11 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ensureTypes, setUp } from './setup.mjs';
+import { cargoArguments, ensureTypes, setUp } from './setup.mjs';
 import { progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
 const SUITES = ['rust', 'stack', 'servers', 'jest', 'types'];
 const [suite, ...rest] = process.argv.slice(2);
-const CARGO = ['test', '--features', 'test-util'];
 const ROOMS = ['mongo', 'redis', 'solana'];
 
 /** Variables that tell tests where the servers are. */
@@ -54,9 +53,10 @@ async function main(steps) {
   const chosen = (name) => suite === undefined || suite === name;
   const rooms = ROOMS.filter((room) => existsSync(join(ROOT, 'tests', `${room}.rs`)));
   await setUp(steps);
+  const cargoTest = ['test', ...(await cargoArguments())];
   if (chosen('rust')) {
     await steps.run('rust: units, loom, tidy', () =>
-      run('cargo', [...CARGO, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]),
+      run('cargo', [...cargoTest, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]),
     );
   }
   if (chosen('stack')) await steps.run('development stack', () => run(process.execPath, ['--test', ...rest, 'dev/check.mjs']));
@@ -65,7 +65,7 @@ async function main(steps) {
       if (chosen('servers') && rooms.length > 0) {
         const tests = rooms.flatMap((room) => ['--test', room]);
         await steps.run('rust: rooms on servers', () =>
-          run('cargo', [...CARGO, '--no-fail-fast', ...tests, ...rest, '--', '--test-threads=1'], { env }),
+          run('cargo', [...cargoTest, '--no-fail-fast', ...tests, ...rest, '--', '--test-threads=1'], { env }),
         );
       }
       if (chosen('jest')) await steps.run('jest', () => tool('jest', rest, { env }));
