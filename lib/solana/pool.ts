@@ -262,6 +262,8 @@ export class ConnectionPool {
   /** Refuses new calls and lets those in flight finish for `timeoutMs`, then closes. */
   async drain(timeoutMs: number): Promise<CloseReport> {
     const limit = check.milliseconds('timeoutMs', timeoutMs, 0);
+    // From here on, not from the news of the close on: that may come after this promise has resolved.
+    this.#closed = true;
     this.#lane.flush();
     this.#lane.keepAlive.acquire();
     try {
