@@ -60,11 +60,6 @@ export class KeepAlive {
   #interval: NodeJS.Timeout | undefined;
   #count = 0;
 
-  /** Work units that hold the loop. */
-  get count(): number {
-    return this.#count;
-  }
-
   /** One more unit of work. */
   acquire(): void {
     if (this.#count++ > 0) return;
@@ -113,11 +108,6 @@ export class KeyedLane<Handle extends LaneHandle> {
   constructor(open: (wake: () => void) => Handle, onClosed: () => void = () => {}) {
     this.#onClosed = onClosed;
     this.handle = open(() => this.#drain());
-  }
-
-  /** Operations that have not settled. */
-  get inFlight(): number {
-    return this.#waiting.size;
   }
 
   /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
@@ -223,12 +213,6 @@ export class KeyedLane<Handle extends LaneHandle> {
     this.keepAlive.release();
     waiting.resolve(value);
   }
-}
-
-/** The value of an outcome, or its failure thrown as a `MooringError`. */
-export function settled(value: Outcome): Buffer | string | number | undefined {
-  if (isFailure(value)) throw fromFailure(value);
-  return value;
 }
 
 function outcome(batch: Batch, meta: Uint32Array, at: number): Outcome {

@@ -6,6 +6,7 @@
 import type { FailureRecord } from '../native.js';
 
 export type { ErrorCode } from '../native.js';
+export { checkMilliseconds, checkObject, checkOptions, MAX_MS } from './check.js';
 export { fromFailure, isFailure, unwrap } from './from-failure.js';
 export { type ErrorDetails, invalidArgument, isMooringError, MooringError, type MooringErrorOptions } from './mooring-error.js';
 

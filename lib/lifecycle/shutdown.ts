@@ -6,7 +6,7 @@
  * servers gone. Never exits the process unless asked to, installs no signal handler.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../error/index.js';
+import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { native, type NativeShutdownReport, type ShutdownPhase } from '../native.js';
 
 /** A worker, queue or queue-events object of BullMQ or Bull, or anything with an idempotent `close`. */
@@ -57,7 +57,6 @@ const OPTION_NAMES = new Set(['deadlineMs', 'reason', 'workers', 'queues', 'exit
 /** Parts of the deadline that workers and queues may use together; the rest is for the connections. */
 const WORKERS_SHARE = 0.6;
 const QUEUES_SHARE = 0.15;
-const MAX_DEADLINE_MS = 0x7fff_ffff;
 
 /** The default deadline on the platform that `environment` shows. Kill times: Kubernetes 30 s, PM2 1.6 s, systemd 90 s, Docker 10 s. */
 export function defaultDeadlineMs(environment: NodeJS.ProcessEnv): number {
@@ -119,11 +118,10 @@ function report(plan: Required<ShutdownOptions>, done: NativeShutdownReport, err
 }
 
 function checked(options: ShutdownOptions): Required<ShutdownOptions> {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
-  for (const name of Object.keys(options)) if (!OPTION_NAMES.has(name)) throw invalidArgument(name, `unknown option ${name}`);
+  checkOptions(options, OPTION_NAMES);
   const { deadlineMs = defaultDeadlineMs(process.env), reason = 'requested', exit = false, logger = console } = options;
-  if (!Number.isFinite(deadlineMs) || deadlineMs <= 0 || deadlineMs > MAX_DEADLINE_MS) {
-    throw invalidArgument('deadlineMs', `deadlineMs must be a number between 1 and ${MAX_DEADLINE_MS}`);
+  if (!Number.isFinite(deadlineMs) || deadlineMs <= 0 || deadlineMs > MAX_MS) {
+    throw invalidArgument('deadlineMs', `deadlineMs must be a number between 1 and ${MAX_MS}`);
   }
   if (typeof reason !== 'string') throw invalidArgument('reason', 'reason must be a string');
   if (typeof exit !== 'boolean') throw invalidArgument('exit', 'exit must be a boolean');

@@ -5,7 +5,7 @@
  * Concurrent callers share one attempt. With Mongoose handed in or installed, its models work over this connection.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument, MooringError } from '../error/index.js';
+import { checkObject, invalidArgument, MooringError } from '../error/index.js';
 import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
 import { type MongooseLike, useMooring } from './mongoose.js';
@@ -149,7 +149,7 @@ async function connectOnce(plan: Plan): Promise<MongoClient> {
 }
 
 function checked(options: ConnectOptions): Plan {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
+  checkObject(options);
   const { uri = process.env['MONGODB_URI'], mongoose, tries = TRIES, retryDelayMs = RETRY_DELAY_MS, ...client } = options;
   if (uri === undefined || uri === '') {
     const message = 'uri is missing: pass uri or set the environment variable MONGODB_URI';

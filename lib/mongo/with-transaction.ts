@@ -3,7 +3,7 @@
  *
  * `withTransaction` and `withSession` of the package root: they own the session, so that it ends exactly once on every path.
  */
-import { invalidArgument } from '../error/index.js';
+import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { type ClientStats, MongoClient } from './client.js';
 import { defaultClient } from './connect.js';
 import type { ClientSession, ClientSessionOptions, TransactionOptions } from './session.js';
@@ -64,7 +64,6 @@ const OPTION_NAMES = new Set<string>([
 const SESSION_NAMES = new Set<string>(['client', 'causalConsistency', 'snapshot', 'defaultTransactionOptions']);
 const MAX_RETRIES = 3;
 const TIMEOUT_MS = 5_000;
-const MAX_MS = 0x7fff_ffff;
 
 /**
  * Runs `fn` in a transaction and returns its value. Transient errors run it again; what it throws leaves by identity.
@@ -95,7 +94,7 @@ export async function withTransaction<T>(fn: (session: ClientSession) => Promise
 /** Runs `fn` with a session and ends it on every path. */
 export async function withSession<T>(fn: (session: ClientSession) => Promise<T>, options: WithSessionOptions = {}): Promise<T> {
   if (typeof fn !== 'function') throw invalidArgument('fn', `fn must be a function, got ${fn === null ? 'null' : typeof fn}`);
-  refuseUnknown(options, SESSION_NAMES);
+  checkOptions(options, SESSION_NAMES);
   const { client, ...session } = options;
   checkClient(client);
   return (client ?? defaultClient()).withSession(session, fn);
@@ -119,7 +118,7 @@ function checked(options: WithTransactionOptions): {
   signal: AbortSignal | undefined;
   onHookError: ((error: unknown) => void) | undefined;
 } {
-  refuseUnknown(options, OPTION_NAMES);
+  checkOptions(options, OPTION_NAMES);
   const { client, maxRetries = MAX_RETRIES, retryDelayMs, timeoutMs = TIMEOUT_MS, signal, onHookError, logger } = options;
   checkClient(client);
   if (!Number.isInteger(maxRetries) || maxRetries < 0) throw invalidArgument('maxRetries', 'maxRetries must be an integer of at least 0');
@@ -144,11 +143,6 @@ function checked(options: WithTransactionOptions): {
     if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : 'NaN'}`);
   }
   return { transaction, maxRetries, retryDelayMs, timeoutMs, signal, onHookError };
-}
-
-function refuseUnknown(options: object, names: ReadonlySet<string>): void {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
-  for (const name of Object.keys(options)) if (!names.has(name)) throw invalidArgument(name, `unknown option ${name}`);
 }
 
 function checkClient(client: unknown): void {

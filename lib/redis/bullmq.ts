@@ -4,7 +4,7 @@
  * Entry `mooring/bullmq`: connections for BullMQ queues and workers, and a close that keeps its deadline. Works with BullMQ 5 and 6; needs neither at import.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument } from '../error/index.js';
+import { checkMilliseconds, checkOptions, invalidArgument } from '../error/index.js';
 import type { Redis } from './client.js';
 import { createRedisClient, type ManagedRedisOptions } from './managed.js';
 
@@ -40,7 +40,7 @@ interface Connections {
 }
 
 const CLOSE_MS = 5000;
-const MAX_DEADLINE_MS = 0x7fff_ffff;
+const CLOSE_OPTIONS: ReadonlySet<string> = new Set(['deadlineMs']);
 /** After the cut, BullMQ only has to notice. */
 const NOTICE_MS = 150;
 
@@ -73,13 +73,9 @@ export async function closeWorker(worker: ClosableWorker, options: CloseWorkerOp
 function checked(worker: ClosableWorker, options: CloseWorkerOptions): number {
   if (typeof (worker as ClosableWorker | undefined)?.close !== 'function')
     throw invalidArgument('worker', 'worker must have a close function');
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
-  for (const name of Object.keys(options)) if (name !== 'deadlineMs') throw invalidArgument(name, `unknown option ${name}`);
+  checkOptions(options, CLOSE_OPTIONS);
   const { deadlineMs = CLOSE_MS } = options;
-  if (!Number.isFinite(deadlineMs) || deadlineMs < 0 || deadlineMs > MAX_DEADLINE_MS) {
-    throw invalidArgument('deadlineMs', `deadlineMs must be a number between 0 and ${MAX_DEADLINE_MS}`);
-  }
-  return deadlineMs;
+  return checkMilliseconds('deadlineMs', deadlineMs, 0);
 }
 
 async function within(closing: Promise<boolean>, limitMs: number): Promise<boolean> {

@@ -8,7 +8,7 @@
  * reloaded copies of the package find it.
  */
 import { inspect } from 'node:util';
-import { invalidArgument, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkOptions, invalidArgument, MooringError } from '../error/index.js';
 import { Redis } from './client.js';
 import { CORE, KIN, type Kin } from './core.js';
 import { invalidOption, parseUrl, type RedisOptions } from './options.js';
@@ -50,7 +50,7 @@ export interface CloseRedisOptions {
 
 const CLOSE_MS = 5000;
 const CONNECT_RETRIES = 5;
-const MAX_DEADLINE_MS = 0x7fff_ffff;
+const CLOSE_OPTIONS: ReadonlySet<string> = new Set(['deadlineMs']);
 const DEFAULT_CLIENT = Symbol.for('mooring.redis.default');
 const ENVIRONMENT = ['REDIS_URI', 'REDIS_URL'] as const;
 
@@ -288,13 +288,9 @@ export async function closeRedis(options: CloseRedisOptions = {}): Promise<void>
 }
 
 function checkedDeadline(options: CloseRedisOptions): number {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
-  for (const name of Object.keys(options)) if (name !== 'deadlineMs') throw invalidArgument(name, `unknown option ${name}`);
+  checkOptions(options, CLOSE_OPTIONS);
   const { deadlineMs = CLOSE_MS } = options;
-  if (!Number.isFinite(deadlineMs) || deadlineMs < 0 || deadlineMs > MAX_DEADLINE_MS) {
-    throw invalidArgument('deadlineMs', `deadlineMs must be a number between 0 and ${MAX_DEADLINE_MS}`);
-  }
-  return Math.ceil(deadlineMs);
+  return Math.ceil(checkMilliseconds('deadlineMs', deadlineMs, 0));
 }
 
 /** How the default client is. Does not make one. */

@@ -3,17 +3,16 @@
  *
  * Arguments of pool methods, checked before anything is sent. Messages never quote what was given.
  */
-import { invalidArgument, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkObject, invalidArgument, MooringError } from '../error/index.js';
 import type { CallOptions } from './operation.js';
 import { base58, type PublicKeyLike } from './peer.js';
 import type { SendOptions, Signer } from './transaction.js';
 
-const MAX_DEADLINE_MS = 0x7fff_ffff;
 const SEND_FIELDS = ['skipPreflight', 'preflightCommitment', 'maxRetries', 'minContextSlot'] as const;
 
 /** Call options that can be used. */
 export function callOptions(options: CallOptions): CallOptions {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
+  checkObject(options);
   const { signal, deadlineMs } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
   if (deadlineMs !== undefined) milliseconds('deadlineMs', deadlineMs, 1);
@@ -22,8 +21,7 @@ export function callOptions(options: CallOptions): CallOptions {
 
 /** A number of milliseconds. */
 export function milliseconds(argument: string, value: unknown, least: number): number {
-  if (typeof value === 'number' && value >= least && value <= MAX_DEADLINE_MS) return Math.ceil(value);
-  throw invalidArgument(argument, `${argument} must be a number between ${least} and ${MAX_DEADLINE_MS}`);
+  return Math.ceil(checkMilliseconds(argument, value, least));
 }
 
 /** A transaction signature. */
@@ -42,7 +40,7 @@ export function bytes(value: unknown): Uint8Array {
 
 /** The node's options of a send, without ours. */
 export function sendFields(options: SendOptions): object {
-  if (typeof options !== 'object' || options === null) throw invalidArgument('options', 'options must be an object');
+  checkObject(options);
   return Object.fromEntries(SEND_FIELDS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
 }
 

@@ -1,13 +1,12 @@
 //! Exports of the mongo room: one class per client. Converts and calls; the room decides.
 
 use crate::bridge::feed::{Feed, FeedBatch};
-use crate::bridge::frame::Frames;
 use crate::bridge::keyed::KeyedLane;
 use crate::bridge::settle::{Batch, FailureRecord, Outcome};
 use crate::bridge::value::Checked;
 use crate::bridge::wake::JsWaker;
-use crate::bridge::{runtime, scope};
-use crate::error::{ErrorCode, Failure};
+use crate::bridge::{frame, runtime, scope};
+use crate::error::Failure;
 use crate::mongo::{Client, Reply, Request};
 use crate::observe::EventSink;
 use napi::Env;
@@ -45,30 +44,21 @@ impl MongoHandle {
     /// Takes the frames in `buffer[0, length)`; they are copied before it returns.
     #[napi(catch_unwind)]
     pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
-        let length = usize::try_from(length).unwrap_or(usize::MAX);
-        let Some(bytes) = buffer.get(..length) else {
-            return Some(Failure::new(ErrorCode::Internal, "submitted length is beyond the buffer").into());
-        };
-        for frame in Frames::new(bytes) {
-            match frame {
-                Ok(frame) => {
-                    let request = Request {
-                        opcode: frame.opcode,
-                        flags: frame.flags,
-                        handle: frame.handle,
-                        deadline_ms: frame.deadline_ms,
-                        body: frame.body,
-                    };
-                    let client = &self.client;
-                    self.lane.start(frame.id, |cancel| {
-                        let operation = client.accept(request, cancel);
-                        async move { operation.await.map_or_else(Outcome::from, outcome) }
-                    });
-                }
-                Err(failure) => return Some(failure.into()),
-            }
-        }
-        None
+        let submitted = frame::each(buffer, length, |frame| {
+            let request = Request {
+                opcode: frame.opcode,
+                flags: frame.flags,
+                handle: frame.handle,
+                deadline_ms: frame.deadline_ms,
+                body: frame.body,
+            };
+            let client = &self.client;
+            self.lane.start(frame.id, |cancel| {
+                let operation = client.accept(request, cancel);
+                async move { operation.await.map_or_else(Outcome::from, outcome) }
+            });
+        });
+        submitted.err().map(FailureRecord::from)
     }
 
     /// Fills `meta` with settled operations.

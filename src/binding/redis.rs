@@ -1,11 +1,10 @@
 //! Exports of the redis room: one wire per client. Commands go in as RESP bytes, everything comes out as one ordered stream of tokens.
 
 use crate::bridge::lane::Lane;
-use crate::bridge::scope;
 use crate::bridge::settle::FailureRecord;
 use crate::bridge::value::{Checked, bytes, checked, integers};
 use crate::bridge::wake::JsWaker;
-use crate::error::Failure;
+use crate::bridge::{frame, scope};
 use crate::lifecycle::CloseSummary;
 use crate::redis::reply::{Chunk, Inbox, ReplySink};
 use crate::redis::{Client, Options, Stats, Transition};
@@ -100,10 +99,7 @@ impl RedisWire {
     /// Takes `commands` encoded commands in `out[0, length)`, eight integers each in `descriptors`. Copies before it returns.
     #[napi(catch_unwind)]
     pub fn flush(&self, out: &[u8], length: u32, descriptors: &[i32], commands: u32) -> Option<FailureRecord> {
-        let result = usize::try_from(length)
-            .ok()
-            .and_then(|length| out.get(..length))
-            .ok_or_else(|| Failure::invalid_argument("length", format!("length {length} is larger than the buffer")))
+        let result = frame::written(out, length)
             .and_then(|out| self.client.flush(out, descriptors, usize::try_from(commands).unwrap_or(usize::MAX)));
         result.err().map(FailureRecord::from)
     }

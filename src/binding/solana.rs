@@ -2,12 +2,12 @@
 
 use super::solana_frame::{Work, parse};
 use crate::bridge::feed::{Feed, FeedBatch};
-use crate::bridge::frame::{Frame, Frames};
+use crate::bridge::frame::Frame;
 use crate::bridge::keyed::KeyedLane;
 use crate::bridge::settle::{Batch, FailureRecord, Outcome};
 use crate::bridge::value::{Checked, checked};
 use crate::bridge::wake::JsWaker;
-use crate::bridge::{runtime, scope};
+use crate::bridge::{frame, runtime, scope};
 use crate::error::Failure;
 use crate::lifecycle::Managed;
 use crate::observe::EventSink;
@@ -79,14 +79,7 @@ impl SolanaPool {
     /// Starts the operations in `buffer[0, length)`.
     #[napi(catch_unwind)]
     pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
-        let used = usize::try_from(length).ok().and_then(|length| buffer.get(..length)).unwrap_or(buffer);
-        for frame in Frames::new(used) {
-            match frame {
-                Ok(frame) => self.start(frame),
-                Err(failure) => return Some(failure.into()),
-            }
-        }
-        None
+        frame::each(buffer, length, |frame| self.start(frame)).err().map(FailureRecord::from)
     }
 
     /// Fills `meta` with settled operations.

@@ -5,6 +5,20 @@
 
 use crate::error::{ErrorCode, Failure};
 
+/// What JavaScript wrote into an out-buffer: `buffer[0, length)`.
+pub(crate) fn written(buffer: &[u8], length: u32) -> Result<&[u8], Failure> {
+    let bytes = usize::try_from(length).ok().and_then(|length| buffer.get(..length));
+    bytes.ok_or_else(|| Failure::new(ErrorCode::Internal, format!("submitted length {length} is beyond the buffer")))
+}
+
+/// Hands each frame of a submission to `start`; ends at the first that is unreadable.
+pub(crate) fn each(buffer: &[u8], length: u32, mut start: impl FnMut(Frame<'_>)) -> Result<(), Failure> {
+    for frame in Frames::new(written(buffer, length)?) {
+        start(frame?);
+    }
+    Ok(())
+}
+
 /// One operation as submitted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Frame<'a> {
@@ -23,13 +37,13 @@ pub(crate) struct Frame<'a> {
 }
 
 /// Walks the frames of one submission.
-pub(crate) struct Frames<'a> {
+struct Frames<'a> {
     rest: &'a [u8],
 }
 
 impl<'a> Frames<'a> {
     /// Frames in `bytes`.
-    pub(crate) fn new(bytes: &'a [u8]) -> Self {
+    fn new(bytes: &'a [u8]) -> Self {
         Self { rest: bytes }
     }
 }
@@ -74,7 +88,7 @@ fn take_u16(bytes: &[u8]) -> Option<(u16, &[u8])> {
 
 #[cfg(test)]
 mod tests {
-    use super::{Frame, Frames};
+    use super::{Frame, Frames, written};
     use proptest::prelude::*;
 
     fn encode(frame: &Frame<'_>) -> Vec<u8> {
@@ -86,6 +100,12 @@ mod tests {
         out.extend(frame.deadline_ms.to_le_bytes());
         out.extend(frame.body);
         out
+    }
+
+    #[test]
+    fn refuses_a_length_beyond_the_buffer() {
+        assert_eq!(written(&[1, 2, 3], 2).unwrap(), [1, 2]);
+        assert!(written(&[1, 2, 3], 4).is_err());
     }
 
     proptest! {

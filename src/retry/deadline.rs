@@ -41,9 +41,4 @@ impl Deadline {
     pub async fn passed(self) {
         tokio::time::sleep_until(self.0).await;
     }
-
-    /// The point itself.
-    pub fn instant(self) -> Instant {
-        self.0
-    }
 }

@@ -13,7 +13,7 @@ use super::pool::Pool;
 use super::request::Prepared;
 use super::selection::{Candidate, Choice, choose};
 use super::transaction;
-use crate::retry::Backoff;
+use crate::retry::full_jitter;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -31,8 +31,8 @@ const SILENCE: Duration = Duration::from_millis(500);
 /// What one slot takes, about.
 const SLOT: Duration = Duration::from_millis(400);
 const SLOT_WAITS: u32 = 3;
-const BACKOFF: Backoff =
-    Backoff { base: Duration::from_millis(50), factor: 2.0, cap: Duration::from_secs(2), jitter: 1.0 };
+const BACKOFF_BASE: Duration = Duration::from_millis(50);
+const BACKOFF_CAP: Duration = Duration::from_secs(2);
 
 /// The state of one call's attempts.
 struct Plan<'a> {
@@ -262,7 +262,7 @@ impl<'a> Plan<'a> {
             return Err(self.give_up(true));
         }
         self.rounds += 1;
-        let mut delay = BACKOFF.delay(self.rounds, fastrand::f64());
+        let mut delay = full_jitter(BACKOFF_BASE, BACKOFF_CAP, self.rounds);
         if self.wait_slot {
             delay = delay.max(SLOT);
         }
