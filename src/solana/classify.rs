@@ -2,7 +2,7 @@
 //!
 //! Codes decide, never texts, but for the two cases where a node gives only text in `data`: `BlockhashNotFound` and rate limits in the vendor bucket.
 
-use super::error::{AttemptError, RpcRefusal};
+use crate::solana::error::{AttemptError, RpcRefusal};
 use std::time::Duration;
 
 /// Whether the call may be tried again.

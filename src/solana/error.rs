@@ -1,7 +1,7 @@
 //! What can go wrong in the room: one attempt ([`AttemptError`]) or a whole call ([`PoolError`]).
 
-use super::classify::{Again, rule};
 use crate::error::{Classify, Detail, ErrorCode, Failure, Phase, Verdict};
+use crate::solana::classify::{Again, rule};
 use bytes::Bytes;
 use std::time::Duration;
 

@@ -2,10 +2,10 @@
 //!
 //! Members of an array are routed, limited and retried alone and answered in order. The caller's id goes back byte for byte.
 
-use super::call::{Call, CallOptions};
-use super::error::{AttemptError, PoolError};
-use super::mark::mark_integers;
-use super::pool::Pool;
+use crate::solana::call::{Call, CallOptions};
+use crate::solana::error::{AttemptError, PoolError};
+use crate::solana::mark::mark_integers;
+use crate::solana::pool::Pool;
 use futures_util::future::try_join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;

@@ -3,34 +3,19 @@
 //! Guarantees: every call has a deadline, every queue a bound, every retry a budget, every endpoint a breaker; a signed transaction is only ever sent as the
 //! identical bytes. Does not sign, does not know JavaScript, and never shows the path or query of an endpoint's URL.
 
-mod attempt;
-mod balance;
-mod breaker;
-mod cache;
 mod call;
 mod classify;
 mod endpoint;
 mod error;
 mod fetch;
-mod flight;
-mod health;
-mod latency;
 mod mark;
 mod method;
 mod options;
 mod pool;
-mod rate_limit;
-mod reply;
 mod report;
-mod request;
 mod rpc_sender;
-mod selection;
-mod slot;
 mod stats;
-mod status;
-mod track;
 mod transaction;
-mod transport;
 
 pub use call::{Call, CallOptions};
 pub use classify::{Again, again_for_code, again_for_status};
@@ -39,5 +24,5 @@ pub use options::{CacheTtl, EndpointOptions, PoolOptions};
 pub use pool::Pool;
 pub use rpc_sender::PoolSender;
 pub use stats::PoolStats;
-pub use track::{TrackOptions, Tracked, Verdict};
+pub use transaction::track::{TrackOptions, Tracked, Verdict};
 pub use transaction::{SendOptions, SignedTransaction};

@@ -1,8 +1,8 @@
 //! Options of a pool: the only place where they are validated and where their defaults stand. They arrive as the JSON text of the caller's object.
 
-use super::error::PoolError;
-use super::slot::Commitment;
 use crate::error::Endpoint as Uri;
+use crate::solana::endpoint::slot::Commitment;
+use crate::solana::error::PoolError;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -249,8 +249,8 @@ fn headers(object: &Object) -> Result<Vec<(String, String)>, PoolError> {
 #[cfg(test)]
 mod tests {
     use super::PoolOptions;
+    use crate::solana::endpoint::slot::Commitment;
     use crate::solana::error::PoolError;
-    use crate::solana::slot::Commitment;
     use std::time::Duration;
 
     fn option_of(text: &str) -> String {

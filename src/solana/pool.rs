@@ -1,18 +1,18 @@
 //! The pool: endpoints, limits, cache and lifecycle. Calls are `call.rs` and `attempt.rs`.
 
-use super::cache::Cache;
-use super::endpoint::Endpoint;
-use super::error::PoolError;
-use super::flight::Flights;
-use super::method::Class;
-use super::options::{EndpointOptions, PoolOptions};
-use super::rate_limit::Gcra;
-use super::stats::Starts;
-use super::status::Statuses;
-use super::transport::Transport;
 use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, State, StateCell};
 use crate::observe::EventSink;
 use crate::retry::{Budget, BudgetOptions, Deadline};
+use crate::solana::call::cache::Cache;
+use crate::solana::call::flight::Flights;
+use crate::solana::endpoint::Endpoint;
+use crate::solana::endpoint::rate_limit::Gcra;
+use crate::solana::endpoint::transport::Transport;
+use crate::solana::error::PoolError;
+use crate::solana::method::Class;
+use crate::solana::options::{EndpointOptions, PoolOptions};
+use crate::solana::stats::Starts;
+use crate::solana::transaction::status::Statuses;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};

@@ -1,9 +1,9 @@
 //! What the pool tells operators: one warning per repeated attempt, one error per call given up, endpoints going down and coming back. Names, never URLs.
 
-use super::endpoint::Endpoint;
-use super::error::{AttemptError, Tried};
-use super::pool::Pool;
 use crate::observe::{Event, Level};
+use crate::solana::endpoint::Endpoint;
+use crate::solana::error::{AttemptError, Tried};
+use crate::solana::pool::Pool;
 use std::time::Duration;
 
 impl Pool {

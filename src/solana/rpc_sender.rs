@@ -1,9 +1,9 @@
 //! The pool as transport of `solana-client`: typed Rust calls by `RpcClient::new_sender(PoolSender::new(pool), ..)`. Not on the path of JavaScript calls.
 
-use super::call::{Call, CallOptions};
-use super::error::{AttemptError, PoolError, RpcRefusal};
-use super::pool::Pool;
 use crate::lifecycle::Managed;
+use crate::solana::call::{Call, CallOptions};
+use crate::solana::error::{AttemptError, PoolError, RpcRefusal};
+use crate::solana::pool::Pool;
 use serde::Deserialize;
 use serde_json::Value;
 use solana_client::client_error::{ClientError, ClientErrorKind, Result};

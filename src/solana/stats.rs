@@ -1,8 +1,8 @@
 //! What a pool says about itself, for `getPoolStats`.
 
-use super::pool::{Limit, Pool};
-use super::slot::Commitment;
 use crate::lifecycle::Managed;
+use crate::solana::endpoint::slot::Commitment;
+use crate::solana::pool::{Limit, Pool};
 use serde::Serialize;
 use std::collections::VecDeque;
 use std::sync::PoisonError;
@@ -128,7 +128,7 @@ impl Pool {
     }
 }
 
-impl super::endpoint::Endpoint {
+impl crate::solana::endpoint::Endpoint {
     fn stats(&self) -> EndpointStats {
         let facts = self.facts();
         let report = *facts.slots.get(Commitment::Processed);

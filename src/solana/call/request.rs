@@ -1,8 +1,8 @@
 //! The request side of the envelope: parameters get their commitment, a call gets its identity, a body gets our id. Parameters stay text.
 
-use super::error::PoolError;
-use super::method::{Class, Method, method};
-use super::slot::Commitment;
+use crate::solana::endpoint::slot::Commitment;
+use crate::solana::error::PoolError;
+use crate::solana::method::{Class, Method, method};
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -13,7 +13,7 @@ const MAX_PARAMS: usize = 48 * 1024 * 1024;
 
 /// A call ready to be sent any number of times.
 #[derive(Debug, Clone)]
-pub(super) struct Prepared {
+pub(in crate::solana) struct Prepared {
     /// The method's name.
     pub name: String,
     /// What is known about it.
@@ -38,7 +38,7 @@ struct ConfigHead<'a> {
 
 impl Prepared {
     /// Checks a call and fills in the pool's commitment where the caller gave none. `params` is the text of a JSON array, or empty for none.
-    pub(super) fn new(name: &str, params: &str, default: Commitment) -> Result<Self, PoolError> {
+    pub(in crate::solana) fn new(name: &str, params: &str, default: Commitment) -> Result<Self, PoolError> {
         let fits = !name.is_empty() && name.len() <= MAX_METHOD;
         if !fits || !name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err(argument("method", "method must be a JSON-RPC method name"));
@@ -93,17 +93,17 @@ impl Prepared {
     }
 
     /// Whether it changes something.
-    pub(super) fn is_send(&self) -> bool {
+    pub(in crate::solana) fn is_send(&self) -> bool {
         self.method.class == Class::Send
     }
 
     /// What makes two calls the same.
-    pub(super) fn key(&self) -> Bytes {
+    pub(in crate::solana) fn key(&self) -> Bytes {
         [self.name.as_bytes(), b"\n", &self.params].concat().into()
     }
 
     /// The body of one attempt.
-    pub(super) fn body(&self, id: u64) -> Bytes {
+    pub(in crate::solana) fn body(&self, id: u64) -> Bytes {
         let mut body = Vec::with_capacity(self.params.len() + self.name.len() + 64);
         body.extend_from_slice(b"{\"jsonrpc\":\"2.0\",\"id\":");
         body.extend_from_slice(id.to_string().as_bytes());
@@ -133,7 +133,7 @@ fn argument(argument: &'static str, message: impl Into<String>) -> PoolError {
 #[cfg(test)]
 mod tests {
     use super::Prepared;
-    use crate::solana::slot::Commitment;
+    use crate::solana::endpoint::slot::Commitment;
     use proptest::prelude::*;
 
     fn params(name: &str, params: &str) -> String {

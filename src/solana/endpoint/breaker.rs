@@ -19,7 +19,7 @@ const FORGIVEN_AFTER: Duration = Duration::from_secs(30);
 
 /// Why a breaker opens at once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Trip {
+pub(in crate::solana) enum Trip {
     /// No byte for too long.
     Silent,
     /// The endpoint cannot serve us.
@@ -28,7 +28,7 @@ pub(super) enum Trip {
 
 /// The breaker of one endpoint.
 #[derive(Debug, Default)]
-pub(super) struct Breaker {
+pub(in crate::solana) struct Breaker {
     open_until: Option<Instant>,
     probing: bool,
     in_a_row: u32,
@@ -41,17 +41,17 @@ pub(super) struct Breaker {
 
 impl Breaker {
     /// Whether normal traffic may go there.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::solana) fn is_closed(&self) -> bool {
         self.open_until.is_none()
     }
 
     /// When it may be probed; `None` while closed.
-    pub(super) fn open_until(&self) -> Option<Instant> {
+    pub(in crate::solana) fn open_until(&self) -> Option<Instant> {
         self.open_until
     }
 
     /// Claims the one probe that is due. True: the caller must report its outcome.
-    pub(super) fn claim_probe(&mut self, now: Instant) -> bool {
+    pub(in crate::solana) fn claim_probe(&mut self, now: Instant) -> bool {
         let due = !self.probing && self.open_until.is_some_and(|until| until <= now);
         if due {
             self.probing = true;
@@ -60,12 +60,12 @@ impl Breaker {
     }
 
     /// The probe ended without a verdict: it may be claimed again.
-    pub(super) fn release_probe(&mut self) {
+    pub(in crate::solana) fn release_probe(&mut self) {
         self.probing = false;
     }
 
     /// A good answer. True when this closed the breaker.
-    pub(super) fn succeeded(&mut self, now: Instant) -> bool {
+    pub(in crate::solana) fn succeeded(&mut self, now: Instant) -> bool {
         self.in_a_row = 0;
         self.count(now, false);
         let closes = self.open_until.take().is_some();
@@ -78,7 +78,7 @@ impl Breaker {
     }
 
     /// A failure; `random` is uniform in 0.0..1.0. True when this opened the breaker.
-    pub(super) fn failed(&mut self, now: Instant, random: f64) -> bool {
+    pub(in crate::solana) fn failed(&mut self, now: Instant, random: f64) -> bool {
         self.in_a_row = self.in_a_row.saturating_add(1);
         self.count(now, true);
         if self.open_until.is_some() {
@@ -97,7 +97,7 @@ impl Breaker {
     }
 
     /// Opens at once. True when it was closed.
-    pub(super) fn trip(&mut self, why: Trip, now: Instant, random: f64) -> bool {
+    pub(in crate::solana) fn trip(&mut self, why: Trip, now: Instant, random: f64) -> bool {
         let was_closed = self.open_until.is_none();
         if was_closed || self.probing {
             let (first, longest) = match why {

@@ -10,7 +10,7 @@ const STICKINESS: f64 = 1.3;
 
 /// One endpoint, as the selection sees it.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Candidate {
+pub(in crate::solana) struct Candidate {
     /// Its position in the pool.
     pub index: usize,
     /// Latency x (in flight + 1) / weight, in seconds.
@@ -27,7 +27,7 @@ pub(super) struct Candidate {
 
 /// What to do next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Choice {
+pub(in crate::solana) enum Choice {
     /// Use this one.
     Use(usize),
     /// All are limited: wait until then.
@@ -37,7 +37,11 @@ pub(super) enum Choice {
 }
 
 /// Chooses among `candidates`; `last` is the last winner, `random` gives uniform integers below its argument.
-pub(super) fn choose(candidates: &[Candidate], last: Option<usize>, mut random: impl FnMut(usize) -> usize) -> Choice {
+pub(in crate::solana) fn choose(
+    candidates: &[Candidate],
+    last: Option<usize>,
+    mut random: impl FnMut(usize) -> usize,
+) -> Choice {
     let Some(tier) = candidates.iter().filter(|one| one.eligible).map(|one| one.tier).min() else {
         return last_resort(candidates);
     };

@@ -1,10 +1,13 @@
 //! Signed transactions: read, never made. The same bytes may be sent anywhere, any number of times; the signature makes repeats harmless.
 
-use super::call::CallOptions;
-use super::error::{AttemptError, PoolError};
-use super::pool::Pool;
-use super::reply;
-use super::request::Prepared;
+pub(in crate::solana) mod status;
+pub(in crate::solana) mod track;
+
+use crate::solana::call::CallOptions;
+use crate::solana::call::reply;
+use crate::solana::call::request::Prepared;
+use crate::solana::error::{AttemptError, PoolError};
+use crate::solana::pool::Pool;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
 use bytes::Bytes;
@@ -83,7 +86,7 @@ fn compact_u16(bytes: &[u8]) -> Option<(usize, &[u8])> {
 }
 
 /// A resend is refused with `AlreadyProcessed` when an earlier attempt got through after all: that is a success. Its result is the signature.
-pub(super) fn landed_before(call: &Prepared, error: &AttemptError, sent_before: bool) -> Option<Bytes> {
+pub(in crate::solana) fn landed_before(call: &Prepared, error: &AttemptError, sent_before: bool) -> Option<Bytes> {
     let AttemptError::Rpc(refusal) = error else { return None };
     if !sent_before || call.name != "sendTransaction" || !refusal.mentions("AlreadyProcessed") {
         return None;
@@ -127,7 +130,7 @@ impl Pool {
     }
 
     /// The call that sends `transaction`.
-    pub(super) fn prepare_send(
+    pub(in crate::solana) fn prepare_send(
         &self,
         transaction: &SignedTransaction,
         how: &SendOptions,
@@ -158,7 +161,7 @@ impl Pool {
     }
 
     /// Remembers at which slot a blockhash was seen.
-    pub(super) fn remember_blockhash(&self, result: &[u8], slot: u64) {
+    pub(in crate::solana) fn remember_blockhash(&self, result: &[u8], slot: u64) {
         let Some(at) = memchr::memmem::find(result, b"\"blockhash\":\"") else { return };
         let rest = result.get(at + 13..).unwrap_or_default();
         let end = memchr::memchr(b'"', rest).unwrap_or(0);
@@ -174,11 +177,11 @@ impl Pool {
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::solana) mod tests {
     use super::{SignedTransaction, landed_before};
+    use crate::solana::call::request::Prepared;
+    use crate::solana::endpoint::slot::Commitment;
     use crate::solana::error::{AttemptError, PoolError, RpcRefusal};
-    use crate::solana::request::Prepared;
-    use crate::solana::slot::Commitment;
     use base64::Engine;
     use bytes::Bytes;
     use proptest::prelude::*;

@@ -7,13 +7,13 @@ const DECAY: Duration = Duration::from_secs(10);
 
 /// The smoothed latency of one endpoint; `None` until something was measured.
 #[derive(Debug, Default)]
-pub(super) struct Latency {
+pub(in crate::solana) struct Latency {
     smoothed: Option<(f64, Instant)>,
 }
 
 impl Latency {
     /// Takes one measurement (also the time a failed attempt took).
-    pub(super) fn observe(&mut self, took: Duration, now: Instant) {
+    pub(in crate::solana) fn observe(&mut self, took: Duration, now: Instant) {
         let took = took.as_secs_f64();
         self.smoothed = Some(match self.smoothed {
             Some((old, at)) if took < old => {
@@ -25,7 +25,7 @@ impl Latency {
     }
 
     /// The smoothed latency.
-    pub(super) fn get(&self) -> Option<Duration> {
+    pub(in crate::solana) fn get(&self) -> Option<Duration> {
         self.smoothed.map(|(seconds, _)| Duration::from_secs_f64(seconds))
     }
 }

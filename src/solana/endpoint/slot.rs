@@ -37,7 +37,7 @@ impl Commitment {
 
 /// One value per commitment.
 #[derive(Debug, Default, Clone, Copy)]
-pub(super) struct PerCommitment<T> {
+pub(in crate::solana) struct PerCommitment<T> {
     processed: T,
     confirmed: T,
     finalized: T,
@@ -45,7 +45,7 @@ pub(super) struct PerCommitment<T> {
 
 impl<T> PerCommitment<T> {
     /// The value of one.
-    pub(super) fn get(&self, commitment: Commitment) -> &T {
+    pub(in crate::solana) fn get(&self, commitment: Commitment) -> &T {
         match commitment {
             Commitment::Processed => &self.processed,
             Commitment::Confirmed => &self.confirmed,
@@ -54,7 +54,7 @@ impl<T> PerCommitment<T> {
     }
 
     /// The value of one, to change.
-    pub(super) fn get_mut(&mut self, commitment: Commitment) -> &mut T {
+    pub(in crate::solana) fn get_mut(&mut self, commitment: Commitment) -> &mut T {
         match commitment {
             Commitment::Processed => &mut self.processed,
             Commitment::Confirmed => &mut self.confirmed,
@@ -64,7 +64,7 @@ impl<T> PerCommitment<T> {
 }
 
 /// The best slot among `reports` (one per endpoint): with three or more the second highest, so that one liar does not exclude the rest.
-pub(super) fn best(reports: &[u64]) -> Option<u64> {
+pub(in crate::solana) fn best(reports: &[u64]) -> Option<u64> {
     let mut sorted = reports.to_vec();
     sorted.sort_unstable_by(|left, right| right.cmp(left));
     sorted.get(usize::from(sorted.len() >= 3)).copied()

@@ -1,8 +1,8 @@
 //! One HTTP request: hyper's pooled client over rustls. Follows no redirect, retries nothing but a request that a stale socket never started.
 
-use super::error::AttemptError;
-use super::reply;
 use crate::error::redact_text;
+use crate::solana::call::reply;
+use crate::solana::error::AttemptError;
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
@@ -31,7 +31,7 @@ type Tls = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
 
 /// The sockets of one pool. Dropping the last clone closes the idle ones.
 #[derive(Clone)]
-pub(super) struct Transport {
+pub(in crate::solana) struct Transport {
     plain: Plain,
     /// Made by the first https request: reading the system's certificates takes a while.
     tls: Arc<OnceCell<Tls>>,
@@ -39,7 +39,7 @@ pub(super) struct Transport {
 
 /// What a server answered.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(in crate::solana) struct Answer {
     /// HTTP status.
     pub status: u16,
     /// How long it asks us to stay away.
@@ -50,7 +50,7 @@ pub(super) struct Answer {
 
 impl Answer {
     /// The result of request `id`, or what is wrong.
-    pub(super) fn understand(&self, id: u64) -> Result<Bytes, AttemptError> {
+    pub(in crate::solana) fn understand(&self, id: u64) -> Result<Bytes, AttemptError> {
         match self.status {
             200..=299 => reply::read(&self.body, id),
             // Only for these does a JSON-RPC error in the body say more than the status.
@@ -68,7 +68,7 @@ impl Answer {
 
 impl Transport {
     /// Opens no socket.
-    pub(super) fn new() -> Self {
+    pub(in crate::solana) fn new() -> Self {
         Self { plain: client(connector()), tls: Arc::default() }
     }
 
@@ -83,7 +83,12 @@ impl Transport {
     }
 
     /// Posts one body.
-    pub(super) async fn post(&self, uri: &Uri, headers: &HeaderMap, body: Bytes) -> Result<Answer, AttemptError> {
+    pub(in crate::solana) async fn post(
+        &self,
+        uri: &Uri,
+        headers: &HeaderMap,
+        body: Bytes,
+    ) -> Result<Answer, AttemptError> {
         let mut request = Request::new(Full::new(body));
         *request.method_mut() = Method::POST;
         *request.uri_mut() = uri.clone();

@@ -1,9 +1,16 @@
 //! One call from the outside: checked, counted, cached, shared, under one deadline, cancellable. The attempts are `attempt.rs`.
 
-use super::error::PoolError;
-use super::method::Lifetime;
-use super::pool::Pool;
-use super::request::Prepared;
+pub(in crate::solana) mod attempt;
+pub(in crate::solana) mod balance;
+pub(in crate::solana) mod cache;
+pub(in crate::solana) mod flight;
+pub(in crate::solana) mod reply;
+pub(in crate::solana) mod request;
+
+use crate::solana::call::request::Prepared;
+use crate::solana::error::PoolError;
+use crate::solana::method::Lifetime;
+use crate::solana::pool::Pool;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -33,20 +40,20 @@ pub struct Call<'a> {
 
 /// How far a call is; shared with those who wait for it.
 #[derive(Debug, Default)]
-pub(super) struct Progress {
+pub(in crate::solana) struct Progress {
     attempts: AtomicU32,
     maybe_executed: AtomicBool,
 }
 
 impl Progress {
     /// One more attempt begins: bytes may leave.
-    pub(super) fn begin_attempt(&self) {
+    pub(in crate::solana) fn begin_attempt(&self) {
         self.attempts.fetch_add(1, Ordering::Relaxed);
         self.maybe_executed.store(true, Ordering::Relaxed);
     }
 
     /// The attempts so far are known not to have been executed.
-    pub(super) fn not_executed(&self) {
+    pub(in crate::solana) fn not_executed(&self) {
         self.maybe_executed.store(false, Ordering::Relaxed);
     }
 
@@ -69,7 +76,7 @@ impl Pool {
     }
 
     /// A call that is part of one that has entered: it goes on while the pool drains.
-    pub(super) async fn call_within(
+    pub(in crate::solana) async fn call_within(
         self: &Arc<Self>,
         call: Call<'_>,
         options: CallOptions,
@@ -78,7 +85,11 @@ impl Pool {
     }
 
     /// Makes a prepared call, as part of one that has entered.
-    pub(super) async fn run(self: &Arc<Self>, prepared: Prepared, options: CallOptions) -> Result<Bytes, PoolError> {
+    pub(in crate::solana) async fn run(
+        self: &Arc<Self>,
+        prepared: Prepared,
+        options: CallOptions,
+    ) -> Result<Bytes, PoolError> {
         let started = Instant::now();
         let deadline = started + options.deadline.unwrap_or(self.options.deadline);
         let progress = Mutex::new(Arc::<Progress>::default());
@@ -139,7 +150,7 @@ impl Pool {
     }
 
     /// How long replies of this kind are kept.
-    pub(super) fn lifetime(&self, kind: Option<Lifetime>) -> Duration {
+    pub(in crate::solana) fn lifetime(&self, kind: Option<Lifetime>) -> Duration {
         let ttl = &self.options.ttl;
         match kind {
             Some(Lifetime::Balance) => ttl.balance,

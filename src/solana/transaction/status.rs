@@ -1,10 +1,10 @@
 //! Signature statuses: kept per signature for callers, and asked for all pending transactions together by the trackers.
 
-use super::call::{Call, CallOptions};
-use super::error::{AttemptError, PoolError};
-use super::pool::Pool;
-use super::reply;
-use super::slot::Commitment;
+use crate::solana::call::reply;
+use crate::solana::call::{Call, CallOptions};
+use crate::solana::endpoint::slot::Commitment;
+use crate::solana::error::{AttemptError, PoolError};
+use crate::solana::pool::Pool;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -22,7 +22,7 @@ const SETTLED_LIFETIME: Duration = Duration::from_mins(1);
 
 /// The status of one signature.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct SignatureStatus {
+pub(in crate::solana) struct SignatureStatus {
     /// The slot it is in.
     pub slot: u64,
     /// How sure that is.
@@ -32,11 +32,11 @@ pub(super) struct SignatureStatus {
 }
 
 /// What a look at one signature found; `None`: nothing yet.
-pub(super) type Look = Result<Option<SignatureStatus>, PoolError>;
+pub(in crate::solana) type Look = Result<Option<SignatureStatus>, PoolError>;
 
 /// Signatures that trackers wait for.
 #[derive(Default)]
-pub(super) struct Statuses {
+pub(in crate::solana) struct Statuses {
     waiting: Mutex<Waiting>,
 }
 
@@ -132,7 +132,7 @@ impl Pool {
     }
 
     /// One look at a signature, together with all others that are waited for.
-    pub(super) async fn next_status(self: &Arc<Self>, signature: &str) -> Look {
+    pub(in crate::solana) async fn next_status(self: &Arc<Self>, signature: &str) -> Look {
         let (sender, receiver) = oneshot::channel();
         let start = {
             let mut waiting = self.statuses.waiting();
@@ -147,7 +147,7 @@ impl Pool {
     }
 
     /// One look at a signature, in the node's whole history.
-    pub(super) async fn last_status(self: &Arc<Self>, signature: &str) -> Look {
+    pub(in crate::solana) async fn last_status(self: &Arc<Self>, signature: &str) -> Look {
         let result = self.ask(&[signature], true, CallOptions::default()).await?;
         Ok(parse(&result)?.value.first().copied().flatten().and_then(SignatureStatus::parse))
     }
@@ -222,7 +222,7 @@ fn assemble(signatures: &[String], found: &HashMap<&str, Bytes>, slot: u64) -> S
 #[cfg(test)]
 mod tests {
     use super::{SignatureStatus, parse};
-    use crate::solana::slot::Commitment;
+    use crate::solana::endpoint::slot::Commitment;
     use bytes::Bytes;
 
     #[test]

@@ -3,13 +3,13 @@
 //! Slots are read out of normal replies; an endpoint without a fresh one is asked. Probes take tokens of the pool's limiter, never wait for them, and stop when
 //! the pool has been idle for a minute. `getHealth` is not asked: nodes thousands of slots behind were seen answering `ok`.
 
-use super::endpoint::{Endpoint, SlotReport};
-use super::error::AttemptError;
-use super::method::Class;
-use super::pool::Pool;
-use super::reply;
-use super::request::Prepared;
-use super::slot::{Commitment, best};
+use crate::solana::call::reply;
+use crate::solana::call::request::Prepared;
+use crate::solana::endpoint::slot::{Commitment, best};
+use crate::solana::endpoint::{Endpoint, SlotReport};
+use crate::solana::error::AttemptError;
+use crate::solana::method::Class;
+use crate::solana::pool::Pool;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -22,7 +22,7 @@ const IDLE: Duration = Duration::from_mins(1);
 
 impl Pool {
     /// Starts the prober unless it runs. Call inside the runtime.
-    pub(super) fn ensure_prober(self: Arc<Self>) {
+    pub(in crate::solana) fn ensure_prober(self: Arc<Self>) {
         if self.prober_runs.swap(true, Ordering::AcqRel) {
             return;
         }
@@ -67,7 +67,12 @@ impl Pool {
     }
 
     /// Remembers the slot that a reply tells.
-    pub(super) fn harvest_slot(&self, endpoint: &Endpoint, call: &Prepared, result: &Result<Bytes, AttemptError>) {
+    pub(in crate::solana) fn harvest_slot(
+        &self,
+        endpoint: &Endpoint,
+        call: &Prepared,
+        result: &Result<Bytes, AttemptError>,
+    ) {
         let slot = match result {
             Ok(result) if call.name == "getSlot" => reply::number(result),
             Ok(result) => reply::context_slot(result),

@@ -7,7 +7,7 @@ use tokio::time::Instant;
 
 /// A limiter of N starts a second. The rate must be above 0.
 #[derive(Debug)]
-pub(super) struct Gcra {
+pub(in crate::solana) struct Gcra {
     interval: Duration,
     /// How far ahead of the steady rate a burst may run.
     tolerance: Duration,
@@ -17,7 +17,7 @@ pub(super) struct Gcra {
 
 impl Gcra {
     /// `per_second` starts in any second.
-    pub(super) fn new(per_second: f64) -> Self {
+    pub(in crate::solana) fn new(per_second: f64) -> Self {
         let burst = (per_second / 10.0).floor().max(1.0);
         // A second holds the burst and what the steady rate adds: burst + rate - 1 whole starts.
         let interval = Duration::from_secs_f64(1.0 / (per_second - burst + 1.0).max(per_second.min(1.0)));
@@ -25,12 +25,12 @@ impl Gcra {
     }
 
     /// When the next start would be allowed.
-    pub(super) fn next(&self, now: Instant) -> Instant {
+    pub(in crate::solana) fn next(&self, now: Instant) -> Instant {
         self.due.and_then(|due| due.checked_sub(self.tolerance)).map_or(now, |at| at.max(now))
     }
 
     /// Takes the next start if it is not later than `latest`; otherwise says when it would be.
-    pub(super) fn reserve(&mut self, now: Instant, latest: Instant) -> Result<Instant, Instant> {
+    pub(in crate::solana) fn reserve(&mut self, now: Instant, latest: Instant) -> Result<Instant, Instant> {
         let at = self.next(now);
         if at > latest {
             return Err(at);

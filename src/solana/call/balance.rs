@@ -1,10 +1,10 @@
 //! Many balances in few requests: a hundred keys per `getMultipleAccounts` without account data. Shares its cache entries with `getBalance`.
 
-use super::call::{Call, CallOptions};
-use super::error::{AttemptError, PoolError};
-use super::pool::Pool;
-use super::reply;
-use super::request::Prepared;
+use crate::solana::call::reply;
+use crate::solana::call::request::Prepared;
+use crate::solana::call::{Call, CallOptions};
+use crate::solana::error::{AttemptError, PoolError};
+use crate::solana::pool::Pool;
 use bytes::Bytes;
 use futures_util::future::try_join_all;
 use serde::Deserialize;

@@ -1,7 +1,7 @@
 //! Identical reads share one request. The flight belongs to the pool: one caller who leaves does not disturb the others, the last one to leave ends it.
 
-use super::call::Progress;
-use super::error::PoolError;
+use crate::solana::call::Progress;
+use crate::solana::error::PoolError;
 use bytes::Bytes;
 use std::collections::HashMap;
 use std::future::Future;
@@ -14,7 +14,7 @@ type Landed = Option<Result<Bytes, PoolError>>;
 
 /// The flights of one pool.
 #[derive(Default)]
-pub(super) struct Flights {
+pub(in crate::solana) struct Flights {
     next: AtomicU64,
     flying: Mutex<HashMap<Bytes, Flight>>,
 }
@@ -28,7 +28,7 @@ struct Flight {
 }
 
 /// One caller's seat; leaving it is a drop.
-pub(super) struct Seat {
+pub(in crate::solana) struct Seat {
     flights: Arc<Flights>,
     key: Bytes,
     number: u64,
@@ -39,7 +39,7 @@ pub(super) struct Seat {
 
 impl Seat {
     /// Waits for the shared result.
-    pub(super) async fn land(mut self) -> Result<Bytes, PoolError> {
+    pub(in crate::solana) async fn land(mut self) -> Result<Bytes, PoolError> {
         let landed = self.landed.wait_for(Option::is_some).await.map(|landed| landed.clone());
         // The sender goes away without a result only when the flight was stopped, that is when nobody waits.
         landed.ok().flatten().unwrap_or(Err(PoolError::Closed { state: "closed" }))
@@ -60,7 +60,7 @@ impl Drop for Seat {
 
 impl Flights {
     /// Boards the flight of `key`, or starts it with `fly`.
-    pub(super) fn board<F>(self: &Arc<Self>, key: Bytes, fly: impl FnOnce(Arc<Progress>) -> F) -> Seat
+    pub(in crate::solana) fn board<F>(self: &Arc<Self>, key: Bytes, fly: impl FnOnce(Arc<Progress>) -> F) -> Seat
     where
         F: Future<Output = Result<Bytes, PoolError>> + Send + 'static,
     {
@@ -96,7 +96,7 @@ impl Flights {
     }
 
     /// Whether one is under way.
-    pub(super) fn has(&self, key: &Bytes) -> bool {
+    pub(in crate::solana) fn has(&self, key: &Bytes) -> bool {
         self.flying().contains_key(key)
     }
 

@@ -1,7 +1,7 @@
 //! The reply side of the envelope. A reply counts only when it is one complete JSON value with our id: that catches truncation and crossed replies.
 //! The result stays a slice of what was received.
 
-use super::error::{AttemptError, RpcRefusal};
+use crate::solana::error::{AttemptError, RpcRefusal};
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -32,7 +32,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 }
 
 /// The `result` of a reply to request `id`, as a slice of `body`.
-pub(super) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptError> {
+pub(in crate::solana) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptError> {
     let garbled = |detail: &str| AttemptError::Garbled { detail: detail.to_owned() };
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| {
         garbled(if error.is_eof() { "reply is cut short" } else { "reply is not a JSON-RPC object" })
@@ -52,7 +52,7 @@ pub(super) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptError> {
 }
 
 /// The error inside a body that came with a bad HTTP status, if there is one.
-pub(super) fn read_error(body: &Bytes) -> Option<RpcRefusal> {
+pub(in crate::solana) fn read_error(body: &Bytes) -> Option<RpcRefusal> {
     match read(body, 0) {
         Err(AttemptError::Rpc(refusal)) => Some(refusal),
         _ => None,
@@ -60,7 +60,7 @@ pub(super) fn read_error(body: &Bytes) -> Option<RpcRefusal> {
 }
 
 /// The slot in `{"context":{..,"slot":N}..}`, looked for in the head of a result only.
-pub(super) fn context_slot(result: &[u8]) -> Option<u64> {
+pub(in crate::solana) fn context_slot(result: &[u8]) -> Option<u64> {
     let head = result.get(..result.len().min(CONTEXT_HEAD))?;
     if !head.starts_with(b"{\"context\"") {
         return None;
@@ -70,7 +70,7 @@ pub(super) fn context_slot(result: &[u8]) -> Option<u64> {
 }
 
 /// The digits at the start of `text`.
-pub(super) fn number(text: &[u8]) -> Option<u64> {
+pub(in crate::solana) fn number(text: &[u8]) -> Option<u64> {
     let digits = text.iter().take_while(|byte| byte.is_ascii_digit()).count();
     std::str::from_utf8(text.get(..digits)?).ok()?.parse().ok()
 }

@@ -3,14 +3,14 @@
 //! Expired is said only when the block height is past the limit on two endpoints (or the only one), or the blockhash is no longer valid, **and** a last look
 //! through the history finds nothing. When that cannot be told, the outcome is `unknown`. A status that goes away again (a fork) counts as not seen.
 
-use super::call::{Call, CallOptions};
-use super::error::{AttemptError, PoolError};
-use super::pool::Pool;
-use super::reply;
-use super::request::Prepared;
-use super::slot::Commitment;
-use super::status::SignatureStatus;
-use super::transaction::{SendOptions, SignedTransaction};
+use crate::solana::call::reply;
+use crate::solana::call::request::Prepared;
+use crate::solana::call::{Call, CallOptions};
+use crate::solana::endpoint::slot::Commitment;
+use crate::solana::error::{AttemptError, PoolError};
+use crate::solana::pool::Pool;
+use crate::solana::transaction::status::SignatureStatus;
+use crate::solana::transaction::{SendOptions, SignedTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;

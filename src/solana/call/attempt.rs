@@ -3,17 +3,17 @@
 //! A first attempt on an endpoint that the call has not tried costs no retry budget; after all were tried a back-off and a token are needed. A light read on a
 //! silent endpoint is overtaken by an attempt elsewhere, and the first good answer wins. Sends repeat identical bytes and are never overtaken.
 
-use super::breaker::Trip;
-use super::call::Progress;
-use super::classify::{Again, Health, rule};
-use super::endpoint::{Endpoint, Need};
-use super::error::{AttemptError, PoolError, Tried};
-use super::method::Class;
-use super::pool::Pool;
-use super::request::Prepared;
-use super::selection::{Candidate, Choice, choose};
-use super::transaction;
 use crate::retry::full_jitter;
+use crate::solana::call::Progress;
+use crate::solana::call::request::Prepared;
+use crate::solana::classify::{Again, Health, rule};
+use crate::solana::endpoint::breaker::Trip;
+use crate::solana::endpoint::selection::{Candidate, Choice, choose};
+use crate::solana::endpoint::{Endpoint, Need};
+use crate::solana::error::{AttemptError, PoolError, Tried};
+use crate::solana::method::Class;
+use crate::solana::pool::Pool;
+use crate::solana::transaction;
 use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -67,7 +67,7 @@ struct Latest {
 
 impl Pool {
     /// Tries until there is an answer, a final refusal, or nothing left to try.
-    pub(super) async fn attempts(
+    pub(in crate::solana) async fn attempts(
         &self,
         call: &Prepared,
         deadline: Instant,
@@ -102,7 +102,7 @@ impl Pool {
     }
 
     /// One request on one endpoint; its outcome is remembered there.
-    pub(super) async fn attempt(
+    pub(in crate::solana) async fn attempt(
         &self,
         endpoint: &Endpoint,
         call: &Prepared,
@@ -128,7 +128,7 @@ impl Pool {
     }
 
     /// The eligible endpoints for `call`, best first, at most `most`; the least bad one when there is none.
-    pub(super) fn best_endpoints(&self, call: &Prepared, most: usize) -> Vec<Arc<Endpoint>> {
+    pub(in crate::solana) fn best_endpoints(&self, call: &Prepared, most: usize) -> Vec<Arc<Endpoint>> {
         let endpoints = self.endpoints.load_full();
         let need = need(self, call);
         let mut candidates: Vec<_> =

@@ -28,7 +28,7 @@ impl Expiry<Bytes, Entry> for ByEntry {
 }
 
 /// The cache of one pool.
-pub(super) struct Cache {
+pub(in crate::solana) struct Cache {
     entries: Moka<Bytes, Entry>,
     hits: AtomicU64,
     misses: AtomicU64,
@@ -36,7 +36,7 @@ pub(super) struct Cache {
 
 impl Cache {
     /// A cache of at most `max_bytes`.
-    pub(super) fn new(max_bytes: u64) -> Self {
+    pub(in crate::solana) fn new(max_bytes: u64) -> Self {
         let weigh =
             |key: &Bytes, entry: &Entry| u32::try_from(key.len() + entry.result.len() + OVERHEAD).unwrap_or(u32::MAX);
         let entries = Moka::builder().max_capacity(max_bytes).weigher(weigh).expire_after(ByEntry).build();
@@ -44,7 +44,7 @@ impl Cache {
     }
 
     /// A kept result.
-    pub(super) fn get(&self, key: &Bytes) -> Option<Bytes> {
+    pub(in crate::solana) fn get(&self, key: &Bytes) -> Option<Bytes> {
         let found = self.entries.get(key).map(|entry| entry.result);
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
@@ -52,30 +52,30 @@ impl Cache {
     }
 
     /// A kept result, without counting the look.
-    pub(super) fn peek(&self, key: &Bytes) -> Option<Bytes> {
+    pub(in crate::solana) fn peek(&self, key: &Bytes) -> Option<Bytes> {
         self.entries.get(key).map(|entry| entry.result)
     }
 
     /// Keeps a result; a lifetime of zero keeps nothing. Copies it: a slice would hold the whole reply.
-    pub(super) fn put(&self, key: Bytes, result: &[u8], lifetime: Duration) {
+    pub(in crate::solana) fn put(&self, key: Bytes, result: &[u8], lifetime: Duration) {
         if !lifetime.is_zero() {
             self.entries.insert(key, Entry { result: Bytes::copy_from_slice(result), lifetime });
         }
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&self) {
+    pub(in crate::solana) fn clear(&self) {
         self.entries.invalidate_all();
     }
 
     /// Entries that are still alive, about.
-    pub(super) fn len(&self) -> u64 {
+    pub(in crate::solana) fn len(&self) -> u64 {
         self.entries.run_pending_tasks();
         self.entries.entry_count()
     }
 
     /// Hits and misses so far.
-    pub(super) fn counts(&self) -> (u64, u64) {
+    pub(in crate::solana) fn counts(&self) -> (u64, u64) {
         (self.hits.load(Ordering::Relaxed), self.misses.load(Ordering::Relaxed))
     }
 }

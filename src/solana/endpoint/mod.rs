@@ -1,12 +1,20 @@
 //! One endpoint of a pool: where it is and what is known about it. Decides nothing: `selection.rs` and `attempt.rs` read and write it.
 
-use super::breaker::{Breaker, Trip};
-use super::latency::Latency;
-use super::method::Class;
-use super::options::EndpointOptions;
-use super::rate_limit::Gcra;
-use super::selection::Candidate;
-use super::slot::{Commitment, PerCommitment};
+pub(in crate::solana) mod breaker;
+pub(in crate::solana) mod health;
+pub(in crate::solana) mod latency;
+pub(in crate::solana) mod rate_limit;
+pub(in crate::solana) mod selection;
+pub(in crate::solana) mod slot;
+pub(in crate::solana) mod transport;
+
+use crate::solana::endpoint::breaker::{Breaker, Trip};
+use crate::solana::endpoint::latency::Latency;
+use crate::solana::endpoint::rate_limit::Gcra;
+use crate::solana::endpoint::selection::Candidate;
+use crate::solana::endpoint::slot::{Commitment, PerCommitment};
+use crate::solana::method::Class;
+use crate::solana::options::EndpointOptions;
 use base64::Engine;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
@@ -27,7 +35,7 @@ const UNKNOWN_LATENCY: Duration = Duration::from_millis(10);
 const MAX_UNSUPPORTED: usize = 64;
 
 /// One endpoint.
-pub(super) struct Endpoint {
+pub(in crate::solana) struct Endpoint {
     /// For logs and metrics; no secrets.
     pub name: String,
     /// With its secrets.
@@ -43,7 +51,7 @@ pub(super) struct Endpoint {
 
 /// What is known about an endpoint.
 #[derive(Default)]
-pub(super) struct Facts {
+pub(in crate::solana) struct Facts {
     /// Its breaker.
     pub breaker: Breaker,
     /// Its latency.
@@ -69,7 +77,7 @@ pub(super) struct Facts {
 
 /// A slot as reported.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct SlotReport {
+pub(in crate::solana) struct SlotReport {
     /// The slot.
     pub slot: u64,
     /// How far behind the best one it was.
@@ -86,7 +94,7 @@ struct Pause {
 
 impl Endpoint {
     /// An endpoint as configured; `taken` are the names in use.
-    pub(super) fn new(options: &EndpointOptions, sockets: u32, taken: &[String]) -> Self {
+    pub(in crate::solana) fn new(options: &EndpointOptions, sockets: u32, taken: &[String]) -> Self {
         // Both were validated with the options.
         let uri: Uri = options.url.expose().parse().unwrap_or_default();
         let base = options.name.clone().unwrap_or_else(|| host_of(&uri));
@@ -110,12 +118,12 @@ impl Endpoint {
     }
 
     /// What is known.
-    pub(super) fn facts(&self) -> MutexGuard<'_, Facts> {
+    pub(in crate::solana) fn facts(&self) -> MutexGuard<'_, Facts> {
         self.facts.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// How the selection sees it for one call.
-    pub(super) fn candidate(&self, index: usize, need: &Need<'_>) -> Candidate {
+    pub(in crate::solana) fn candidate(&self, index: usize, need: &Need<'_>) -> Candidate {
         let facts = self.facts();
         let latency = facts.latency.get().unwrap_or(UNKNOWN_LATENCY).as_secs_f64();
         let limited_until = facts.limited_until(need.class, need.now);
@@ -136,7 +144,7 @@ impl Endpoint {
 }
 
 /// What one call needs of an endpoint.
-pub(super) struct Need<'a> {
+pub(in crate::solana) struct Need<'a> {
     /// Method name.
     pub method: &'a str,
     /// Its class.
@@ -163,12 +171,12 @@ impl Facts {
     }
 
     /// Whether it wants no reads at the moment.
-    pub(super) fn is_paused(&self, now: Instant) -> bool {
+    pub(in crate::solana) fn is_paused(&self, now: Instant) -> bool {
         self.limited_until(Class::Read, now).is_some()
     }
 
     /// Takes a start from its own limit.
-    pub(super) fn take_start(&mut self, class: Class, now: Instant) {
+    pub(in crate::solana) fn take_start(&mut self, class: Class, now: Instant) {
         let limit = match class {
             Class::Send => self.send_limit.as_mut(),
             Class::Read | Class::Heavy => self.read_limit.as_mut(),
@@ -180,7 +188,7 @@ impl Facts {
     }
 
     /// A 429 came.
-    pub(super) fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
+    pub(in crate::solana) fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
         let pause = self.pause_of(class);
         pause.in_a_row = pause.in_a_row.saturating_add(1);
         let doubled = FIRST_PAUSE.saturating_mul(1 << (pause.in_a_row - 1).min(10)).min(LONGEST_PAUSE);
@@ -188,7 +196,7 @@ impl Facts {
     }
 
     /// An answer came that was no 429.
-    pub(super) fn end_pause(&mut self, class: Class) {
+    pub(in crate::solana) fn end_pause(&mut self, class: Class) {
         *self.pause_of(class) = Pause::default();
     }
 
@@ -200,7 +208,7 @@ impl Facts {
     }
 
     /// The node does not serve this method.
-    pub(super) fn mark_unsupported(&mut self, method: &str, now: Instant) {
+    pub(in crate::solana) fn mark_unsupported(&mut self, method: &str, now: Instant) {
         self.unsupported.retain(|_, until| *until > now);
         if self.unsupported.len() < MAX_UNSUPPORTED {
             self.unsupported.insert(method.to_owned(), now + UNSUPPORTED_FOR);
@@ -208,7 +216,7 @@ impl Facts {
     }
 
     /// Opens the breaker at once. True when it was closed.
-    pub(super) fn trip(&mut self, why: Trip, now: Instant) -> bool {
+    pub(in crate::solana) fn trip(&mut self, why: Trip, now: Instant) -> bool {
         self.breaker.trip(why, now, fastrand::f64())
     }
 }
@@ -269,9 +277,9 @@ fn without_user(uri: &Uri) -> Uri {
 #[cfg(test)]
 mod tests {
     use super::{Endpoint, Need};
+    use crate::solana::endpoint::slot::Commitment;
     use crate::solana::method::Class;
     use crate::solana::options::EndpointOptions;
-    use crate::solana::slot::Commitment;
     use serde_json::json;
     use std::time::Duration;
     use tokio::time::Instant;
