@@ -836,8 +836,8 @@ declare class ConnectionPool {
 export { ConnectionPool }
 export { ConnectionPool as SolanaConnectionPool }
 
-/** Options of a {@link ConnectionPool}. Unknown names are refused. */
-export declare interface ConnectionPoolOptions {
+/** Options of a {@link ConnectionPool}. Unknown names are refused. `tls` and `proxy` hold for every endpoint without its own. */
+export declare interface ConnectionPoolOptions extends WireOptions {
     /** URLs or objects. Default: `SOLANA_RPC_ENDPOINTS`, else the configuration file, else none. */
     readonly endpoints?: readonly (string | EndpointOptions)[];
     /** Reads that may start per second, whole pool. Default 100. */
@@ -1075,8 +1075,8 @@ declare function drop(collection: AnyCollection, index: string | object, options
 /** Drops all indexes but that of `_id`; false when there is no such collection. */
 declare function dropAll(collection: AnyCollection, options: OperationOptions): Promise<boolean>;
 
-/** One endpoint. */
-export declare interface EndpointOptions {
+/** One endpoint. `tls` and `proxy` win over the pool's. */
+export declare interface EndpointOptions extends WireOptions {
     /** `http` or `https`. Never shown anywhere: only the name is. */
     readonly url: string;
     /** For logs and statistics. Default: host and port. */
@@ -1337,8 +1337,6 @@ export declare function isRetryable(error: unknown): boolean;
 /** Holds the event loop while work is in flight. Made on first use; `dispose` ends it. */
 declare class KeepAlive {
     #private;
-    /** Work units that hold the loop. */
-    get count(): number;
     /** One more unit of work. */
     acquire(): void;
     /** One unit less. */
@@ -1360,8 +1358,6 @@ declare class KeyedLane<Handle extends LaneHandle> {
      * `onClosed` runs once, when the client has closed, whoever asked for it.
      */
     constructor(open: (wake: () => void) => Handle, onClosed?: () => void);
-    /** Operations that have not settled. */
-    get inFlight(): number;
     /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
     run(operation: Operation): Promise<Outcome>;
     /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
@@ -2914,6 +2910,17 @@ declare interface WireCloseReport {
     drained: number
     /** Commands that were cut. */
     aborted: number
+}
+
+/** How an endpoint is reached. */
+export declare interface WireOptions {
+    /** For `https` and `wss`, with Node's names. Default: the system's roots and Mozilla's, no client certificate. */
+    readonly tls?: TlsOptions;
+    /**
+     * `http://`, `socks5://` (names looked up here) or `socks5h://` (by the proxy), with user and password if need be; `'env'` reads `HTTPS_PROXY`, `HTTP_PROXY`,
+     * `ALL_PROXY` and `NO_PROXY`; `false` for none. Default: none, whatever the environment says.
+     */
+    readonly proxy?: string | false;
 }
 
 /** A look at a wire. */

@@ -12,7 +12,7 @@ export type { RedisOptions } from './options.js';
 export type { ChainableCommander } from './pipeline.js';
 export type { ScriptDefinition } from './script.js';
 export type { ScanStreamOptions } from './stream.js';
-export type { TlsOptions } from './tls.js';
+export type { TlsOptions } from '../tls.js';
 export type { Argument, RedisValue } from './transformers.js';
 export {
   closeRedis,

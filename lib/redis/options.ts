@@ -8,7 +8,7 @@
 import { inspect } from 'node:util';
 import { invalidArgument, MooringError } from '../error/index.js';
 import type { ScriptDefinition } from './script.js';
-import { type TlsOptions, wireTls } from './tls.js';
+import { type TlsOptions, wireTls } from '../tls.js';
 import type { KeyPrefix } from './transformers.js';
 
 /** Options of `Redis`. Times are milliseconds. */
@@ -127,6 +127,8 @@ const LOOK_ALIKE: RedisOptions = {
 
 /** Options of the peer that this client does not have. */
 const REFUSED = ['Connector', 'sentinels'] as const;
+/** Node's TLS options that repeat what the connection's own options say. */
+const REPEATED_IN_TLS = ['host', 'port', 'path', 'family', 'keepAlive', 'timeout'];
 const MAX_PORT = 65_535;
 const SECRETS = new Set(['password', 'username', 'tls']);
 
@@ -282,7 +284,7 @@ export function wireOptions(options: ResolvedOptions, preset: Readonly<Record<st
     connectionName: options.connectionName || undefined,
     readOnly: options.readOnly,
     protocol: options.protocol,
-    tls: wireTls(options.tls),
+    tls: wireTls(options.tls, 'tls', REPEATED_IN_TLS),
     noDelay: options.noDelay,
     keepAliveMs: options.keepAlive,
     tcpUserTimeoutMs: options.tcpUserTimeout,

@@ -7,12 +7,13 @@
 import { readFileSync } from 'node:fs';
 import { MooringError } from '../error/index.js';
 import type { Web3 } from './peer.js';
+import { wired, type WireOptions } from './wire.js';
 
 /** How sure a read must be. */
 export type Commitment = 'processed' | 'confirmed' | 'finalized';
 
-/** One endpoint. */
-export interface EndpointOptions {
+/** One endpoint. `tls` and `proxy` win over the pool's. */
+export interface EndpointOptions extends WireOptions {
   /** `http` or `https`. Never shown anywhere: only the name is. */
   readonly url: string;
   /** For logs and statistics. Default: host and port. */
@@ -46,8 +47,8 @@ export interface PoolLogger {
   error(message: string, ...details: unknown[]): unknown;
 }
 
-/** Options of a {@link ConnectionPool}. Unknown names are refused. */
-export interface ConnectionPoolOptions {
+/** Options of a {@link ConnectionPool}. Unknown names are refused. `tls` and `proxy` hold for every endpoint without its own. */
+export interface ConnectionPoolOptions extends WireOptions {
   /** URLs or objects. Default: `SOLANA_RPC_ENDPOINTS`, else the configuration file, else none. */
   readonly endpoints?: readonly (string | EndpointOptions)[];
   /** Reads that may start per second, whole pool. Default 100. */
@@ -106,7 +107,12 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
   const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
   const { commitment } = merged as ConnectionPoolOptions;
-  return { json: serialize(merged), commitment: commitment ?? 'processed', logger, web3: web3 as Web3 | undefined };
+  return {
+    json: serialize(wired(merged)),
+    commitment: commitment ?? 'processed',
+    logger,
+    web3: web3 as Web3 | undefined,
+  };
 }
 
 /** One endpoint as JSON text. */

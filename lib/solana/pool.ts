@@ -27,6 +27,7 @@ import {
   type Signer,
   type SigningContext,
 } from './transaction.js';
+import { wiredEndpoint } from './wire.js';
 
 type Key = PublicKeyLike | string;
 type CallOptions = op.CallOptions;
@@ -251,7 +252,7 @@ export class ConnectionPool {
   /** Adds an endpoint and returns its name. */
   addEndpoint(endpoint: string | EndpointOptions): string {
     this.#mustBeOpen();
-    return unwrap(this.#lane.handle.addEndpoint(serialize(endpoint)));
+    return unwrap(this.#lane.handle.addEndpoint(serialize(wiredEndpoint(endpoint))));
   }
 
   /** Forgets every kept reply. */

@@ -21,4 +21,4 @@ pub use client::{Client, Stats};
 pub use command::{Flags, STRIDE};
 pub use connection::{Status, Transition};
 pub use error::WireError;
-pub use options::{Options, Resend, Retry, TlsOptions};
+pub use options::{Options, Resend, Retry};

@@ -3,6 +3,7 @@
 //! Defaults are neutral; the presets (look-alike, managed) are sets of these options made in TypeScript. Secrets never show in `Debug`.
 
 use crate::error::{Failure, REDACTED};
+use crate::tls::TlsOptions;
 use serde::Deserialize;
 use std::fmt;
 use std::time::Duration;
@@ -101,22 +102,6 @@ pub struct Options {
     pub label: Option<String>,
 }
 
-/// TLS settings.
-#[derive(Clone, Deserialize)]
-#[serde(rename_all = "camelCase", deny_unknown_fields, default)]
-pub struct TlsOptions {
-    /// PEM roots; replace the system's.
-    pub ca: Vec<String>,
-    /// PEM client certificate chain.
-    pub cert: Option<String>,
-    /// PEM private key.
-    pub key: Option<String>,
-    /// Whether the server's certificate must be valid. Default true.
-    pub reject_unauthorized: bool,
-    /// Name to verify and to send. Default the host.
-    pub servername: Option<String>,
-}
-
 /// When to connect again.
 #[derive(Debug, Clone, Copy, PartialEq, Deserialize)]
 #[serde(tag = "kind", rename_all = "camelCase", rename_all_fields = "camelCase", deny_unknown_fields)]
@@ -159,12 +144,6 @@ pub enum Resend {
     Safe,
     /// Nothing that was written.
     None,
-}
-
-impl Default for TlsOptions {
-    fn default() -> Self {
-        Self { ca: Vec::new(), cert: None, key: None, reject_unauthorized: true, servername: None }
-    }
 }
 
 impl Default for Options {
@@ -291,12 +270,6 @@ impl fmt::Debug for Options {
             .field("endpoint", &self.endpoint())
             .field("password", &password)
             .finish_non_exhaustive()
-    }
-}
-
-impl fmt::Debug for TlsOptions {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TlsOptions").field("servername", &self.servername).finish_non_exhaustive()
     }
 }
 

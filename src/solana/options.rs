@@ -2,6 +2,7 @@
 
 use crate::error::Endpoint as Uri;
 use crate::solana::endpoint::slot::Commitment;
+use crate::solana::endpoint::wire::{self, WireOptions};
 use crate::solana::error::PoolError;
 use serde_json::{Map, Value};
 use std::time::Duration;
@@ -38,6 +39,8 @@ pub struct EndpointOptions {
     pub reads_per_second: Option<f64>,
     /// Sends a second on this endpoint alone.
     pub sends_per_second: Option<f64>,
+    /// How it is reached, where that differs from the pool's.
+    pub wire: WireOptions,
 }
 
 impl std::fmt::Debug for EndpointOptions {
@@ -75,6 +78,8 @@ pub struct PoolOptions {
     pub max_sockets: u32,
     /// How often an endpoint without a fresh slot is asked for one. Default 2 s.
     pub probe_interval: Duration,
+    /// How endpoints are reached.
+    pub wire: WireOptions,
 }
 
 const NAMES: [&str; 13] = [
@@ -101,7 +106,7 @@ impl PoolOptions {
     pub fn from_json(text: &str) -> Result<Self, PoolError> {
         let value: Value = serde_json::from_str(text).map_err(|_| bad("options", "options must be an object"))?;
         let object = value.as_object().ok_or_else(|| bad("options", "options must be an object"))?;
-        refuse_unknown(object, &NAMES, "")?;
+        refuse_unknown(object, &[&NAMES[..], &wire::NAMES].concat(), "")?;
         Ok(Self {
             endpoints: endpoints(object)?,
             reads_per_second: number(object, "maxRequestsPerSecond", (0.01, 1e6), 100.0)?,
@@ -116,6 +121,7 @@ impl PoolOptions {
             queue_max: integer(object, "queueMax", (1, 10_000_000), 10_000)?,
             max_sockets: integer(object, "maxSocketsPerEndpoint", (1, 10_000), 64)?,
             probe_interval: millis(object, "probeIntervalMs", 10.0, 2_000.0)?,
+            wire: WireOptions::read(object, "")?,
         })
     }
 }
@@ -130,7 +136,8 @@ impl EndpointOptions {
             _ => (None, &empty),
         };
         let url = url.ok_or_else(|| bad("endpoints", "endpoint must be a url or an object with a url"))?;
-        refuse_unknown(object, &["url", "name", "headers", "weight", "tier", "limits"], "endpoints.")?;
+        let own = ["url", "name", "headers", "weight", "tier", "limits"];
+        refuse_unknown(object, &[&own[..], &wire::NAMES].concat(), "endpoints.")?;
         let limits = object_in(object, "limits")?.unwrap_or(&empty);
         refuse_unknown(limits, &["read", "send"], "endpoints.limits.")?;
         let name = match object.get("name") {
@@ -146,6 +153,7 @@ impl EndpointOptions {
             tier: integer(object, "tier", (0, 1000), 0)?,
             reads_per_second: optional(limits, "read")?,
             sends_per_second: optional(limits, "send")?,
+            wire: WireOptions::read(object, "endpoints.")?,
         })
     }
 }

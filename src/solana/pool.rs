@@ -7,7 +7,6 @@ use crate::solana::call::cache::Cache;
 use crate::solana::call::flight::Flights;
 use crate::solana::endpoint::Endpoint;
 use crate::solana::endpoint::rate_limit::Gcra;
-use crate::solana::endpoint::transport::Transport;
 use crate::solana::error::PoolError;
 use crate::solana::method::Class;
 use crate::solana::options::{EndpointOptions, PoolOptions};
@@ -40,7 +39,6 @@ pub struct Pool {
     pub(super) last_use: Mutex<Option<Instant>>,
     me: Weak<Self>,
     generation: AtomicU64,
-    transport: Mutex<Option<Transport>>,
     state: StateCell,
     calls: AtomicU32,
     settled: Notify,
@@ -107,7 +105,6 @@ impl Pool {
             last_use: Mutex::default(),
             me: Weak::clone(me),
             generation: AtomicU64::new(0),
-            transport: Mutex::new(Some(Transport::new())),
             state: StateCell::default(),
             calls: AtomicU32::new(0),
             settled: Notify::new(),
@@ -126,7 +123,7 @@ impl Pool {
         let mut name = String::new();
         self.endpoints.rcu(|endpoints| {
             let taken: Vec<_> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-            let endpoint = Endpoint::new(options, self.options.max_sockets, &taken);
+            let endpoint = Endpoint::new(options, &self.options.wire, self.options.max_sockets, &taken);
             name.clone_from(&endpoint.name);
             let mut more = Vec::clone(endpoints);
             more.push(Arc::new(endpoint));
@@ -148,11 +145,6 @@ impl Pool {
     /// The token that fires when the pool closes.
     pub fn stop_token(&self) -> CancellationToken {
         self.stop.clone()
-    }
-
-    /// The client for attempts; `None` once closed.
-    pub(super) fn transport(&self) -> Option<Transport> {
-        self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Counts the sends of this pool: reads before and after one do not share an answer.
@@ -233,7 +225,7 @@ impl Pool {
     fn shut(&self) {
         self.stop.cancel();
         self.state.advance(State::Closed);
-        drop(self.transport.lock().unwrap_or_else(PoisonError::into_inner).take());
+        self.endpoints.load().iter().for_each(|endpoint| endpoint.close());
         self.cache.clear();
         self.closed.cancel();
     }

@@ -7,12 +7,13 @@ const AREAS: &[(&str, &[&str])] = &[
     ("error", &["native (types)"]),
     ("native", &["error"]),
     ("tick", &[]),
+    ("tls", &["error"]),
     ("lane", &["native", "error", "tick"]),
     ("observe", &["native", "lane", "error"]),
     ("lifecycle", &["native", "lane", "error", "observe"]),
     ("mongo", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
-    ("redis", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
-    ("solana", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
+    ("redis", &["native", "lane", "tick", "tls", "error", "observe", "lifecycle"]),
+    ("solana", &["native", "lane", "tick", "tls", "error", "observe", "lifecycle"]),
     ("index", &["error", "observe", "lifecycle", "mongo", "redis", "solana"]),
 ];
 

@@ -27,6 +27,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("redis", "ledger"),
     ("redis", "reconnect"),
     ("redis", "resp"),
+    ("redis", "tls"),
     ("solana", "call"),
     ("solana", "classify"),
     ("solana", "decode"),
@@ -83,4 +84,5 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("solana", "retry"),
     ("solana", "shape"),
     ("solana", "web3"),
+    ("solana", "wire"),
 ];

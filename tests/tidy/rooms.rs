@@ -7,10 +7,11 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("error", &[]),
     ("observe", &["error"]),
     ("retry", &["error"]),
+    ("tls", &["error"]),
     ("lifecycle", &["observe", "retry", "error"]),
     ("mongo", &["lifecycle", "retry", "observe", "error"]),
-    ("redis", &["lifecycle", "retry", "observe", "error"]),
-    ("solana", &["lifecycle", "retry", "observe", "error"]),
+    ("redis", &["lifecycle", "retry", "tls", "observe", "error"]),
+    ("solana", &["lifecycle", "retry", "tls", "observe", "error"]),
     // `feed` implements the sink that `observe` defines.
     ("bridge", &["error", "observe"]),
     ("binding", &["bridge", "mongo", "redis", "solana", "lifecycle", "retry", "observe", "error"]),

@@ -112,17 +112,10 @@ impl Pool {
         let Ok(_socket) = endpoint.sockets.acquire().await else {
             return Err(AttemptError::Connect { detail: "pool is closed".to_owned() });
         };
-        let Some(transport) = self.transport() else {
-            return Err(AttemptError::Connect { detail: "pool is closed".to_owned() });
-        };
         let began = Instant::now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
-        let post = transport.post(&endpoint.uri, &endpoint.headers, call.body(id));
-        let result = match tokio::time::timeout(limit, post).await {
-            Ok(Ok(answer)) => answer.understand(id),
-            Ok(Err(error)) => Err(error),
-            Err(_) => Err(AttemptError::Timeout { limit }),
-        };
+        let post = endpoint.post(call.body(id), id, call.method.class == Class::Heavy);
+        let result = tokio::time::timeout(limit, post).await.unwrap_or(Err(AttemptError::Timeout { limit }));
         self.record(endpoint, call, began, &result);
         result
     }

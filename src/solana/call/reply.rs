@@ -37,23 +37,27 @@ pub(in crate::solana) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptErr
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| {
         garbled(if error.is_eof() { "reply is cut short" } else { "reply is not a JSON-RPC object" })
     })?;
+    let ours = wire.id.is_some_and(|raw| raw.get() == id.to_string());
     if let Some(error) = wire.error {
         // An error may come with id null, when the node could not read the request.
+        if !ours && wire.id.is_some_and(|raw| raw.get() != "null") {
+            return Err(garbled("reply has another id"));
+        }
         let raw = body.slice_ref(error.get().as_bytes());
         let parsed: WireError =
             serde_json::from_slice(&raw).map_err(|_| garbled("reply has an error without a code"))?;
         return Err(AttemptError::Rpc(RpcRefusal { code: parsed.code, message: parsed.message, body: raw }));
     }
-    if wire.id.is_none_or(|raw| raw.get() != id.to_string()) {
+    if !ours {
         return Err(garbled("reply has another id"));
     }
     let result = wire.result.ok_or_else(|| garbled("reply has neither result nor error"))?;
     Ok(body.slice_ref(result.get().as_bytes()))
 }
 
-/// The error inside a body that came with a bad HTTP status, if there is one.
-pub(in crate::solana) fn read_error(body: &Bytes) -> Option<RpcRefusal> {
-    match read(body, 0) {
+/// The error for request `id` inside a body that came with a bad HTTP status, if there is one.
+pub(in crate::solana) fn read_error(body: &Bytes, id: u64) -> Option<RpcRefusal> {
+    match read(body, id) {
         Err(AttemptError::Rpc(refusal)) => Some(refusal),
         _ => None,
     }
@@ -99,6 +103,8 @@ mod tests {
         assert!(matches!(read(&body(WHOLE), 13), Err(AttemptError::Garbled { .. })));
         assert!(matches!(read(&body(r#"{"id":1}"#), 1), Err(AttemptError::Garbled { .. })));
         assert!(matches!(read(&body("<html>"), 1), Err(AttemptError::Garbled { .. })));
+        let foreign = body(r#"{"id":2,"error":{"code":-32602}}"#);
+        assert!(matches!(read(&foreign, 1), Err(AttemptError::Garbled { .. })), "somebody else's error");
         let Err(AttemptError::Rpc(refusal)) =
             read(&body(r#"{"id":null,"error":{"code":-32602,"message":"no","data":[1]}}"#), 1)
         else {

@@ -1,23 +1,36 @@
 //! One endpoint of a pool: where it is and what is known about it. Decides nothing: `selection.rs` and `attempt.rs` read and write it.
 
 pub(in crate::solana) mod breaker;
+mod connect;
+mod content;
 pub(in crate::solana) mod health;
 pub(in crate::solana) mod latency;
+mod proxy;
 pub(in crate::solana) mod rate_limit;
+mod secrets;
 pub(in crate::solana) mod selection;
 pub(in crate::solana) mod slot;
 pub(in crate::solana) mod transport;
+pub(in crate::solana) mod wire;
 
 use crate::solana::endpoint::breaker::{Breaker, Trip};
+use crate::solana::endpoint::connect::{Connector, Stream};
 use crate::solana::endpoint::latency::Latency;
 use crate::solana::endpoint::rate_limit::Gcra;
+use crate::solana::endpoint::secrets::{Secrets, percent_decode};
 use crate::solana::endpoint::selection::Candidate;
 use crate::solana::endpoint::slot::{Commitment, PerCommitment};
+use crate::solana::endpoint::transport::{Post, Transport};
+use crate::solana::endpoint::wire::WireOptions;
+use crate::solana::error::AttemptError;
 use crate::solana::method::Class;
 use crate::solana::options::EndpointOptions;
 use base64::Engine;
+use bytes::Bytes;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
+use hyper_util::rt::TokioIo;
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -47,6 +60,9 @@ pub(in crate::solana) struct Endpoint {
     weight: f64,
     tier: u32,
     facts: Mutex<Facts>,
+    secrets: Secrets,
+    connector: Connector,
+    transport: Mutex<Option<Transport>>,
 }
 
 /// What is known about an endpoint.
@@ -93,8 +109,13 @@ struct Pause {
 }
 
 impl Endpoint {
-    /// An endpoint as configured; `taken` are the names in use.
-    pub(in crate::solana) fn new(options: &EndpointOptions, sockets: u32, taken: &[String]) -> Self {
+    /// An endpoint as configured; `taken` are the names in use, `wire` is what the pool gives to endpoints without their own. Opens no socket.
+    pub(in crate::solana) fn new(
+        options: &EndpointOptions,
+        wire: &WireOptions,
+        sockets: u32,
+        taken: &[String],
+    ) -> Self {
         // Both were validated with the options.
         let uri: Uri = options.url.expose().parse().unwrap_or_default();
         let base = options.name.clone().unwrap_or_else(|| host_of(&uri));
@@ -106,15 +127,53 @@ impl Endpoint {
             send_limit: limit(options.sends_per_second),
             ..Facts::default()
         };
+        let wire = options.wire.or(wire);
+        let own_headers = options.headers.iter().map(|(_, value)| value.as_str());
+        let secrets = Secrets::new(&uri, own_headers, wire.proxy_users());
+        let (headers, uri) = (headers(options, &uri), without_user(&uri));
+        let sockets = usize::try_from(sockets).unwrap_or(usize::MAX);
+        let connector = Connector::new(&uri, &wire);
         Self {
             name,
-            headers: headers(options, &uri),
-            uri: without_user(&uri),
-            sockets: Semaphore::new(usize::try_from(sockets).unwrap_or(usize::MAX)),
+            transport: Mutex::new(Some(Transport::new(connector.clone(), sockets))),
+            connector,
+            headers,
+            uri,
+            sockets: Semaphore::new(sockets),
             weight: options.weight,
             tier: options.tier,
             facts: Mutex::new(facts),
+            secrets,
         }
+    }
+
+    /// Posts `body`, whose id is `id`, and reads the result out of the reply. Errors hold none of the endpoint's secrets.
+    pub(in crate::solana) async fn post(&self, body: Bytes, id: u64, compress: bool) -> Result<Bytes, AttemptError> {
+        let transport = self.transport.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        let Some(transport) = transport else {
+            return Err(AttemptError::Connect { detail: "pool is closed".to_owned() });
+        };
+        let post = Post { uri: &self.uri, headers: &self.headers, body, compress };
+        let answer = transport.post(post).await.and_then(|answer| answer.understand(id));
+        answer.map_err(|error| self.secrets.cut_error(error))
+    }
+
+    /// Closes its idle sockets; those in use go with the attempts that use them. No attempt can start afterwards.
+    pub(in crate::solana) fn close(&self) {
+        drop(self.transport.lock().unwrap_or_else(PoisonError::into_inner).take());
+    }
+
+    /// Opens a connection to its `ws` or `wss` URL, for a websocket handshake over it: through its proxy and with its TLS settings, within ten seconds. It is
+    /// the caller's to close. The error holds none of the endpoint's secrets.
+    #[expect(dead_code, reason = "for the websocket hub")]
+    pub(in crate::solana) async fn open(&self, uri: &Uri) -> Result<TokioIo<Stream>, AttemptError> {
+        self.connector.open(uri).await.map_err(|error| self.secrets.cut_error(error))
+    }
+
+    /// A text of a server without the endpoint's secrets.
+    #[expect(dead_code, reason = "for the websocket hub")]
+    pub(in crate::solana) fn cut_secrets<'t>(&self, text: &'t str) -> Cow<'t, str> {
+        self.secrets.cut(text)
     }
 
     /// What is known.
@@ -249,22 +308,6 @@ fn headers(options: &EndpointOptions, uri: &Uri) -> HeaderMap {
     headers
 }
 
-fn percent_decode(text: &str) -> Vec<u8> {
-    let mut out = Vec::with_capacity(text.len());
-    let mut rest = text.as_bytes();
-    while let Some((byte, after)) = rest.split_first() {
-        let hex = after.get(..2).and_then(|pair| std::str::from_utf8(pair).ok());
-        if let Some(decoded) = hex.and_then(|hex| u8::from_str_radix(hex, 16).ok()).filter(|_| *byte == b'%') {
-            out.push(decoded);
-            rest = after.get(2..).unwrap_or_default();
-        } else {
-            out.push(*byte);
-            rest = after;
-        }
-    }
-    out
-}
-
 fn without_user(uri: &Uri) -> Uri {
     let mut parts = uri.clone().into_parts();
     let host = parts.authority.as_ref().and_then(|authority| authority.as_str().rsplit_once('@').map(|(_, host)| host));
@@ -276,7 +319,7 @@ fn without_user(uri: &Uri) -> Uri {
 
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, Need};
+    use super::{Endpoint, Need, WireOptions};
     use crate::solana::endpoint::slot::Commitment;
     use crate::solana::method::Class;
     use crate::solana::options::EndpointOptions;
@@ -285,7 +328,8 @@ mod tests {
     use tokio::time::Instant;
 
     fn endpoint(value: &serde_json::Value) -> Endpoint {
-        Endpoint::new(&EndpointOptions::from_value(value).unwrap(), 4, &["h:1".to_owned()])
+        let options = EndpointOptions::from_value(value).unwrap();
+        Endpoint::new(&options, &WireOptions::default(), 4, &["h:1".to_owned()])
     }
 
     #[test]

@@ -1,40 +1,44 @@
-//! One HTTP request: hyper's pooled client over rustls. Follows no redirect, retries nothing but a request that a stale socket never started.
+//! One HTTP request: hyper's pooled client over the endpoint's connector. Follows no redirect, retries nothing but a request that a stale socket never started.
 
-use crate::error::redact_text;
 use crate::solana::call::reply;
+use crate::solana::endpoint::connect::{Connector, IDLE, chain};
+use crate::solana::endpoint::content;
 use crate::solana::error::AttemptError;
 use bytes::Bytes;
-use http_body_util::{BodyExt, Full, Limited};
-use hyper::header::{CONTENT_TYPE, HeaderMap, RETRY_AFTER};
-use hyper::{Method, Request, StatusCode, Uri};
-use hyper_rustls::{HttpsConnector, HttpsConnectorBuilder};
+use http_body_util::Full;
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request, Response, Uri};
 use hyper_util::client::legacy::Client;
-use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::{TokioExecutor, TokioTimer};
-use std::sync::Arc;
 use std::time::{Duration, SystemTime};
-use tokio::sync::OnceCell;
 
-/// Nodes close idle sockets after 20 s.
-const IDLE: Duration = Duration::from_secs(15);
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(3);
-/// A peer that acknowledges nothing for this long is gone.
-#[cfg(any(target_os = "linux", target_os = "android"))]
-const USER_TIMEOUT: Duration = Duration::from_secs(20);
-/// The largest reply.
+/// The largest reply, decoded.
 const MAX_REPLY: usize = 256 * 1024 * 1024;
+/// What is read of an error that may say more than its status.
+const MAX_EXPLANATION: usize = 1024 * 1024;
+/// What is read of other error pages, and for how long.
+const MAX_ERROR_PAGE: usize = 64 * 1024;
+const ERROR_PAGE_LIMIT: Duration = Duration::from_millis(200);
 /// The longest `Retry-After` that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(30);
 
-type Plain = Client<HttpConnector, Full<Bytes>>;
-type Tls = Client<HttpsConnector<HttpConnector>, Full<Bytes>>;
-
-/// The sockets of one pool. Dropping the last clone closes the idle ones.
+/// The sockets of one endpoint. Dropping the last clone closes the idle ones.
 #[derive(Clone)]
 pub(in crate::solana) struct Transport {
-    plain: Plain,
-    /// Made by the first https request: reading the system's certificates takes a while.
-    tls: Arc<OnceCell<Tls>>,
+    client: Client<Connector, Full<Bytes>>,
+}
+
+/// One request.
+pub(in crate::solana) struct Post<'a> {
+    /// Where to.
+    pub uri: &'a Uri,
+    /// The endpoint's own headers.
+    pub headers: &'a HeaderMap,
+    /// What.
+    pub body: Bytes,
+    /// Whether a compressed reply is asked for. One that is compressed all the same is decoded too.
+    pub compress: bool,
 }
 
 /// What a server answered.
@@ -44,7 +48,7 @@ pub(in crate::solana) struct Answer {
     pub status: u16,
     /// How long it asks us to stay away.
     pub retry_after: Option<Duration>,
-    /// The whole body.
+    /// The body, decoded; empty when the status alone counts.
     pub body: Bytes,
 }
 
@@ -53,9 +57,8 @@ impl Answer {
     pub(in crate::solana) fn understand(&self, id: u64) -> Result<Bytes, AttemptError> {
         match self.status {
             200..=299 => reply::read(&self.body, id),
-            // Only for these does a JSON-RPC error in the body say more than the status.
-            400 | 405 | 413 | 415 | 422 => {
-                Err(reply::read_error(&self.body).map_or_else(|| self.refused(), AttemptError::Rpc))
+            status if explains(status) => {
+                Err(reply::read_error(&self.body, id).map_or_else(|| self.refused(), AttemptError::Rpc))
             }
             _ => Err(self.refused()),
         }
@@ -66,92 +69,56 @@ impl Answer {
     }
 }
 
-impl Transport {
-    /// Opens no socket.
-    pub(in crate::solana) fn new() -> Self {
-        Self { plain: client(connector()), tls: Arc::default() }
-    }
+/// The statuses with which a JSON-RPC error in the body says more.
+fn explains(status: u16) -> bool {
+    matches!(status, 400 | 405 | 413 | 415 | 422)
+}
 
-    async fn tls(&self) -> Result<&Tls, AttemptError> {
-        let made = self.tls.get_or_try_init(|| async {
-            let config = tokio::task::spawn_blocking(tls_config).await.map_err(|error| error.to_string())?;
-            let config = config.map_err(|error| error.to_string())?;
-            let builder = HttpsConnectorBuilder::new().with_tls_config(config).https_or_http().enable_http1();
-            Ok::<_, String>(client(builder.wrap_connector(connector())))
-        });
-        made.await.map_err(|detail| AttemptError::Connect { detail })
+impl Transport {
+    /// Opens no socket. Keeps at most `sockets` idle ones.
+    pub(in crate::solana) fn new(connector: Connector, sockets: usize) -> Self {
+        let mut builder = Client::builder(TokioExecutor::new());
+        builder.pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).pool_max_idle_per_host(sockets);
+        Self { client: builder.build(connector) }
     }
 
     /// Posts one body.
-    pub(in crate::solana) async fn post(
-        &self,
-        uri: &Uri,
-        headers: &HeaderMap,
-        body: Bytes,
-    ) -> Result<Answer, AttemptError> {
-        let mut request = Request::new(Full::new(body));
-        *request.method_mut() = Method::POST;
-        *request.uri_mut() = uri.clone();
-        request.headers_mut().clone_from(headers);
-        request.headers_mut().insert(CONTENT_TYPE, hyper::header::HeaderValue::from_static("application/json"));
-        let response = if uri.scheme_str() == Some("https") {
-            self.tls().await?.request(request)
-        } else {
-            self.plain.request(request)
-        };
-        let response = response.await.map_err(|error| {
+    pub(in crate::solana) async fn post(&self, post: Post<'_>) -> Result<Answer, AttemptError> {
+        let response = self.client.request(request(post)).await.map_err(|error| {
             let detail = chain(&error);
             if error.is_connect() { AttemptError::Connect { detail } } else { AttemptError::Lost { detail } }
         })?;
-        let status = response.status();
+        let status = response.status().as_u16();
         let retry_after = retry_after(response.headers(), SystemTime::now());
-        let body = Limited::new(response.into_body(), MAX_REPLY).collect().await;
-        match body {
-            Ok(body) => Ok(Answer { status: status.as_u16(), retry_after, body: body.to_bytes() }),
-            // The status already says what to do; the rest of an error page does not matter.
-            Err(_) if status != StatusCode::OK => {
-                Ok(Answer { status: status.as_u16(), retry_after, body: Bytes::new() })
+        let body = match status {
+            200..=299 => read(response, MAX_REPLY).await?,
+            status if explains(status) => read(response, MAX_EXPLANATION).await.unwrap_or_default(),
+            _ => {
+                // Read as far as it comes soon, so that the socket may serve again. A page that does not end costs no more than that.
+                drop(tokio::time::timeout(ERROR_PAGE_LIMIT, read(response, MAX_ERROR_PAGE)).await);
+                Bytes::new()
             }
-            Err(error) => Err(AttemptError::Lost { detail: redact_text(&error.to_string()) }),
-        }
+        };
+        Ok(Answer { status, retry_after, body })
     }
 }
 
-fn connector() -> HttpConnector {
-    let mut http = HttpConnector::new();
-    http.enforce_http(false);
-    http.set_nodelay(true);
-    http.set_connect_timeout(Some(CONNECT_TIMEOUT));
-    http.set_keepalive(Some(IDLE));
-    #[cfg(any(target_os = "linux", target_os = "android"))]
-    http.set_tcp_user_timeout(Some(USER_TIMEOUT));
-    http
+async fn read(response: Response<Incoming>, most: usize) -> Result<Bytes, AttemptError> {
+    let (head, body) = response.into_parts();
+    content::read(body, &head.headers, most).await
 }
 
-fn client<C: Connect + Clone>(connector: C) -> Client<C, Full<Bytes>> {
-    Client::builder(TokioExecutor::new()).pool_timer(TokioTimer::new()).pool_idle_timeout(IDLE).build(connector)
-}
-
-/// The provider is named: another crate of the process may have installed a different default, or none.
-fn tls_config() -> Result<tokio_rustls::rustls::ClientConfig, tokio_rustls::rustls::Error> {
-    use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto::ring};
-    let mut roots = RootCertStore::empty();
-    roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
-    if roots.is_empty() {
-        roots.extend(webpki_roots::TLS_SERVER_ROOTS.iter().cloned());
+fn request(post: Post<'_>) -> Request<Full<Bytes>> {
+    let mut request = Request::new(Full::new(post.body));
+    *request.method_mut() = Method::POST;
+    *request.uri_mut() = post.uri.clone();
+    let headers = request.headers_mut();
+    headers.clone_from(post.headers);
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    if post.compress {
+        headers.entry(ACCEPT_ENCODING).or_insert(HeaderValue::from_static("gzip"));
     }
-    let builder = ClientConfig::builder_with_provider(Arc::new(ring::default_provider()));
-    Ok(builder.with_safe_default_protocol_versions()?.with_root_certificates(roots).with_no_client_auth())
-}
-
-fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut next = error.source();
-    while let Some(source) = next {
-        text = format!("{text}: {source}");
-        next = source.source();
-    }
-    redact_text(&text)
+    request
 }
 
 /// Seconds or an HTTP date.

@@ -1,9 +1,9 @@
 /**
- * @module redis/tls
+ * @module tls
  *
- * TLS options with Node's names, as PEM text for the wire. What rustls cannot honour is refused by name.
+ * TLS options with Node's names, as PEM text for the wire: those of Redis clients and of RPC pools. What rustls cannot honour is refused by name.
  */
-import { MooringError } from '../error/index.js';
+import { MooringError } from './error/index.js';
 
 /** PEM text, or several. */
 export type Pem = string | Buffer | readonly (string | Buffer)[];
@@ -23,21 +23,20 @@ export interface TlsOptions {
 }
 
 const KNOWN = new Set(['ca', 'cert', 'key', 'rejectUnauthorized', 'servername']);
-/** Node's options that repeat what the client already knows. */
-const IGNORED = new Set(['host', 'port', 'path', 'family', 'keepAlive', 'timeout']);
 
 function texts(pem: Pem | undefined): string[] | undefined {
   if (pem === undefined) return undefined;
   return (Array.isArray(pem) ? (pem as readonly (string | Buffer)[]) : [pem as string | Buffer]).map(String);
 }
 
-/** The wire's `tls` option; `undefined` without TLS. */
-export function wireTls(tls: TlsOptions | boolean | undefined): object | undefined {
+/** The wire's `tls` option; `undefined` without TLS. `option` names it in errors; names in `repeated` are passed over: the client knows their values already. */
+export function wireTls(tls: TlsOptions | boolean | undefined, option = 'tls', repeated: readonly string[] = []): object | undefined {
   if (tls === undefined || tls === null || tls === false) return undefined;
   if (tls === true) return {};
-  if (typeof tls !== 'object') throw refused('tls', 'tls must be true or an object');
+  if (typeof tls !== 'object') throw refused(option, `${option} must be true or an object`);
   for (const [name, value] of Object.entries(tls)) {
-    if (value !== undefined && !KNOWN.has(name) && !IGNORED.has(name)) throw refused(`tls.${name}`, `option tls.${name} is not supported`);
+    if (value !== undefined && !KNOWN.has(name) && !repeated.includes(name))
+      throw refused(`${option}.${name}`, `option ${option}.${name} is not supported`);
   }
   const { rejectUnauthorized, servername } = tls;
   return { ca: texts(tls.ca), cert: texts(tls.cert)?.join('\n'), key: texts(tls.key)?.join('\n'), rejectUnauthorized, servername };
