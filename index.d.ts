@@ -1079,6 +1079,8 @@ declare function dropAll(collection: AnyCollection, options: OperationOptions): 
 export declare interface EndpointOptions extends WireOptions {
     /** `http` or `https`. Never shown anywhere: only the name is. */
     readonly url: string;
+    /** Its websocket, `ws` or `wss`. Default: the next port, or the same place when `url` names none, as web3.js has it. */
+    readonly wsUrl?: string;
     /** For logs and statistics. Default: host and port. */
     readonly name?: string;
     /** Headers of every request. */
@@ -1087,10 +1089,14 @@ export declare interface EndpointOptions extends WireOptions {
     readonly weight?: number;
     /** Lower tiers are used first; higher ones only when no lower one can serve. Default 0. */
     readonly tier?: number;
-    /** Starts per second on this endpoint alone. Default: none. */
+    /**
+     * Starts per second on this endpoint alone. Default: none; `subscribe` (subscribe and unsubscribe requests of its websockets) 10, and ten times as many at
+     * once after a rest.
+     */
     readonly limits?: {
         readonly read?: number;
         readonly send?: number;
+        readonly subscribe?: number;
     };
 }
 
@@ -1783,6 +1789,12 @@ export declare interface PoolStats {
     readonly inFlight: number;
     /** Retries the budget still allows. */
     readonly retryBudget: number;
+    /** Subscriptions that have not ended. */
+    readonly subscriptions: number;
+    /** Websockets open or being opened. */
+    readonly websockets: number;
+    /** Notifications dropped because nobody fetched them. */
+    readonly feedDropped: number;
     readonly rateLimits: {
         readonly maxRequestsPerSecond: number;
         readonly maxTransactionsPerSecond: number;

@@ -5,7 +5,7 @@
 use mooring::lifecycle::{Managed, State};
 use mooring::observe::NoSink;
 use mooring::retry::Deadline;
-use mooring::solana::{Call, CallOptions, Pool, PoolError, PoolOptions, PoolSender};
+use mooring::solana::{Call, CallOptions, Item, Kind, Pool, PoolError, PoolOptions, PoolSender, SubscribeOptions};
 use solana_client::client_error::ClientErrorKind;
 use solana_client::nonblocking::rpc_client::RpcClient;
 use solana_client::rpc_client::RpcClientConfig;
@@ -136,4 +136,38 @@ async fn close_settles_what_hangs_and_refuses_what_comes_later() {
     assert_eq!(hanging.await.unwrap(), Err(PoolError::Closed { state: "closed" }));
     assert_eq!(read(&pool).await, Err(PoolError::Closed { state: "closed" }));
     assert_eq!(pool.state(), State::Closed);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn tells_the_end_of_a_transaction_also_of_one_that_landed_before() {
+    let pool = pool(&endpoints());
+    let params = serde_json::json!([NOBODY, 1_000_000]).to_string();
+    let call = Call { method: "requestAirdrop", params: &params };
+    let signature: String = serde_json::from_slice(&pool.call(call, CallOptions::default()).await.unwrap()).unwrap();
+    let limit = Duration::from_secs(10);
+    for round in ["first", "again"] {
+        let told = tokio::time::timeout(limit, pool.signature_notification(&signature, "confirmed")).await;
+        let told = told.unwrap_or_else(|_| panic!("no end, {round}")).unwrap();
+        assert!(told.slot > 0 && told.error.is_none(), "{told:?}");
+    }
+    pool.close(Deadline::after(Duration::from_secs(2))).await;
+    assert_eq!((pool.stats().subscriptions, pool.stats().websockets), (0, 0));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_subscription_ends_with_its_pool_and_with_wrong_parameters() {
+    let pool = pool(&endpoints());
+    let slots = pool.subscribe(Kind::Slot, "", SubscribeOptions::default()).unwrap();
+    slots.ready(Duration::from_secs(10)).await.unwrap();
+    assert!(matches!(slots.next().await, Some(Item::Notification(_))));
+    let wrong = pool.subscribe(Kind::Account, "[\"nonsense\"]", SubscribeOptions::default()).unwrap();
+    let refused = wrong.ready(Duration::from_secs(10)).await;
+    assert!(matches!(refused, Err(PoolError::Refused(_))), "{refused:?}");
+    pool.close(Deadline::after(Duration::from_secs(2))).await;
+    let mut last = None;
+    while let Some(item) = slots.next().await {
+        last = Some(item);
+    }
+    assert!(matches!(last, Some(Item::End(Err(PoolError::Closed { .. })))), "{last:?}");
+    assert!(matches!(pool.subscribe(Kind::Slot, "", SubscribeOptions::default()), Err(PoolError::Closed { .. })));
 }

@@ -16,6 +16,8 @@ export type Commitment = 'processed' | 'confirmed' | 'finalized';
 export interface EndpointOptions extends WireOptions {
   /** `http` or `https`. Never shown anywhere: only the name is. */
   readonly url: string;
+  /** Its websocket, `ws` or `wss`. Default: the next port, or the same place when `url` names none, as web3.js has it. */
+  readonly wsUrl?: string;
   /** For logs and statistics. Default: host and port. */
   readonly name?: string;
   /** Headers of every request. */
@@ -24,8 +26,11 @@ export interface EndpointOptions extends WireOptions {
   readonly weight?: number;
   /** Lower tiers are used first; higher ones only when no lower one can serve. Default 0. */
   readonly tier?: number;
-  /** Starts per second on this endpoint alone. Default: none. */
-  readonly limits?: { readonly read?: number; readonly send?: number };
+  /**
+   * Starts per second on this endpoint alone. Default: none; `subscribe` (subscribe and unsubscribe requests of its websockets) 10, and ten times as many at
+   * once after a rest.
+   */
+  readonly limits?: { readonly read?: number; readonly send?: number; readonly subscribe?: number };
 }
 
 /** How long replies are kept, in milliseconds; 0 switches a kind off. */

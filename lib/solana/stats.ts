@@ -38,6 +38,12 @@ export interface PoolStats {
   readonly inFlight: number;
   /** Retries the budget still allows. */
   readonly retryBudget: number;
+  /** Subscriptions that have not ended. */
+  readonly subscriptions: number;
+  /** Websockets open or being opened. */
+  readonly websockets: number;
+  /** Notifications dropped because nobody fetched them. */
+  readonly feedDropped: number;
   readonly rateLimits: { readonly maxRequestsPerSecond: number; readonly maxTransactionsPerSecond: number };
   readonly endpoints: readonly EndpointStats[];
 }

@@ -92,6 +92,7 @@ pub(super) fn method(name: &str) -> Method {
         "getTokenAccountsByDelegate" => heavy(Some(place(2))),
         "getBlock" | "getTransaction" | "getSignaturesForAddress" => heavy(Some(confirmed(1))),
         "getBlocks" | "getBlocksWithLimit" => heavy(Some(confirmed(2))),
+        "accountSubscribe" | "programSubscribe" | "signatureSubscribe" | "logsSubscribe" => read(Some(place(1))),
         "getSignatureStatuses" => Method { lifetime: Some(Lifetime::Status), ..read(None) },
         "getHealth"
         | "getVersion"

@@ -15,6 +15,7 @@ mod pool;
 mod report;
 mod rpc_sender;
 mod stats;
+mod subscription;
 mod transaction;
 
 pub use call::{Call, CallOptions};
@@ -24,5 +25,6 @@ pub use options::{CacheTtl, EndpointOptions, PoolOptions};
 pub use pool::Pool;
 pub use rpc_sender::PoolSender;
 pub use stats::PoolStats;
+pub use subscription::{Gap, Item, Kind, SignatureNotification, SubscribeOptions, Subscription, Wake};
 pub use transaction::track::{TrackOptions, Tracked, Verdict};
 pub use transaction::{SendOptions, SignedTransaction};

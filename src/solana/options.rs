@@ -27,6 +27,8 @@ pub struct CacheTtl {
 pub struct EndpointOptions {
     /// The whole URL with its secrets.
     pub url: Uri,
+    /// Its websocket, with its secrets. Default: the next port, or the same place when the URL names none.
+    pub ws_url: Option<Uri>,
     /// The name for logs and metrics. Default: host and port.
     pub name: Option<String>,
     /// Headers of every request, such as `authorization`.
@@ -39,6 +41,8 @@ pub struct EndpointOptions {
     pub reads_per_second: Option<f64>,
     /// Sends a second on this endpoint alone.
     pub sends_per_second: Option<f64>,
+    /// Websocket requests (subscribe, unsubscribe) a second, ten times as many at once after a rest. Default 10.
+    pub subscribes_per_second: f64,
     /// How it is reached, where that differs from the pool's.
     pub wire: WireOptions,
 }
@@ -136,23 +140,25 @@ impl EndpointOptions {
             _ => (None, &empty),
         };
         let url = url.ok_or_else(|| bad("endpoints", "endpoint must be a url or an object with a url"))?;
-        let own = ["url", "name", "headers", "weight", "tier", "limits"];
+        let own = ["url", "wsUrl", "name", "headers", "weight", "tier", "limits"];
         refuse_unknown(object, &[&own[..], &wire::NAMES].concat(), "endpoints.")?;
         let limits = object_in(object, "limits")?.unwrap_or(&empty);
-        refuse_unknown(limits, &["read", "send"], "endpoints.limits.")?;
+        refuse_unknown(limits, &["read", "send", "subscribe"], "endpoints.limits.")?;
         let name = match object.get("name") {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) if !name.is_empty() && name.len() <= 100 => Some(name.clone()),
             Some(_) => return Err(bad("endpoints.name", "endpoint name must be a text of 1 to 100 characters")),
         };
         Ok(Self {
-            url: checked_url(url)?,
+            url: checked_url(url, ["http", "https"], "endpoints")?,
+            ws_url: ws_url(object)?,
             name,
             headers: headers(object)?,
             weight: number(object, "weight", (0.001, 1000.0), 1.0)?,
             tier: integer(object, "tier", (0, 1000), 0)?,
             reads_per_second: optional(limits, "read")?,
             sends_per_second: optional(limits, "send")?,
+            subscribes_per_second: number(limits, "subscribe", (0.01, 1e6), 10.0)?,
             wire: WireOptions::read(object, "endpoints.")?,
         })
     }
@@ -228,17 +234,23 @@ fn endpoints(object: &Object) -> Result<Vec<EndpointOptions>, PoolError> {
 }
 
 /// The message never quotes the URL: it may hold a key.
-fn checked_url(url: &str) -> Result<Uri, PoolError> {
-    let wrong = || bad("endpoints", "endpoint url must be an absolute http or https url");
+fn checked_url(url: &str, schemes: [&str; 2], option: &str) -> Result<Uri, PoolError> {
+    let [plain, secure] = schemes;
+    let wrong = || bad(option, format!("endpoint url must be an absolute {plain} or {secure} url"));
     if url.len() > MAX_URL {
         return Err(wrong());
     }
     let uri: hyper::Uri = url.parse().map_err(|_| wrong())?;
-    let scheme_fits = matches!(uri.scheme_str(), Some("http" | "https"));
+    let scheme_fits = uri.scheme_str().is_some_and(|scheme| schemes.contains(&scheme));
     if !scheme_fits || uri.host().is_none_or(str::is_empty) {
         return Err(wrong());
     }
     Ok(Uri::new(url))
+}
+
+fn ws_url(object: &Object) -> Result<Option<Uri>, PoolError> {
+    let Some(value) = present(object, "wsUrl") else { return Ok(None) };
+    checked_url(value.as_str().unwrap_or_default(), ["ws", "wss"], "endpoints.wsUrl").map(Some)
 }
 
 fn headers(object: &Object) -> Result<Vec<(String, String)>, PoolError> {
@@ -297,6 +309,7 @@ mod tests {
         assert_eq!(option_of(r#"{"endpoints":["ftp://h/SECRET"]}"#), "endpoints");
         assert_eq!(option_of(r#"{"endpoints":["SECRET"]}"#), "endpoints");
         assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wight":1}]}"#), "endpoints.wight");
+        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wsUrl":"http://h/SECRET"}]}"#), "endpoints.wsUrl");
         assert_eq!(option_of(r#"{"cacheConfig":{"x":1}}"#), "cacheConfig.x");
         assert_eq!(option_of("[]"), "options");
     }

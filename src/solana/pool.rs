@@ -11,6 +11,7 @@ use crate::solana::error::PoolError;
 use crate::solana::method::Class;
 use crate::solana::options::{EndpointOptions, PoolOptions};
 use crate::solana::stats::Starts;
+use crate::solana::subscription::Hub;
 use crate::solana::transaction::status::Statuses;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
@@ -36,6 +37,7 @@ pub struct Pool {
     pub(super) reads: Limit,
     pub(super) sends: Limit,
     pub(super) prober_runs: AtomicBool,
+    pub(super) hub: Hub,
     pub(super) last_use: Mutex<Option<Instant>>,
     me: Weak<Self>,
     generation: AtomicU64,
@@ -102,6 +104,7 @@ impl Pool {
             reads: Limit::new(options.reads_per_second),
             sends: Limit::new(options.sends_per_second),
             prober_runs: AtomicBool::new(false),
+            hub: Hub::default(),
             last_use: Mutex::default(),
             me: Weak::clone(me),
             generation: AtomicU64::new(0),
@@ -244,6 +247,7 @@ impl Pool {
         let aborted = self.calls.load(Ordering::Acquire);
         self.stop.cancel();
         self.wait_settled().await;
+        self.hub.finished().await;
         self.shut();
         CloseSummary { drained: before.saturating_sub(aborted), aborted }
     }

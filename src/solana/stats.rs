@@ -64,6 +64,12 @@ pub struct PoolStats {
     pub in_flight: u32,
     /// Retries the budget still allows.
     pub retry_budget: f64,
+    /// Subscriptions that have not ended.
+    pub subscriptions: usize,
+    /// Websockets open or being opened.
+    pub websockets: usize,
+    /// Notifications dropped because nobody fetched them.
+    pub feed_dropped: u64,
     /// The limits in force.
     pub rate_limits: RateLimits,
     /// One entry per endpoint.
@@ -109,6 +115,7 @@ impl Pool {
         let started = |limit: &Limit| limit.starts.lock().unwrap_or_else(PoisonError::into_inner).in_last_second(now);
         let (hits, misses) = self.cache.counts();
         let endpoints = self.endpoints.load();
+        let hub = self.hub.stats();
         PoolStats {
             connections: endpoints.len(),
             request_queue_length: self.reads.waiting.load(Ordering::Relaxed),
@@ -119,6 +126,9 @@ impl Pool {
             cache_hit_rate: ratio(hits, hits + misses),
             in_flight: self.in_flight(),
             retry_budget: self.budget.balance(),
+            subscriptions: hub.subscriptions,
+            websockets: hub.sockets,
+            feed_dropped: hub.dropped,
             rate_limits: RateLimits {
                 max_requests_per_second: self.options.reads_per_second,
                 max_transactions_per_second: self.options.sends_per_second,

@@ -36,6 +36,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("solana", "mark"),
     ("solana", "method"),
     ("solana", "rpc_sender"),
+    ("solana", "subscription"),
 ];
 
 /// `(feature, leaf)` under `lib/` only: shapes of the API, codecs and entries.

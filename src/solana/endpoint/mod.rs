@@ -1,7 +1,7 @@
 //! One endpoint of a pool: where it is and what is known about it. Decides nothing: `selection.rs` and `attempt.rs` read and write it.
 
 pub(in crate::solana) mod breaker;
-mod connect;
+pub(in crate::solana) mod connect;
 mod content;
 pub(in crate::solana) mod health;
 pub(in crate::solana) mod latency;
@@ -22,7 +22,7 @@ use crate::solana::endpoint::selection::Candidate;
 use crate::solana::endpoint::slot::{Commitment, PerCommitment};
 use crate::solana::endpoint::transport::{Post, Transport};
 use crate::solana::endpoint::wire::WireOptions;
-use crate::solana::error::AttemptError;
+use crate::solana::error::{AttemptError, RpcRefusal};
 use crate::solana::method::Class;
 use crate::solana::options::EndpointOptions;
 use base64::Engine;
@@ -44,6 +44,8 @@ const FIRST_PAUSE: Duration = Duration::from_millis(500);
 const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The latency assumed of an endpoint that was never measured: it should be tried soon.
 const UNKNOWN_LATENCY: Duration = Duration::from_millis(10);
+/// Websocket requests that may come at once, in seconds' worth: a lost socket takes up to a hundred subscriptions with it.
+const SUBSCRIBE_BURST: f64 = 10.0;
 /// Methods remembered as unsupported, at most.
 const MAX_UNSUPPORTED: usize = 64;
 
@@ -55,6 +57,10 @@ pub(in crate::solana) struct Endpoint {
     pub uri: Uri,
     /// Headers of every request.
     pub headers: HeaderMap,
+    /// Where its websocket is, with its secrets.
+    pub ws_uri: Uri,
+    /// Headers of its websocket's handshake.
+    pub ws_headers: HeaderMap,
     /// Requests in flight, at most.
     pub sockets: Semaphore,
     weight: f64,
@@ -88,6 +94,7 @@ pub(in crate::solana) struct Facts {
     send_pause: Pause,
     read_limit: Option<Gcra>,
     send_limit: Option<Gcra>,
+    subscribes: Option<Gcra>,
     unsupported: HashMap<String, Instant>,
 }
 
@@ -121,15 +128,22 @@ impl Endpoint {
         let base = options.name.clone().unwrap_or_else(|| host_of(&uri));
         let name = (1..).map(|n| if n == 1 { base.clone() } else { format!("{base}#{n}") });
         let name = name.into_iter().find(|name| !taken.contains(name)).unwrap_or(base);
+        let ws_uri: Uri =
+            options.ws_url.as_ref().map_or_else(|| websocket_of(&uri), |url| url.expose().parse().unwrap_or_default());
         let limit = |rate: Option<f64>| rate.map(Gcra::new);
         let facts = Facts {
             read_limit: limit(options.reads_per_second),
             send_limit: limit(options.sends_per_second),
+            subscribes: Some(Gcra::with_burst(
+                options.subscribes_per_second,
+                options.subscribes_per_second * SUBSCRIBE_BURST,
+            )),
             ..Facts::default()
         };
         let wire = options.wire.or(wire);
         let own_headers = options.headers.iter().map(|(_, value)| value.as_str());
-        let secrets = Secrets::new(&uri, own_headers, wire.proxy_users());
+        let secrets = Secrets::new(&[&uri, &ws_uri], own_headers, wire.proxy_users());
+        let (ws_headers, ws_uri) = (headers(options, &ws_uri), without_user(&ws_uri));
         let (headers, uri) = (headers(options, &uri), without_user(&uri));
         let sockets = usize::try_from(sockets).unwrap_or(usize::MAX);
         let connector = Connector::new(&uri, &wire);
@@ -139,6 +153,8 @@ impl Endpoint {
             connector,
             headers,
             uri,
+            ws_headers,
+            ws_uri,
             sockets: Semaphore::new(sockets),
             weight: options.weight,
             tier: options.tier,
@@ -163,15 +179,18 @@ impl Endpoint {
         drop(self.transport.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
-    /// Opens a connection to its `ws` or `wss` URL, for a websocket handshake over it: through its proxy and with its TLS settings, within ten seconds. It is
-    /// the caller's to close. The error holds none of the endpoint's secrets.
-    #[expect(dead_code, reason = "for the websocket hub")]
-    pub(in crate::solana) async fn open(&self, uri: &Uri) -> Result<TokioIo<Stream>, AttemptError> {
-        self.connector.open(uri).await.map_err(|error| self.secrets.cut_error(error))
+    /// Opens a connection to its websocket, for a handshake over it: through its proxy and with its TLS settings, within ten seconds. It is the caller's to
+    /// close. The error holds none of the endpoint's secrets.
+    pub(in crate::solana) async fn open_websocket(&self) -> Result<TokioIo<Stream>, AttemptError> {
+        self.connector.open(&self.ws_uri).await.map_err(|error| self.secrets.cut_error(error))
+    }
+
+    /// A node's error without the endpoint's secrets.
+    pub(in crate::solana) fn cut_refusal(&self, refusal: RpcRefusal) -> RpcRefusal {
+        self.secrets.cut_refusal(refusal)
     }
 
     /// A text of a server without the endpoint's secrets.
-    #[expect(dead_code, reason = "for the websocket hub")]
     pub(in crate::solana) fn cut_secrets<'t>(&self, text: &'t str) -> Cow<'t, str> {
         self.secrets.cut(text)
     }
@@ -246,6 +265,11 @@ impl Facts {
         }
     }
 
+    /// Takes a start for a subscribe or unsubscribe request, or says when the next one is due.
+    pub(in crate::solana) fn take_subscribe(&mut self, now: Instant) -> Result<(), Instant> {
+        self.subscribes.as_mut().map_or(Ok(()), |limit| limit.reserve(now, now).map(drop))
+    }
+
     /// A 429 came.
     pub(in crate::solana) fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
         let pause = self.pause_of(class);
@@ -283,6 +307,18 @@ impl Facts {
 fn host_of(uri: &Uri) -> String {
     let host = uri.host().unwrap_or("endpoint");
     uri.port_u16().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"))
+}
+
+/// As web3.js derives it: the next port when one is given, else the same place behind the provider's proxy.
+fn websocket_of(uri: &Uri) -> Uri {
+    let scheme = if uri.scheme_str() == Some("https") { "wss" } else { "ws" };
+    let mut authority = uri.authority().map(ToString::to_string).unwrap_or_default();
+    if let Some(port) = uri.port_u16() {
+        authority.truncate(authority.len() - port.to_string().len());
+        authority.push_str(&port.saturating_add(1).to_string());
+    }
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().unwrap_or_default()
 }
 
 fn user_of(uri: &Uri) -> Option<&str> {
@@ -338,6 +374,15 @@ mod tests {
         assert_eq!(made.name, "h:1#2");
         assert_eq!(made.uri.to_string(), "http://h:1/SECRET?key=SECRET");
         assert_eq!(made.headers.get("authorization").unwrap().to_str().unwrap(), "Basic dXM6ZXI6cA==");
+    }
+
+    #[test]
+    fn finds_its_websocket_as_web3_js_does() {
+        let of = |value: serde_json::Value| endpoint(&value).ws_uri.to_string();
+        assert_eq!(of(json!("http://h:8899")), "ws://h:8900/");
+        assert_eq!(of(json!("https://us:er@h/SECRET?key=K")), "wss://h/SECRET?key=K");
+        assert_eq!(of(json!({ "url": "http://h:1", "wsUrl": "wss://other/x" })), "wss://other/x");
+        assert_eq!(of(json!("http://[::1]:8899")), "ws://[::1]:8900/");
     }
 
     #[test]

@@ -24,6 +24,12 @@ impl Gcra {
         Self { interval, tolerance: interval.mul_f64(burst - 1.0), due: None }
     }
 
+    /// `per_second` starts on average, and up to `burst` at once after a rest: for starts that come in crowds.
+    pub(in crate::solana) fn with_burst(per_second: f64, burst: f64) -> Self {
+        let interval = Duration::from_secs_f64(1.0 / per_second);
+        Self { interval, tolerance: interval.mul_f64((burst - 1.0).max(0.0)), due: None }
+    }
+
     /// When the next start would be allowed.
     pub(in crate::solana) fn next(&self, now: Instant) -> Instant {
         self.due.and_then(|due| due.checked_sub(self.tolerance)).map_or(now, |at| at.max(now))
@@ -71,6 +77,14 @@ mod tests {
         let next = limiter.reserve(now, now).unwrap_err();
         assert!(next > now && next < now + Duration::from_millis(12));
         assert_eq!(limiter.reserve(now, now + Duration::from_secs(1)), Ok(next), "a refusal takes nothing");
+    }
+
+    #[test]
+    fn lets_a_crowd_through_after_a_rest() {
+        let (mut limiter, now) = (Gcra::with_burst(10.0, 100.0), Instant::now());
+        assert_eq!((0..200).filter(|_| limiter.reserve(now, now).is_ok()).count(), 100);
+        let later = now + Duration::from_secs(1);
+        assert_eq!((0..200).filter(|_| limiter.reserve(later, later).is_ok()).count(), 10);
     }
 
     #[test]

@@ -20,21 +20,23 @@ const LEAST_CREDENTIAL: usize = 4;
 pub(in crate::solana) struct Secrets(Vec<String>);
 
 impl Secrets {
-    /// Of a URL with its user info, the values of headers, and the user info of proxies.
+    /// Of URLs with their user info, the values of headers, and the user info of proxies.
     pub(in crate::solana) fn new<'a>(
-        uri: &'a Uri,
+        uris: &[&'a Uri],
         headers: impl Iterator<Item = &'a str>,
         users: impl Iterator<Item = &'a str>,
     ) -> Self {
         let mut made = Self::default();
-        let path = uri.path_and_query().map_or("", hyper::http::uri::PathAndQuery::as_str);
-        made.add(path, LEAST_PART);
-        made.add(path.trim_start_matches('/'), LEAST_PART);
-        for part in path.split(['/', '?', '&', '=']) {
-            made.add(part, LEAST_PART);
+        for uri in uris {
+            let path = uri.path_and_query().map_or("", hyper::http::uri::PathAndQuery::as_str);
+            made.add(path, LEAST_PART);
+            made.add(path.trim_start_matches('/'), LEAST_PART);
+            for part in path.split(['/', '?', '&', '=']) {
+                made.add(part, LEAST_PART);
+            }
         }
-        let own = uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user);
-        for user in own.into_iter().chain(users) {
+        let own = uris.iter().filter_map(|uri| uri.authority()?.as_str().rsplit_once('@')).map(|(user, _)| user);
+        for user in own.chain(users) {
             made.add(user, LEAST_CREDENTIAL);
             made.add(&BASE64.encode(percent_decode(user)), LEAST_CREDENTIAL);
             if let Some((_, password)) = user.split_once(':') {
@@ -94,7 +96,8 @@ impl Secrets {
         }
     }
 
-    fn cut_refusal(&self, refusal: RpcRefusal) -> RpcRefusal {
+    /// A node's error without them.
+    pub(in crate::solana) fn cut_refusal(&self, refusal: RpcRefusal) -> RpcRefusal {
         let message = self.cut(&refusal.message).into_owned();
         let text = std::str::from_utf8(&refusal.body).unwrap_or_default();
         let body = match self.cut(text) {
@@ -135,7 +138,7 @@ mod tests {
 
     fn secrets() -> Secrets {
         let uri = Uri::from_static("https://us%65r:pa%24s%2Fword@h/v2/KEY-IN-PATH?api-key=KEY%20IN%20QUERY&x=1");
-        Secrets::new(&uri, ["Bearer TOKEN\"1", "x"].into_iter(), ["proxy:PROXYPASS"].into_iter())
+        Secrets::new(&[&uri], ["Bearer TOKEN\"1", "x"].into_iter(), ["proxy:PROXYPASS"].into_iter())
     }
 
     #[test]
@@ -165,7 +168,7 @@ mod tests {
 
     #[test]
     fn what_is_left_of_an_error_object_is_json() {
-        let secrets = Secrets::new(&Uri::from_static("http://h/1234567890"), std::iter::empty(), std::iter::empty());
+        let secrets = Secrets::new(&[&Uri::from_static("http://h/1234567890")], std::iter::empty(), std::iter::empty());
         let body = Bytes::from_static(br#"{"code":-1,"message":"no 1234567890","data":1234567890}"#);
         let error = AttemptError::Rpc(RpcRefusal { code: -1, message: "no 1234567890".to_owned(), body });
         let AttemptError::Rpc(cut) = secrets.cut_error(error) else { panic!("expected the node's error") };
