@@ -61,15 +61,40 @@ export declare abstract class AbstractCursor<T = Document_2> extends EventEmitte
 /** One account of a base64 reply. */
 declare function account<K extends PublicKeyLike | string>(wire: unknown, like: K): AccountInfo<K> | null;
 
+/** Methods that take keys as bytes; the codes are those of `src/solana/decode/request.rs`. */
+declare const ACCOUNT_METHODS: {
+    readonly getBalance: 0;
+    readonly getAccountInfo: 1;
+    readonly getMultipleAccounts: 2;
+    readonly getProgramAccounts: 3;
+    readonly getProgramAccountsWithContext: 4;
+    readonly getTokenAccountsByOwner: 5;
+};
+
 /** An account, as `AccountInfo` of web3.js. */
 export declare interface AccountInfo<K, D = Buffer> {
-    executable: boolean;
-    owner: K;
-    lamports: number;
     data: D;
+    executable: boolean;
+    lamports: number;
+    owner: K;
     rentEpoch?: number;
     space?: number;
 }
+
+/** The name of such a method. */
+declare type AccountMethod = keyof typeof ACCOUNT_METHODS;
+
+/** Which accounts are read, and how. */
+declare interface AccountRead {
+    readonly method: AccountMethod;
+    /** 32 bytes each. */
+    readonly keys: readonly Uint8Array[];
+    /** JSON text of further parameters, empty for none. */
+    readonly rest: string;
+}
+
+/** Reads accounts. Settles as a block of `solana/decode`, or as the text of the `result` when it holds no accounts or is of an unusual shape. */
+declare function accounts({ method, keys, rest }: AccountRead, options: CallOptions, cached: boolean): Operation;
 
 /** Commands on the database `admin`. */
 export declare class Admin {
@@ -313,6 +338,9 @@ export declare interface CallOptions {
 }
 
 declare type CallOptions_2 = op.CallOptions;
+
+/** As {@link call}, with the parameters as text, uncached and with the pool's deadline. */
+declare function callText(method: string, params: string): Operation;
 
 /** One link of a cause chain. */
 declare interface CauseRecord {
@@ -868,6 +896,11 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly logger?: PoolLogger;
     /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
     readonly web3?: Web3Module;
+    /**
+     * Whether `data` of decoded accounts gets memory of its own. Default false: it is a view of the whole reply, which lives as long as any view of it does, and
+     * `data.buffer` is larger than `data`.
+     */
+    readonly copyAccountData?: boolean;
 }
 
 /** Options of {@link connectDB}: those of the client, Mongoose's connection options, and these. */
@@ -1331,6 +1364,9 @@ export declare interface InsertOptions extends OperationOptions {
     forceServerObjectId?: boolean;
 }
 
+/** Whether it is an account of a base64 reply, or null for none. */
+declare function isAccount(wire: unknown): boolean;
+
 /** Whether the client of `connectDB` is open and sees a server. */
 export declare function isDBConnected(): boolean;
 
@@ -1412,6 +1448,9 @@ export declare interface ManagedRedisOptions extends RedisOptions {
     /** Default `console`. */
     logger?: RedisLogger | undefined;
 }
+
+/** Keys of one account read: their length is a `u16`. */
+declare const MAX_KEYS = 2000;
 
 /** Reconnecting failed as often as `maxRetriesPerRequest` allows. */
 export declare class MaxRetriesPerRequestError extends AbortError {
@@ -1614,12 +1653,17 @@ declare interface MooringErrorOptions {
 declare namespace op {
     export {
         call,
+        callText,
+        accounts,
         fetchText,
         balances,
         statuses,
         send,
         track,
-        CallOptions
+        CallOptions,
+        AccountMethod,
+        MAX_KEYS,
+        AccountRead
     }
 }
 
@@ -2231,6 +2275,7 @@ declare interface Profile {
 /** The class of a peer's public key, taken from the argument. */
 export declare interface PublicKeyLike {
     toBase58(): string;
+    toBytes?(): Uint8Array;
 }
 
 /** Levels of a read concern. */
@@ -2664,6 +2709,7 @@ export declare interface SessionStats {
 
 declare namespace shape {
     export {
+        isAccount,
         account,
         tokenAccounts,
         WithContext,

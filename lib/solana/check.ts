@@ -39,8 +39,9 @@ export function bytes(value: unknown): Uint8Array {
 }
 
 /** The node's options of a send, without ours. */
-export function sendFields(options: SendOptions): object {
-  checkObject(options);
+export function sendFields(given: unknown): Record<string, unknown> {
+  checkObject(given);
+  const options = given as SendOptions;
   return Object.fromEntries(SEND_FIELDS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
 }
 

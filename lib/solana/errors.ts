@@ -55,7 +55,8 @@ function withBody(error: MooringError, body: RpcErrorBody | undefined): MooringE
   });
 }
 
-function caused(error: Error, cause: Error): Error {
+/** The error with its cause, not enumerable. */
+export function caused(error: Error, cause: Error): Error {
   Object.defineProperty(error, 'cause', { value: cause, configurable: true, writable: true });
   return error;
 }

@@ -19,6 +19,7 @@ const BALANCES = 3;
 const STATUSES = 4;
 const SEND = 5;
 const TRACK = 6;
+const ACCOUNTS = 16;
 /** Flag: a kept reply will do. */
 const CACHED = 1;
 /** Flag: integers come back marked. */
@@ -57,6 +58,53 @@ function ofParts(first: string, second: string | Uint8Array): NonNullable<Operat
 /** One JSON-RPC call; settles as the text of its `result`. */
 export function call(method: string, params: readonly unknown[], options: CallOptions, cached: boolean): Operation {
   return operation(CALL, cached ? CACHED : 0, options, ofParts(method, JSON.stringify(params)));
+}
+
+/** As {@link call}, with the parameters as text, uncached and with the pool's deadline. */
+export function callText(method: string, params: string): Operation {
+  return operation(CALL, 0, {}, ofParts(method, params));
+}
+
+/** Methods that take keys as bytes; the codes are those of `src/solana/decode/request.rs`. */
+const ACCOUNT_METHODS = {
+  getBalance: 0,
+  getAccountInfo: 1,
+  getMultipleAccounts: 2,
+  getProgramAccounts: 3,
+  getProgramAccountsWithContext: 4,
+  getTokenAccountsByOwner: 5,
+} as const;
+
+/** The name of such a method. */
+export type AccountMethod = keyof typeof ACCOUNT_METHODS;
+
+/** Keys of one account read: their length is a `u16`. */
+export const MAX_KEYS = 2000;
+const KEY_BYTES = 32;
+
+/** Which accounts are read, and how. */
+export interface AccountRead {
+  readonly method: AccountMethod;
+  /** 32 bytes each. */
+  readonly keys: readonly Uint8Array[];
+  /** JSON text of further parameters, empty for none. */
+  readonly rest: string;
+}
+
+/** Reads accounts. Settles as a block of `solana/decode`, or as the text of the `result` when it holds no accounts or is of an unusual shape. */
+export function accounts({ method, keys, rest }: AccountRead, options: CallOptions, cached: boolean): Operation {
+  return operation(ACCOUNTS, cached ? CACHED : 0, options, (buffer, offset) => {
+    const length = keys.length * KEY_BYTES;
+    let at = offset + 3;
+    if (at + length > buffer.length) return undefined;
+    buffer[offset] = ACCOUNT_METHODS[method];
+    buffer.writeUInt16LE(length, offset + 1);
+    for (const key of keys) {
+      buffer.set(key, at);
+      at += KEY_BYTES;
+    }
+    return writeText(buffer, at, rest);
+  });
 }
 
 /** A whole request text; settles as the whole response text. */

@@ -84,6 +84,11 @@ export interface ConnectionPoolOptions extends WireOptions {
   readonly logger?: PoolLogger;
   /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
   readonly web3?: Web3Module;
+  /**
+   * Whether `data` of decoded accounts gets memory of its own. Default false: it is a view of the whole reply, which lives as long as any view of it does, and
+   * `data.buffer` is larger than `data`.
+   */
+  readonly copyAccountData?: boolean;
 }
 
 /** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
@@ -98,6 +103,7 @@ export interface ResolvedOptions {
   readonly commitment: Commitment;
   readonly logger: PoolLogger;
   readonly web3: Web3 | undefined;
+  readonly copyAccountData: boolean;
 }
 
 /** Checks what Rust never sees and fills in the endpoints. */
@@ -111,13 +117,11 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   // JSON would turn it into null, which reads as "not given".
   if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
   const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
-  const { commitment } = merged as ConnectionPoolOptions;
-  return {
-    json: serialize(wired(merged)),
-    commitment: commitment ?? 'processed',
-    logger,
-    web3: web3 as Web3 | undefined,
-  };
+  const { copyAccountData, ...native } = merged as ConnectionPoolOptions;
+  const copy = copyAccountData ?? false;
+  if (typeof copy !== 'boolean') throw invalid('copyAccountData', 'copyAccountData must be true or false');
+  const commitment = native.commitment ?? 'processed';
+  return { json: serialize(wired(native)), commitment, logger, web3: web3 as Web3 | undefined, copyAccountData: copy };
 }
 
 /** One endpoint as JSON text. */

@@ -16,6 +16,7 @@ export type Web3 = typeof import('@solana/web3.js');
 /** The class of a peer's public key, taken from the argument. */
 export interface PublicKeyLike {
   toBase58(): string;
+  toBytes?(): Uint8Array;
 }
 
 /** The installed peer. */

@@ -7,6 +7,8 @@
 import { fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.js';
 import { KeyedLane, type Operation } from '../lane.js';
 import { native, type SolanaPool } from '../native.js';
+import { readAccounts } from './account.js';
+import type { Answered } from './answer.js';
 import * as check from './check.js';
 import { confirmation, type Confirmation, type ConfirmationStrategy, type Tracked, type TrackOptions, trackOptions } from './confirm.js';
 import { pooledConnection } from './connection.js';
@@ -57,6 +59,7 @@ export class ConnectionPool {
   readonly #logger: PoolLogger;
   readonly #givenWeb3: Web3 | undefined;
   readonly #commitment: Commitment;
+  readonly #copyAccountData: boolean;
   readonly #signing: SigningContext;
   #connection: Connection | undefined;
   #closed = false;
@@ -66,10 +69,11 @@ export class ConnectionPool {
 
   /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
   constructor(options: ConnectionPoolOptions = {}) {
-    const { json, commitment, logger, web3 } = resolve(options);
+    const { json, commitment, logger, web3, copyAccountData } = resolve(options);
     this.#logger = logger;
     this.#givenWeb3 = web3;
     this.#commitment = commitment;
+    this.#copyAccountData = copyAccountData;
     const drainEvents = (): void => {
       hand(this.#lane.handle.drainFeed(), logger);
     };
@@ -119,8 +123,7 @@ export class ConnectionPool {
     commitment: Commitment = 'confirmed',
     options: CallOptions = {},
   ): Promise<shape.AccountInfo<K> | null> {
-    const params = [base58(publicKey, 'publicKey'), { encoding: 'base64', commitment }];
-    return shape.account((await this.#read('getAccountInfo', params, options)).value, publicKey);
+    return (await this.#accounts('getAccountInfo', [publicKey], commitment, options))[0] ?? null;
   }
 
   /** Accounts in order, null for those that do not exist; at most a hundred. */
@@ -129,12 +132,8 @@ export class ConnectionPool {
     commitment: Commitment = 'confirmed',
     options: CallOptions = {},
   ): Promise<(shape.AccountInfo<K> | null)[]> {
-    const keys = check.keys(publicKeys, 'publicKeys');
-    const first = publicKeys[0];
-    if (first === undefined) return [];
-    const params = [keys, { encoding: 'base64', commitment }];
-    const { value } = await this.#read<unknown[]>('getMultipleAccounts', params, options);
-    return value.map((wire) => shape.account(wire, first));
+    if (!Array.isArray(publicKeys)) throw invalidArgument('publicKeys', 'publicKeys must be an array of public keys');
+    return await this.#accounts('getMultipleAccounts', publicKeys, commitment, options);
   }
 
   /** The amount in a token account. */
@@ -236,11 +235,13 @@ export class ConnectionPool {
   /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
   getConnection(): Connection {
     const web3 = loadWeb3(this.#givenWeb3);
-    this.#connection ??= pooledConnection(
-      web3,
-      { fetch: this.fetch, confirmTransaction: (s, c) => this.confirmTransaction(s as string, c as Commitment) },
-      this.#commitment,
-    );
+    this.#connection ??= pooledConnection(web3, {
+      fetch: this.fetch,
+      commitment: this.#commitment,
+      copyAccountData: this.#copyAccountData,
+      run: (operation) => this.#lane.run(operation),
+      confirmTransaction: (strategy, commitment) => this.confirmTransaction(strategy as string, commitment as Commitment),
+    });
     return this.#connection;
   }
 
@@ -294,9 +295,24 @@ export class ConnectionPool {
   }
 
   async #json(operation: Operation): Promise<unknown> {
+    const outcome = await this.#run(operation);
+    return JSON.parse(String(outcome)) as unknown;
+  }
+
+  async #accounts<K extends Key>(
+    method: 'getAccountInfo' | 'getMultipleAccounts',
+    keys: readonly K[],
+    commitment: Commitment,
+    options: CallOptions,
+  ): Promise<(shape.AccountInfo<K> | null)[]> {
+    const read = { method, keys, commitment, options: check.callOptions(options), copy: this.#copyAccountData };
+    return await readAccounts(read, (operation) => this.#run(operation));
+  }
+
+  async #run(operation: Operation): Promise<Answered> {
     const outcome = await this.#lane.run(operation);
     if (isFailure(outcome)) throw readError(outcome, () => tryWeb3(this.#givenWeb3));
-    return JSON.parse(String(outcome)) as unknown;
+    return outcome;
   }
 
   async #track(bytes: Uint8Array, how: object, options: CallOptions): Promise<Tracked> {

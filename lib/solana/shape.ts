@@ -13,10 +13,10 @@ export interface WithContext<T> {
 
 /** An account, as `AccountInfo` of web3.js. */
 export interface AccountInfo<K, D = Buffer> {
-  executable: boolean;
-  owner: K;
-  lamports: number;
   data: D;
+  executable: boolean;
+  lamports: number;
+  owner: K;
   rentEpoch?: number;
   space?: number;
 }
@@ -50,6 +50,13 @@ export interface ParsedTokenAccount<K> {
 }
 
 type Wire = { owner: string; data: unknown } & Record<string, unknown>;
+
+/** Whether it is an account of a base64 reply, or null for none. */
+export function isAccount(wire: unknown): boolean {
+  if (wire === null) return true;
+  const { owner, data } = (wire ?? {}) as Partial<Wire>;
+  return typeof owner === 'string' && Array.isArray(data) && typeof data[0] === 'string' && data[1] === 'base64';
+}
 
 /** One account of a base64 reply. */
 export function account<K extends PublicKeyLike | string>(wire: unknown, like: K): AccountInfo<K> | null {

@@ -13,7 +13,8 @@ use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
 use crate::solana::{
-    Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code, again_for_status,
+    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code,
+    again_for_status,
 };
 use bytes::Bytes;
 use napi::Env;
@@ -148,6 +149,12 @@ impl SolanaPool {
             Ok(Work::Call { method, params }) => self.run(id, |cancel| async move {
                 let call = Call { method: &method, params: &params };
                 Ok(text(pool.call(call, options(cancel)).await?))
+            }),
+            Ok(Work::Accounts(read)) => self.run(id, |cancel| async move {
+                Ok(match pool.accounts(&read, options(cancel)).await? {
+                    AccountReply::Decoded(block) => Outcome::Bytes(block),
+                    AccountReply::Text(result) => text(result),
+                })
             }),
             Ok(Work::Fetch(body)) => {
                 self.run(

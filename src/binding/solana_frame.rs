@@ -1,7 +1,7 @@
 //! Frames of a pool's operations: what `lib/solana/operation.ts` writes, read and checked. Opcodes and layouts stand here and there only.
 
 use crate::bridge::frame::Frame;
-use crate::solana::{PoolError, SendOptions, SignedTransaction, TrackOptions};
+use crate::solana::{AccountMethod, AccountRead, PoolError, SendOptions, SignedTransaction, TrackOptions};
 use bytes::Bytes;
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ pub(super) struct StatusesArguments {
 /// A frame, read.
 pub(super) enum Work {
     Call { method: String, params: String },
+    Accounts(AccountRead),
     Fetch(String),
     Balances(Vec<String>),
     Statuses(StatusesArguments),
@@ -48,6 +49,12 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
                 return Ok(Work::Confirm(how));
             }
             Ok(Work::SendAndConfirm(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?, how))
+        }
+        16 => {
+            let (code, rest) = frame.body.split_first().ok_or_else(|| malformed("body"))?;
+            let (keys, rest) = split(rest)?;
+            let method = AccountMethod::from_code(*code).ok_or_else(|| malformed("method"))?;
+            Ok(Work::Accounts(AccountRead::new(method, keys, &utf8(rest)?)?))
         }
         _ => Err(malformed("opcode")),
     }

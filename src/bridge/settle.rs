@@ -157,6 +157,8 @@ fn place(
         Outcome::Nothing => (0, 0, 0),
         Outcome::Number(number) => (1, number, 0),
         Outcome::Bytes(bytes) if bytes.len() <= SHARED_LIMIT => {
+            // As far apart as Node's own pool puts them: typed arrays may be laid over a value.
+            blob.resize(blob.len().next_multiple_of(8), 0);
             let offset = u32::try_from(blob.len()).unwrap_or(u32::MAX);
             blob.extend_from_slice(&bytes);
             (2, offset, u32::try_from(bytes.len()).unwrap_or(u32::MAX))

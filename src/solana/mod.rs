@@ -5,6 +5,7 @@
 
 mod call;
 mod classify;
+mod decode;
 mod endpoint;
 mod error;
 mod fetch;
@@ -20,6 +21,7 @@ mod transaction;
 
 pub use call::{Call, CallOptions};
 pub use classify::{Again, again_for_code, again_for_status};
+pub use decode::{AccountMethod, AccountRead, AccountReply};
 pub use error::{AttemptError, PoolError, RpcRefusal};
 pub use options::{CacheTtl, EndpointOptions, PoolOptions};
 pub use pool::Pool;
