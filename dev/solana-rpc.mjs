@@ -5,24 +5,30 @@
  * program it prints one line of JSON with its endpoints; `startSolanaRpc` runs that program as a child, so that a busy test does not slow it.
  */
 import { createServer, request } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { pathToFileURL, fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
-import { freePort, startProcess, stopProcess } from './process.mjs';
+import { makeCertificates } from './certificates.mjs';
+import { freePort, startProcess, stopProcess, temporaryFolder } from './process.mjs';
 
 const START_TIMEOUT_MS = 30_000;
 const CONTROL_TIMEOUT_MS = 30_000;
 
 /**
- * Starts the service. `slotMs` 0 stops the clock: only `advance` moves the chain. `skipRate` (0..1) is the share of slots without a block.
+ * Starts the service. `slotMs` 0 stops the clock: only `advance` moves the chain. `skipRate` (0..1) is the share of slots without a block. With `tls` the front
+ * ends speak https and wss; `certificates` names the files of the run's authority, server and client.
  */
-export async function startSolanaRpc({ fronts = 2, slotMs = 400, skipRate = 0 } = {}) {
+export async function startSolanaRpc({ fronts = 2, slotMs = 400, skipRate = 0, tls = false } = {}) {
   const args = [fileURLToPath(import.meta.url), '--fronts', fronts, '--slot-ms', slotMs, '--skip-rate', skipRate].map(String);
+  if (tls) args.push('--tls');
   const running = startProcess(process.execPath, args);
   running.child.ref();
-  const { endpoints, control } = await firstLine(running);
+  const { endpoints, control, certificates } = await firstLine(running);
   running.child.unref();
-  return { endpoints, ...controlSolanaRpc(control), pid: () => running.pid, stop: () => stopProcess(running) };
+  return { endpoints, certificates, ...controlSolanaRpc(control), pid: () => running.pid, stop: () => stopProcess(running) };
 }
 
 /** The switches of a running service; `url` is any of its front ends. For test processes that did not start it. */
@@ -96,19 +102,26 @@ async function firstLine(running) {
   throw new Error(`the Solana RPC server did not start (${first}): ${running.output()}`);
 }
 
-async function serve({ fronts, slotMs, skipRate }) {
+async function serve({ fronts, slotMs, skipRate, tls: withTls }) {
   const { Ledger } = await import('./solana-rpc/ledger.mjs');
   const { Front } = await import('./solana-rpc/front.mjs');
   const { createFrontServer } = await import('./solana-rpc/http.mjs');
   const { Subscriptions } = await import('./solana-rpc/subscriptions.mjs');
   const { createControl } = await import('./solana-rpc/control.mjs');
+  const certificates = withTls ? await certificateFiles() : undefined;
+  const tls = certificates && {
+    ca: readFileSync(certificates.ca),
+    cert: readFileSync(certificates.serverCert),
+    key: readFileSync(certificates.serverKey),
+  };
   const ledger = new Ledger({ slotMs, skipRate });
   const nodes = [];
   const control = createControl({ ledger, nodes });
   for (let i = 0; i < fronts; i++) {
     const front = new Front(ledger, i);
-    const server = createFrontServer(front, (body) => control({ front: i, ...body }));
-    const sockets = createServer((_req, res) => res.writeHead(405).end());
+    const server = createFrontServer(front, (body) => control({ front: i, ...body }), tls);
+    const refuse = (_req, res) => res.writeHead(405).end();
+    const sockets = tls === undefined ? createServer(refuse) : createTlsServer(tls, refuse);
     const port = await listenOnPair(server, sockets);
     nodes.push({ front, server, subscriptions: new Subscriptions(front, sockets), port });
   }
@@ -117,8 +130,23 @@ async function serve({ fronts, slotMs, skipRate }) {
   door.listen(0, '127.0.0.1');
   await once(door, 'listening');
   ledger.start();
-  const endpoints = nodes.map(({ port }) => ({ url: `http://127.0.0.1:${port}`, wsUrl: `ws://127.0.0.1:${port + 1}` }));
-  process.stdout.write(`${JSON.stringify({ endpoints, control: `http://127.0.0.1:${door.address().port}` })}\n`);
+  const s = withTls ? 's' : '';
+  const endpoints = nodes.map(({ port }) => ({ url: `http${s}://127.0.0.1:${port}`, wsUrl: `ws${s}://127.0.0.1:${port + 1}` }));
+  process.stdout.write(`${JSON.stringify({ endpoints, control: `http://127.0.0.1:${door.address().port}`, certificates })}\n`);
+}
+
+/** Certificates of the run; the folder goes with this process. */
+async function certificateFiles() {
+  const folder = temporaryFolder('solana-rpc');
+  await makeCertificates(folder);
+  const file = (name) => join(folder, name);
+  return {
+    ca: file('ca.crt'),
+    serverCert: file('server.crt'),
+    serverKey: file('server.key'),
+    clientCert: file('client.crt'),
+    clientKey: file('client.key'),
+  };
 }
 
 /** web3.js derives the websocket's port: HTTP + 1. */
@@ -151,8 +179,9 @@ if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
     fronts: { type: 'string', default: '2' },
     'slot-ms': { type: 'string', default: '400' },
     'skip-rate': { type: 'string', default: '0' },
+    tls: { type: 'boolean', default: false },
   };
   const { values } = parseArgs({ options });
   for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => process.exit(0));
-  await serve({ fronts: Number(values.fronts), slotMs: Number(values['slot-ms']), skipRate: Number(values['skip-rate']) });
+  await serve({ fronts: Number(values.fronts), slotMs: Number(values['slot-ms']), skipRate: Number(values['skip-rate']), tls: values.tls });
 }

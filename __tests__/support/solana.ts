@@ -17,35 +17,46 @@ export interface Hits {
   readonly arrivals?: readonly (readonly [number, string])[];
 }
 
+/** Files of a run's authority and certificates. */
+export type Certificates = Readonly<Record<'ca' | 'serverCert' | 'serverKey' | 'clientCert' | 'clientKey', string>>;
+
 /** A running service. */
 export class RpcService {
   readonly urls: readonly string[];
+  /** Of a service that speaks https. */
+  readonly certificates: Certificates | undefined;
   readonly #child: ChildProcess;
   readonly #control: string;
   readonly #pools: ConnectionPool[] = [];
 
-  private constructor(child: ChildProcess, urls: readonly string[], control: string) {
+  private constructor(child: ChildProcess, urls: readonly string[], control: string, certificates: Certificates | undefined) {
     this.#child = child;
     this.urls = urls;
+    this.certificates = certificates;
     this.#control = control;
   }
 
-  /** Starts one; `slotMs` 0 stops the clock, `skipRate` is the share of slots without a block. */
-  static async start(fronts = 2, slotMs = 400, skipRate = 0): Promise<RpcService> {
+  /** Starts one; `slotMs` 0 stops the clock, `skipRate` is the share of slots without a block, `tls` makes it speak https. */
+  static async start(fronts = 2, slotMs = 400, skipRate = 0, tls = false): Promise<RpcService> {
     const program = join(__dirname, '..', '..', 'dev', 'solana-rpc.mjs');
     const child = spawn(
       process.execPath,
-      [program, '--fronts', String(fronts), '--slot-ms', String(slotMs), '--skip-rate', String(skipRate)],
+      [program, '--fronts', String(fronts), '--slot-ms', String(slotMs), '--skip-rate', String(skipRate), ...(tls ? ['--tls'] : [])],
       {
         stdio: ['ignore', 'pipe', 'inherit'],
       },
     );
     for await (const line of createInterface({ input: child.stdout })) {
-      const { endpoints, control } = JSON.parse(line) as { endpoints: { url: string }[]; control: string };
+      const { endpoints, control, certificates } = JSON.parse(line) as {
+        endpoints: { url: string }[];
+        control: string;
+        certificates?: Certificates;
+      };
       return new RpcService(
         child,
         endpoints.map(({ url }) => url),
         control,
+        certificates,
       );
     }
     throw new Error('the Solana RPC service ended before it was ready');

@@ -4,6 +4,7 @@
  * The HTTP side of one front end: keep-alive, the faults of the transport, and `POST /__ctl`, which no fault touches.
  */
 import { createServer } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import { setTimeout as delay } from 'node:timers/promises';
 import { gzipSync } from 'node:zlib';
 import { resetSocket } from '../reset.mjs';
@@ -17,13 +18,19 @@ const JSON_TYPE = { connection: 'keep-alive', 'content-type': 'application/json;
 const KEEP_ALIVE_MS = 20_000;
 const HTML = '<html><head><title>error</title></head><body><center><h1>error</h1></center></body></html>';
 
-/** A server for one front end; `control` answers a parsed `/__ctl` body. */
-export function createFrontServer(front, control) {
-  const server = createServer((req, res) => {
+/** A server for one front end; `control` answers a parsed `/__ctl` body. With `tls` (`{ ca, cert, key }`) it speaks https and asks for a client's certificate. */
+export function createFrontServer(front, control, tls) {
+  const answer = (req, res) => {
     handle({ front, control, req, res }).catch((error) => {
       if (!res.destroyed) process.stderr.write(`[solana-rpc] ${error.stack}\n`);
       req.socket.destroy();
     });
+  };
+  const server =
+    tls === undefined ? createServer(answer) : createTlsServer({ ...tls, requestCert: true, rejectUnauthorized: false }, answer);
+  server.on('secureConnection', (socket) => {
+    if (socket.authorized) front.counters.clientCertificates = (front.counters.clientCertificates ?? 0) + 1;
+    front.counters.serverName = socket.servername;
   });
   server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.headersTimeout = 60_000;

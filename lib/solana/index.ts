@@ -13,4 +13,4 @@ export { isRetryable, type RetryOptions } from './retry.js';
 export type { AccountInfo, BlockhashInfo, ParsedTokenAccount, SignatureStatus, TokenAmount, WithContext } from './shape.js';
 export type { EndpointStats, PoolStats } from './stats.js';
 export type { SendableTransaction, SendOptions, Signer } from './transaction.js';
-export type { WireOptions } from './wire.js';
+export type { ProxyRules, WireOptions } from './wire.js';

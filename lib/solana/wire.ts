@@ -14,7 +14,17 @@ export interface WireOptions {
    * `http://`, `socks5://` (names looked up here) or `socks5h://` (by the proxy), with user and password if need be; `'env'` reads `HTTPS_PROXY`, `HTTP_PROXY`,
    * `ALL_PROXY` and `NO_PROXY`; `false` for none. Default: none, whatever the environment says.
    */
-  readonly proxy?: string | false;
+  readonly proxy?: string | false | ProxyRules;
+}
+
+/** Proxies by the scheme of the endpoint. */
+export interface ProxyRules {
+  readonly http?: string;
+  readonly https?: string;
+  /** For schemes not named. */
+  readonly all?: string;
+  /** Hosts that are reached without: names (with all names below them), addresses, networks such as `10.0.0.0/8`, or `*`; comma separated. */
+  readonly no?: string;
 }
 
 /** Options with `tls` and `proxy`, also those of their endpoints, as Rust reads them. */
@@ -41,7 +51,7 @@ function wire(options: Readonly<Record<string, unknown>>, prefix: string): Recor
 }
 
 /** As curl reads it. */
-function fromEnvironment(): Record<string, string> {
+function fromEnvironment(): ProxyRules {
   const found: Record<string, string> = {};
   for (const rule of ['http', 'https', 'all', 'no']) {
     const value = process.env[`${rule}_proxy`] ?? process.env[`${rule.toUpperCase()}_PROXY`];

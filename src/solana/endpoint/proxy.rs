@@ -20,7 +20,7 @@ use tower_service::Service;
 /// Boxed, because connectors have one error type each.
 pub(super) type BoxError = Box<dyn Error + Send + Sync>;
 
-const WRONG: &str = "proxy must be an absolute http, socks5 or socks5h url with a host, or false";
+const WRONG: &str = "proxy must be an http, socks5 or socks5h url with a host, an object of such, or false";
 
 /// The proxies of a pool or an endpoint, as configured.
 #[derive(Debug, Clone)]
@@ -43,7 +43,7 @@ pub(super) enum Way {
 }
 
 impl Proxy {
-    /// Reads the option: a URL, `false` for none, or `{ http, https, all, no }` as found in an environment.
+    /// Reads the option: a URL, `false` for none, or `{ http, https, all, no }` as an environment has them.
     pub(in crate::solana) fn read(value: &Value) -> Result<Self, PoolError> {
         let mut builder = Matcher::builder();
         let mut secrets = Vec::new();
