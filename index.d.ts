@@ -2272,6 +2272,16 @@ declare interface Profile {
     onReconnecting?(delayMs: number): void;
 }
 
+/** Proxies by the scheme of the endpoint. */
+export declare interface ProxyRules {
+    readonly http?: string;
+    readonly https?: string;
+    /** For schemes not named. */
+    readonly all?: string;
+    /** Hosts that are reached without: names (with all names below them), addresses, networks such as `10.0.0.0/8`, or `*`; comma separated. */
+    readonly no?: string;
+}
+
 /** The class of a peer's public key, taken from the argument. */
 export declare interface PublicKeyLike {
     toBase58(): string;
@@ -2978,7 +2988,7 @@ export declare interface WireOptions {
      * `http://`, `socks5://` (names looked up here) or `socks5h://` (by the proxy), with user and password if need be; `'env'` reads `HTTPS_PROXY`, `HTTP_PROXY`,
      * `ALL_PROXY` and `NO_PROXY`; `false` for none. Default: none, whatever the environment says.
      */
-    readonly proxy?: string | false;
+    readonly proxy?: string | false | ProxyRules;
 }
 
 /** A look at a wire. */

@@ -38,7 +38,7 @@ const failure = async (promise: Promise<unknown>): Promise<MooringError> => {
 const count = (made: RawServer, method: string): number => made.requests.filter((request) => request.method === method).length;
 
 describe('framings', () => {
-  const chunks = (text: string): string => [...text].map((c) => `1\r\n${c}\r\n`).join('') + '0\r\nx-trailer: 1\r\n\r\n';
+  const chunks = (text: string): string => text.replaceAll(/[^]/g, '1\r\n$&\r\n') + '0\r\nx-trailer: 1\r\n\r\n';
   it.each<[string, Answer, boolean]>([
     ['chunks with a trailer', always((r) => `HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n${chunks(seven(r))}`), true],
     ['HTTP/1.0 that ends with the connection', (r, s) => s.end(`HTTP/1.0 200 OK\r\n\r\n${seven(r)}`), false],
@@ -109,9 +109,9 @@ describe('statuses', () => {
     const error = await failure(open([limited], { readAttempts: 1 }).getBalance(key()));
     expect(error).toMatchObject({ code: 'MOORING_RATE_LIMITED', details: { httpStatus: 429 } });
     const { retryAfterMs } = error.details as { retryAfterMs?: number };
-    expect(retryAfterMs === undefined).toBe(told === undefined);
-    if (told !== undefined) expect(retryAfterMs).toBeGreaterThanOrEqual(told[0]);
-    if (told !== undefined) expect(retryAfterMs).toBeLessThanOrEqual(told[1]);
+    const [least, most] = told ?? [-1, -1];
+    expect(retryAfterMs ?? -1).toBeGreaterThanOrEqual(least);
+    expect(retryAfterMs ?? -1).toBeLessThanOrEqual(most);
     const pool = open([limited, await server(good)]);
     const begun = performance.now();
     // Both are asked at once; then the limited one is left alone.

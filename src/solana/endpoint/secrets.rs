@@ -39,7 +39,9 @@ impl Secrets {
         for user in own.chain(users) {
             made.add(user, LEAST_CREDENTIAL);
             made.add(&BASE64.encode(percent_decode(user)), LEAST_CREDENTIAL);
-            if let Some((_, password)) = user.split_once(':') {
+            if let Some((name, password)) = user.split_once(':') {
+                // Some providers take the key as the name.
+                made.add(name, LEAST_PART);
                 made.add(password, LEAST_CREDENTIAL);
             }
         }
