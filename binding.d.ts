@@ -89,6 +89,8 @@ export declare class SolanaPool {
   stats(): string
   /** Adds an endpoint (a URL or an object, as JSON text) and returns its name. */
   addEndpoint(endpoint: string): string | FailureRecord
+  /** Reports transactions on the feed (`rpc.transaction`), or no longer. */
+  reportTransactions(wanted: boolean): void
   /** Forgets every kept reply. */
   clearCache(): void
   /** Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest. */
@@ -210,6 +212,8 @@ export interface ShutdownPhase {
   drained: number
   /** Operations cut at the deadline. */
   aborted: number
+  /** Transactions whose end was not known then. */
+  unconfirmed: Array<UnconfirmedTransaction>
 }
 
 /** What closing a pool did. */
@@ -218,6 +222,16 @@ export interface SolanaClosed {
   drained: number
   /** Calls cut at the deadline. */
   aborted: number
+  /** Transactions whose end was not known then. */
+  unconfirmed: Array<UnconfirmedTransaction>
+}
+
+/** A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time. */
+export interface UnconfirmedTransaction {
+  /** Its signature. */
+  signature: string
+  /** Its bytes; absent when only the signature was followed. */
+  bytes?: Buffer
 }
 
 /** How a close went. */

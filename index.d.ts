@@ -506,6 +506,8 @@ export declare interface CloseReport {
     readonly drained: number;
     /** Calls that were cut. */
     readonly aborted: number;
+    /** Transactions that were being sent or followed then: `{ signature, bytes }`. The same bytes may be sent again, by `sendAndConfirm` of any pool. */
+    readonly unconfirmed: readonly UnconfirmedTransaction[];
 }
 
 /** A collection of a database. */
@@ -715,12 +717,23 @@ export declare interface Confirmation {
     };
 }
 
-/** A strategy of web3.js: by block height, or by durable nonce (followed until the deadline). */
+/** A strategy of web3.js: by block height, or by durable nonce. */
 export declare interface ConfirmationStrategy {
     readonly signature: string;
     readonly lastValidBlockHeight?: number;
+    readonly nonceAccountPubkey?: PublicKeyLike;
+    readonly nonceValue?: string;
     readonly abortSignal?: AbortSignal;
     readonly [other: string]: unknown;
+}
+
+/** How a bare signature is followed. */
+export declare interface ConfirmOptions extends TrackOptions {
+    /** For a transaction with a durable nonce: its account, and the value that it was signed with. It can no longer land once the account holds another one. */
+    readonly nonce?: {
+        readonly account: PublicKeyLike | string;
+        readonly value: string;
+    };
 }
 
 /**
@@ -831,15 +844,21 @@ declare class ConnectionPool {
     /** Sends the bytes of a signed transaction and returns its signature. */
     sendRawTransaction(transaction: Uint8Array | readonly number[], options?: SendTransactionOptions): Promise<string>;
     /**
+     * Sends the bytes of a signed transaction, with one simulation, and returns its signature once a node has taken them. The pool goes on sending the same bytes to
+     * the `fanout` best endpoints until it is confirmed, can no longer land, or two minutes are over; how it ended is told by the event `transaction`.
+     */
+    sendRaw(transaction: Uint8Array | readonly number[], options?: SendTransactionOptions & TrackOptions): Promise<string>;
+    /**
      * Sends signed bytes and follows them: repeats the same bytes until they land, expire or the deadline passes.
      * Resolves with `landed`, `failed` (on chain, with `err`), `expired` (can no longer land) or `unknown` (the deadline came first).
      */
     sendAndConfirm(transaction: SendableTransaction | Uint8Array, options?: SendTransactionOptions & TrackOptions): Promise<Tracked>;
     /** Follows a signature that was sent before; outcomes as for {@link sendAndConfirm}. */
-    confirm(of: string, options?: TrackOptions & CallOptions_2): Promise<Tracked>;
+    confirm(of: string, options?: ConfirmOptions & CallOptions_2): Promise<Tracked>;
     /**
      * As web3.js: resolves when the transaction has reached `commitment`, with its error if it has one.
-     * @throws the peer's `TransactionExpiredBlockheightExceededError` when it can no longer land; `MOORING_TIMEOUT` when the deadline came first.
+     * @throws the peer's `TransactionExpiredBlockheightExceededError` or `TransactionExpiredNonceInvalidError` when it can no longer land, its
+     * `TransactionExpiredTimeoutError` for a bare signature after 30 s (60 s for `finalized`), the signal's reason; `MOORING_TIMEOUT` when two minutes were over first.
      */
     confirmTransaction(strategy: string | ConfirmationStrategy, commitment?: Commitment): Promise<Confirmation>;
     /**
@@ -849,6 +868,12 @@ declare class ConnectionPool {
     executeWithRetry<T>(work: (connection: Connection_2) => Promise<T> | T, maxRetries?: number, options?: RetryOptions): Promise<T>;
     /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
     getConnection(): Connection_2;
+    /**
+     * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended. Does not keep the process alive.
+     */
+    on<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this;
+    /** Ends listening. */
+    off<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this;
     /** What the pool is doing. */
     getPoolStats(): PoolStats;
     /** Adds an endpoint and returns its name. */
@@ -1659,6 +1684,7 @@ declare namespace op {
         balances,
         statuses,
         send,
+        sendRaw,
         track,
         CallOptions,
         AccountMethod,
@@ -1791,6 +1817,11 @@ declare interface Placement {
     readonly index: number;
     /** Milliseconds the command may take; 0 for no limit. */
     readonly deadlineMs: number;
+}
+
+/** Events by name. */
+export declare interface PoolEvents {
+    readonly transaction: TransactionEvent;
 }
 
 /** Posts a JSON-RPC body through the pool; the URL is not looked at. */
@@ -2593,9 +2624,9 @@ declare type ResolvedOptions = RedisOptions & {
 
 /** Options of `executeWithRetry`. */
 export declare interface RetryOptions {
-    /** Ends the waiting; what the callback does is up to the callback. */
+    /** Rejects with `MOORING_ABORTED` at once; a callback that runs then goes on by itself. */
     readonly signal?: AbortSignal;
-    /** Milliseconds for all attempts. Default: none. */
+    /** Milliseconds for all attempts: then the last error is thrown, or `MOORING_TIMEOUT` when the first attempt still runs. Default: none. */
     readonly deadlineMs?: number;
 }
 
@@ -2684,6 +2715,9 @@ export declare interface SendOptions {
     readonly minContextSlot?: number;
 }
 
+/** Sends signed bytes and goes on repeating them; settles as the signature once a node has taken them. */
+declare function sendRaw(bytes: Uint8Array, how: object, options: CallOptions): Operation;
+
 /** Options of a send: the node's, the call's, and who signs a legacy transaction. */
 export declare interface SendTransactionOptions extends SendOptions, CallOptions_2 {
     readonly signers?: readonly Signer[];
@@ -2768,6 +2802,8 @@ declare interface ShutdownPhase {
     drained: number
     /** Operations cut at the deadline. */
     aborted: number
+    /** Transactions whose end was not known then. */
+    unconfirmed: Array<UnconfirmedTransaction>
 }
 
 /** What a shutdown did. */
@@ -2779,6 +2815,8 @@ export declare interface ShutdownReport {
     readonly elapsedMs: number;
     /** `workers`, `queues`, `transactions`, `solana`, `redis`, `mongo`, in this order. */
     readonly phases: readonly ShutdownPhase[];
+    /** Transactions that pools were sending or following when they closed: `{ signature, bytes }`. The same bytes may be sent again. */
+    readonly unconfirmed: readonly UnconfirmedTransaction[];
     /** What the closers of workers and queues threw. They never stop the plan. */
     readonly errors: readonly unknown[];
 }
@@ -2899,10 +2937,12 @@ export declare interface Tracked {
     readonly signature: string;
     /** `landed`; `failed`: on chain with an error; `expired`: cannot land any more; `unknown`: the deadline came first. */
     readonly status: 'landed' | 'failed' | 'expired' | 'unknown';
-    /** The slot it is in. */
+    /** The slot it is in; with `unknown` the one where it was seen last, at less than the commitment asked for. */
     readonly slot: number | null;
     /** The transaction's own error. */
     readonly err: unknown;
+    /** What its programs logged: of a failed one, when a node still has them. */
+    readonly logs: readonly string[] | null;
 }
 
 /** How a transaction is followed. */
@@ -2929,6 +2969,15 @@ export declare class Transaction {
     get recoveryToken(): undefined;
 }
 
+/** A transaction that is sent by a method of the pool, and how following it ended. Its bytes may be sent again at any time, by any process. */
+export declare interface TransactionEvent {
+    readonly signature: string;
+    /** `sending` comes first; the others only for transactions that are followed. */
+    readonly status: 'sending' | 'landed' | 'failed' | 'expired' | 'unknown';
+    /** With `sending`: the signed bytes. */
+    readonly bytes?: Buffer;
+}
+
 /** Where the line about a failed transaction goes; `console`, pino and winston fit. */
 export declare interface TransactionLogger {
     error(message: string, ...details: unknown[]): unknown;
@@ -2945,6 +2994,14 @@ export declare interface TransactionOptions {
 
 /** Where a transaction stands; the names are the Node driver's. */
 export declare type TransactionState = 'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
+
+/** A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time. */
+declare interface UnconfirmedTransaction {
+    /** Its signature. */
+    signature: string
+    /** Its bytes; absent when only the signature was followed. */
+    bytes?: Buffer
+}
 
 /** Runs everything, in any order. */
 export declare class UnorderedBulkOperation extends BulkOperation {

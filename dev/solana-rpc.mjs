@@ -49,7 +49,7 @@ export function controlSolanaRpc(url) {
     resetHits: () => call('resetHits'),
     /** `[{ signature, slot, err, received }]` in the order of execution. */
     landed: () => call('landed'),
-    /** `[{ signature, received, fronts }]` of everything that was sent, landed or not. */
+    /** `[{ signature, received, simulated, unretried, fronts }]` (unretried: sent with `maxRetries: 0`) of everything that was sent, landed or not. */
     sends: () => call('sends'),
     /** Writes an account past the runtime: `{ key, lamports, owner, data (base64), executable }`. */
     setAccount: (account) => call('setAccount', account),

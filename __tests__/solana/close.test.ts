@@ -54,7 +54,7 @@ it('drains: lets calls finish and refuses new ones', async () => {
   const draining = pool.drain(5000);
   await expect(pool.getBalance(Keypair.generate().publicKey)).rejects.toMatchObject({ code: 'MOORING_CLOSED' });
   expect(await running).toBe(0);
-  expect(await draining).toEqual({ drained: 1, aborted: 0 });
+  expect(await draining).toEqual({ drained: 1, aborted: 0, unconfirmed: [] });
 });
 
 it('is closed by gracefulShutdown, also with a call that hangs', async () => {

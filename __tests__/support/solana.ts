@@ -119,7 +119,7 @@ export class RpcService {
     return this.call('landed');
   }
 
-  sends(): Promise<{ signature: string; received: number; fronts: number[] }[]> {
+  sends(): Promise<{ signature: string; received: number; simulated: number; unretried: number; fronts: number[] }[]> {
     return this.call('sends');
   }
 

@@ -73,7 +73,7 @@ function hitsOf({ front, subscriptions }, times) {
   };
 }
 
-const received = (nodes, signature) => nodes.reduce((sum, { front }) => sum + (front.sends.get(signature) ?? 0), 0);
+const total = (nodes, signature, what) => nodes.reduce((sum, { front }) => sum + (front.sends.get(signature)?.[what] ?? 0), 0);
 
 /** Every transaction in the order it ran. The ledger runs each once; `received` counts how often nodes were sent it. */
 function landed(ledger, nodes) {
@@ -81,7 +81,7 @@ function landed(ledger, nodes) {
     signature,
     slot,
     err,
-    received: received(nodes, signature),
+    received: total(nodes, signature, 'received'),
   }));
 }
 
@@ -90,7 +90,9 @@ function sendsOf(nodes) {
   const signatures = new Set(nodes.flatMap(({ front }) => [...front.sends.keys()]));
   return [...signatures].map((signature) => ({
     signature,
-    received: received(nodes, signature),
+    received: total(nodes, signature, 'received'),
+    simulated: total(nodes, signature, 'simulated'),
+    unretried: total(nodes, signature, 'unretried'),
     fronts: nodes.flatMap(({ front }) => (front.sends.has(signature) ? [front.index] : [])),
   }));
 }

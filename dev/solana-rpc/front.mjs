@@ -27,7 +27,7 @@ export class Front {
     this.identity = toBase58(randomBytes(32));
     this.faults = new Faults();
     this.ghosts = new Map(); // signature -> { slot, until }: seen here, then lost in a fork
-    this.sends = new Map(); // signature -> times received
+    this.sends = new Map(); // signature -> how often it was received, was to be simulated, was not to be retried by the node
     this.resetHits();
   }
 
@@ -67,8 +67,13 @@ export class Front {
     return { apiVersion: '4.2.2', slot: this.slotAt(commitment) };
   }
 
-  noteSend(signature) {
-    this.sends.set(signature, (this.sends.get(signature) ?? 0) + 1);
+  noteSend(signature, { skipPreflight, maxRetries } = {}) {
+    const { received = 0, simulated = 0, unretried = 0 } = this.sends.get(signature) ?? {};
+    this.sends.set(signature, {
+      received: received + 1,
+      simulated: simulated + (skipPreflight === true ? 0 : 1),
+      unretried: unretried + (maxRetries === 0 ? 1 : 0),
+    });
   }
 
   /** Passes a transaction on to the leader, or does what the fault of the moment says. */
@@ -78,7 +83,7 @@ export class Front {
     if (this.faults.take('blackhole', methods) !== undefined) return;
     const fork = this.faults.take('fork', methods);
     if (fork !== undefined) {
-      this.ghosts.set(signature, { err: null, slot: this.ledger.slot, until: this.ledger.slot + (fork.slots ?? 5) });
+      this.ghosts.set(signature, { ghost: true, err: null, slot: this.ledger.slot, until: this.ledger.slot + (fork.slots ?? 5) });
       return;
     }
     const late = this.faults.take('late', methods);

@@ -21,8 +21,10 @@ export function statusOf(front, signature, { searchHistory = true } = {}) {
   const tip = front.slotAt('processed');
   if (record === undefined || record.slot > tip) return null;
   if (!searchHistory && tip - record.slot > RECENT_SLOTS) return null;
-  const finalized = record.slot <= front.slotAt('finalized');
-  const confirmed = record.slot <= front.slotAt('confirmed');
+  // Nobody votes for the abandoned side of a fork.
+  const voted = !record.ghost;
+  const finalized = voted && record.slot <= front.slotAt('finalized');
+  const confirmed = voted && record.slot <= front.slotAt('confirmed');
   return {
     confirmationStatus: finalized ? 'finalized' : confirmed ? 'confirmed' : 'processed',
     confirmations: finalized ? null : tip - record.slot,

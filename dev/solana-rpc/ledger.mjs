@@ -4,22 +4,23 @@
  * One chain over one real SVM (litesvm): slots, blocks, blockhashes that live 150 blocks, transactions and the history of every account they touched, so that
  * a front end can answer as of an older slot. Programs run for real; leaders, votes, epochs and rent collection do not exist here.
  */
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { createRequire } from 'node:module';
 import { fromBase58, toBase58 } from './base58.mjs';
 import { transactionError } from './errors.mjs';
 import { feeOf, nonceAccount, readTransaction } from './transaction.mjs';
 import { newSigner, signedTransfer } from './transfer.mjs';
 
-const { FailedTransactionMetadata, LiteSvm } = createRequire(import.meta.url)('litesvm/dist/internal.js');
+const { Account, FailedTransactionMetadata, LiteSvm } = createRequire(import.meta.url)('litesvm/dist/internal.js');
 
 /** Blocks after which a blockhash may not be used any more. */
 export const BLOCKHASH_BLOCKS = 150;
-/** The chain starts with a past of 3000 empty blocks, so that lagging nodes have something to show, and a slot is never mistaken for a block height. */
+/** The chain starts with a past of 3000 empty blocks, so that lagging nodes have something to show; heights are far below slots, as on a real chain. */
 const FIRST_SLOT = 10_000;
 const FIRST_HEIGHT = 7_000;
 const PAST_BLOCKS = 3000;
 const FAUCET_LAMPORTS = 10n ** 18n;
+const NONCE_BYTES = 80;
 /** As many as the sysvar of a real chain holds. */
 const SLOT_HASHES = 512;
 const KEPT_BLOCKS = 5000;
@@ -97,7 +98,7 @@ export class Ledger {
     const block = {
       slot: this.slot,
       parentSlot: previous?.slot ?? this.slot - 1,
-      height: (previous?.height ?? FIRST_HEIGHT) + 1,
+      height: (previous?.height ?? FIRST_HEIGHT - PAST_BLOCKS - 1) + 1,
       hash: toBase58(randomBytes(32)),
       previousHash: previous?.hash ?? this.genesisHash,
       time: Math.floor((Date.now() - Math.max(0, FIRST_SLOT - this.slot) * 400) / 1000),
@@ -131,7 +132,7 @@ export class Ledger {
     if (this.isHashUsable(transaction.blockhash, slot)) return true;
     const nonce = nonceAccount(transaction);
     const data = nonce === undefined ? undefined : this.accountAt(nonce, slot)?.data;
-    return data?.length === 80 && toBase58(data.subarray(40, 72)) === transaction.blockhash;
+    return data?.length === NONCE_BYTES && toBase58(data.subarray(40, 72)) === transaction.blockhash;
   }
 
   /** What the leader does: runs a transaction once, drops it when it is dead, a duplicate or cannot pay. */
@@ -144,7 +145,21 @@ export class Ledger {
     const failed = result instanceof FailedTransactionMetadata;
     const err = failed ? transactionError(result) : null;
     if (NOT_INCLUDED.has(err)) return;
+    if (failed) this.#advanceNonce(nonceAccount(transaction), transaction.blockhash);
     this.#record({ transaction, keys, before, err, meta: failed ? result.meta() : result });
+  }
+
+  /** A failed transaction uses its durable nonce up as well; litesvm rolls that back with everything else. */
+  #advanceNonce(key, used) {
+    const account = key === undefined ? null : this.svm.getAccount(fromBase58(key));
+    const data = account === null ? Buffer.alloc(0) : Buffer.from(account.data());
+    if (data.length !== NONCE_BYTES || toBase58(data.subarray(40, 72)) !== used) return;
+    const next = createHash('sha256')
+      .update('DURABLE_NONCE')
+      .update(fromBase58(this.blockAt(this.slot).hash))
+      .digest();
+    next.copy(data, 40);
+    this.svm.setAccount(fromBase58(key), new Account(account.lamports(), data, account.owner(), account.executable(), 0n));
   }
 
   /** Lands later, `slots` from now. */

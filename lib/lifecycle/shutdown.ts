@@ -7,7 +7,7 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
-import { native, type NativeShutdownReport, type ShutdownPhase } from '../native.js';
+import { native, type NativeShutdownReport, type ShutdownPhase, type UnconfirmedTransaction } from '../native.js';
 
 /** A worker, queue or queue-events object of BullMQ or Bull, or anything with an idempotent `close`. */
 export interface Closeable {
@@ -49,6 +49,8 @@ export interface ShutdownReport {
   readonly elapsedMs: number;
   /** `workers`, `queues`, `transactions`, `solana`, `redis`, `mongo`, in this order. */
   readonly phases: readonly ShutdownPhase[];
+  /** Transactions that pools were sending or following when they closed: `{ signature, bytes }`. The same bytes may be sent again. */
+  readonly unconfirmed: readonly UnconfirmedTransaction[];
   /** What the closers of workers and queues threw. They never stop the plan. */
   readonly errors: readonly unknown[];
 }
@@ -109,12 +111,21 @@ async function closeAll(name: string, things: readonly Closeable[], limitMs: num
     await Promise.race([Promise.all(closing), delay(limitMs, undefined, { signal: timer.signal }).catch(() => {})]);
     timer.abort();
   }
-  return { name, elapsedMs: performance.now() - started, closed, drained: 0, aborted: things.length - closed };
+  return { name, elapsedMs: performance.now() - started, closed, drained: 0, aborted: things.length - closed, unconfirmed: [] };
 }
 
 function report(plan: Required<ShutdownOptions>, done: NativeShutdownReport, errors: readonly unknown[]): ShutdownReport {
   const { reason, deadlineMs } = plan;
-  return { clean: done.clean && errors.length === 0, reason, deadlineMs, elapsedMs: done.elapsedMs, phases: done.phases, errors };
+  const unconfirmed = done.phases.flatMap((phase) => phase.unconfirmed);
+  return {
+    clean: done.clean && errors.length === 0,
+    reason,
+    deadlineMs,
+    elapsedMs: done.elapsedMs,
+    phases: done.phases,
+    unconfirmed,
+    errors,
+  };
 }
 
 function checked(options: ShutdownOptions): Required<ShutdownOptions> {

@@ -5,7 +5,7 @@
  */
 import { invalidArgument, MooringError } from '../error/index.js';
 import type { Commitment } from './options.js';
-import type { Web3 } from './peer.js';
+import { base58, type PublicKeyLike, type Web3 } from './peer.js';
 import type { CallOptions } from './operation.js';
 
 /** How a transaction is followed. */
@@ -18,21 +18,31 @@ export interface TrackOptions {
   readonly fanout?: number;
 }
 
+/** How a bare signature is followed. */
+export interface ConfirmOptions extends TrackOptions {
+  /** For a transaction with a durable nonce: its account, and the value that it was signed with. It can no longer land once the account holds another one. */
+  readonly nonce?: { readonly account: PublicKeyLike | string; readonly value: string };
+}
+
 /** How a transaction ended. */
 export interface Tracked {
   readonly signature: string;
   /** `landed`; `failed`: on chain with an error; `expired`: cannot land any more; `unknown`: the deadline came first. */
   readonly status: 'landed' | 'failed' | 'expired' | 'unknown';
-  /** The slot it is in. */
+  /** The slot it is in; with `unknown` the one where it was seen last, at less than the commitment asked for. */
   readonly slot: number | null;
   /** The transaction's own error. */
   readonly err: unknown;
+  /** What its programs logged: of a failed one, when a node still has them. */
+  readonly logs: readonly string[] | null;
 }
 
-/** A strategy of web3.js: by block height, or by durable nonce (followed until the deadline). */
+/** A strategy of web3.js: by block height, or by durable nonce. */
 export interface ConfirmationStrategy {
   readonly signature: string;
   readonly lastValidBlockHeight?: number;
+  readonly nonceAccountPubkey?: PublicKeyLike;
+  readonly nonceValue?: string;
   readonly abortSignal?: AbortSignal;
   readonly [other: string]: unknown;
 }
@@ -44,6 +54,9 @@ export interface Confirmation {
 }
 
 const COMMITMENTS: readonly string[] = ['processed', 'confirmed', 'finalized'];
+/** How long web3.js follows a bare signature. */
+const BARE_MS = 30_000;
+const BARE_FINALIZED_MS = 60_000;
 
 /** The options that cross. */
 export function trackOptions(options: TrackOptions): { commitment: Commitment; lastValidBlockHeight?: number; fanout?: number } {
@@ -58,6 +71,12 @@ export function trackOptions(options: TrackOptions): { commitment: Commitment; l
   };
 }
 
+/** The durable nonce of a bare signature, as it crosses. */
+export function nonceOptions({ nonce }: ConfirmOptions): { nonceAccount?: string; nonceValue?: string } {
+  if (nonce === undefined) return {};
+  return { nonceAccount: base58(nonce.account, 'nonce.account'), nonceValue: base58(nonce.value, 'nonce.value') };
+}
+
 function whole(name: string, value: unknown, most: number): void {
   if (value === undefined || (Number.isInteger(value) && (value as number) >= 1 && (value as number) <= most)) return;
   throw invalidArgument(name, `${name} must be a whole number between 1 and ${most}`);
@@ -67,19 +86,38 @@ function whole(name: string, value: unknown, most: number): void {
 export async function confirmation(
   strategy: string | ConfirmationStrategy,
   commitment: Commitment,
-  confirm: (signature: string, options: TrackOptions & CallOptions) => Promise<Tracked>,
+  confirm: (signature: string, options: ConfirmOptions & CallOptions) => Promise<Tracked>,
   web3: () => Web3 | undefined,
 ): Promise<Confirmation> {
-  const { signature, lastValidBlockHeight, abortSignal } =
-    typeof strategy === 'string' ? { signature: strategy } : (strategy ?? { signature: '' });
-  const height = lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight };
-  const tracked = await confirm(signature, { commitment, ...height, ...(abortSignal === undefined ? {} : { signal: abortSignal }) });
+  const bareMs = commitment === 'finalized' ? BARE_FINALIZED_MS : BARE_MS;
+  const { signature, abortSignal, ...life } = typeof strategy === 'string' ? { signature: strategy } : (strategy ?? { signature: '' });
+  const bare = typeof strategy === 'string';
+  let tracked: Tracked;
+  try {
+    tracked = await confirm(signature, {
+      commitment,
+      ...lifeOptions(life as ConfirmationStrategy),
+      ...(bare ? { deadlineMs: bareMs } : {}),
+      ...(abortSignal === undefined ? {} : { signal: abortSignal }),
+    });
+  } catch (error) {
+    // As web3.js: whatever the caller aborted with.
+    if (abortSignal?.aborted === true) throw abortSignal.reason;
+    throw error;
+  }
   if (tracked.status === 'landed' || tracked.status === 'failed')
     return { context: { slot: tracked.slot ?? 0 }, value: { err: tracked.err ?? null } };
-  if (tracked.status === 'expired') {
-    const peer = web3();
-    if (peer !== undefined) throw new peer.TransactionExpiredBlockheightExceededError(signature);
-  }
+  const peer = web3();
+  if (peer !== undefined && tracked.status === 'expired')
+    throw 'nonceValue' in life
+      ? new peer.TransactionExpiredNonceInvalidError(signature)
+      : new peer.TransactionExpiredBlockheightExceededError(signature);
+  if (peer !== undefined && bare) throw new peer.TransactionExpiredTimeoutError(signature, bareMs / 1000);
   const text = tracked.status === 'expired' ? 'transaction has expired' : 'transaction was not confirmed within the deadline';
   throw new MooringError('MOORING_TIMEOUT', text, { details: { signature, maybeExecuted: tracked.status === 'unknown' } });
+}
+
+function lifeOptions({ lastValidBlockHeight, nonceAccountPubkey, nonceValue }: ConfirmationStrategy): ConfirmOptions {
+  if (nonceAccountPubkey !== undefined && nonceValue !== undefined) return { nonce: { account: nonceAccountPubkey, value: nonceValue } };
+  return lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight };
 }

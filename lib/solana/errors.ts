@@ -30,14 +30,22 @@ export function readError(failure: FailureRecord, web3: () => Web3 | undefined):
   return caused(new peer.SolanaJSONRPCError({ ...body, message: error.message }), error);
 }
 
-/** The error to throw for a failure of a send. */
-export function sendError(failure: FailureRecord, web3: () => Web3 | undefined): Error {
+/** The error to throw for a failure of a send: for a node's own error what web3.js throws, with `code` and `data` besides. */
+export function sendError(failure: FailureRecord, skipPreflight: boolean, web3: () => Web3 | undefined): Error {
   const body = nodeError(failure);
-  const logs = (body?.data as { logs?: unknown } | undefined)?.logs;
-  const peer = body === undefined || !Array.isArray(logs) ? undefined : web3();
+  const peer = body === undefined ? undefined : web3();
   if (body === undefined || peer === undefined) return readError(failure, web3);
-  const made = new peer.SendTransactionError({ action: 'send', signature: '', transactionMessage: body.message, logs: logs as string[] });
-  Object.defineProperty(made, 'code', { value: body.code, enumerable: true });
+  const { logs } = (body.data ?? {}) as { logs?: string[] };
+  const action = skipPreflight ? 'send' : 'simulate';
+  const made = new peer.SendTransactionError({
+    action,
+    signature: '',
+    transactionMessage: body.message,
+    ...(logs === undefined ? {} : { logs }),
+  });
+  // Not enumerable: the error compares equal to web3.js's own.
+  Object.defineProperty(made, 'code', { value: body.code, configurable: true });
+  Object.defineProperty(made, 'data', { value: body.data, configurable: true });
   return caused(made, fromFailure(failure));
 }
 

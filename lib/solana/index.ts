@@ -3,7 +3,8 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
-export type { Confirmation, ConfirmationStrategy, Tracked, TrackOptions } from './confirm.js';
+export type { Confirmation, ConfirmationStrategy, ConfirmOptions, Tracked, TrackOptions } from './confirm.js';
+export type { PoolEvents, TransactionEvent } from './events.js';
 export type { PoolFetch, PoolResponse } from './fetch.js';
 export type { CallOptions } from './operation.js';
 export type { CacheConfig, Commitment, ConnectionPoolOptions, EndpointOptions, PoolLogger, Web3Module } from './options.js';

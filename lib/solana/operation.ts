@@ -19,6 +19,7 @@ const BALANCES = 3;
 const STATUSES = 4;
 const SEND = 5;
 const TRACK = 6;
+const SEND_RAW = 7;
 const ACCOUNTS = 16;
 /** Flag: a kept reply will do. */
 const CACHED = 1;
@@ -125,6 +126,11 @@ export function statuses(signatures: readonly string[], searchTransactionHistory
 /** Sends signed bytes; settles as the signature. */
 export function send(bytes: Uint8Array, how: object, options: CallOptions): Operation {
   return operation(SEND, 0, options, ofParts(JSON.stringify(how), bytes));
+}
+
+/** Sends signed bytes and goes on repeating them; settles as the signature once a node has taken them. */
+export function sendRaw(bytes: Uint8Array, how: object, options: CallOptions): Operation {
+  return operation(SEND_RAW, 0, options, ofParts(JSON.stringify(how), bytes));
 }
 
 /** Follows a transaction; with bytes it is sent first. Settles as JSON text. */

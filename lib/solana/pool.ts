@@ -6,18 +6,28 @@
  */
 import { fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.js';
 import { KeyedLane, type Operation } from '../lane.js';
-import { native, type SolanaPool } from '../native.js';
+import { type FailureRecord, native, type SolanaPool, type UnconfirmedTransaction } from '../native.js';
 import { readAccounts } from './account.js';
 import type { Answered } from './answer.js';
 import * as check from './check.js';
-import { confirmation, type Confirmation, type ConfirmationStrategy, type Tracked, type TrackOptions, trackOptions } from './confirm.js';
+import {
+  confirmation,
+  type Confirmation,
+  type ConfirmationStrategy,
+  type ConfirmOptions,
+  nonceOptions,
+  type Tracked,
+  type TrackOptions,
+  trackOptions,
+} from './confirm.js';
 import { pooledConnection } from './connection.js';
 import { readError, sendError } from './errors.js';
+import { PoolListeners, type PoolEvents } from './events.js';
 import { poolFetch, type PoolFetch } from './fetch.js';
 import * as op from './operation.js';
 import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type PoolLogger, resolve, serialize } from './options.js';
 import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
-import { hand } from './report.js';
+import { hand, threw } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
@@ -45,6 +55,8 @@ export interface CloseReport {
   readonly drained: number;
   /** Calls that were cut. */
   readonly aborted: number;
+  /** Transactions that were being sent or followed then: `{ signature, bytes }`. The same bytes may be sent again, by `sendAndConfirm` of any pool. */
+  readonly unconfirmed: readonly UnconfirmedTransaction[];
 }
 
 /**
@@ -61,6 +73,7 @@ export class ConnectionPool {
   readonly #commitment: Commitment;
   readonly #copyAccountData: boolean;
   readonly #signing: SigningContext;
+  readonly #listeners: PoolListeners;
   #connection: Connection | undefined;
   #closed = false;
 
@@ -74,15 +87,20 @@ export class ConnectionPool {
     this.#givenWeb3 = web3;
     this.#commitment = commitment;
     this.#copyAccountData = copyAccountData;
+    this.#listeners = new PoolListeners((name, error) => threw(logger, name, error));
     const drainEvents = (): void => {
-      hand(this.#lane.handle.drainFeed(), logger);
+      hand(this.#lane.handle.drainFeed(), logger, this.#listeners);
     };
     const open = (wake: () => void): SolanaPool => unwrap(native.SolanaPool.open(json, wake, drainEvents));
     this.#lane = new KeyedLane<SolanaPool>(open, () => {
       this.#closed = true;
     });
     this.fetch = poolFetch((body, signal) => this.#lane.run(op.fetchText(body, false, { signal })));
-    this.#signing = { seen: new SeenSignatures(), latestBlockhash: (fresh) => this.#blockhash('confirmed', {}, !fresh) };
+    this.#signing = {
+      seen: new SeenSignatures(),
+      stamped: new WeakMap(),
+      latestBlockhash: (fresh, call) => this.#blockhash('confirmed', call, !fresh),
+    };
   }
 
   /** Makes any JSON-RPC call and returns its `result`. Not cached; identical reads in flight share one request. */
@@ -179,14 +197,25 @@ export class ConnectionPool {
     more: SendTransactionOptions = {},
   ): Promise<string> {
     const all: SendTransactionOptions = check.isSigners(options) ? { ...more, signers: options } : options;
-    return await this.sendRawTransaction(await signedBytes(transaction, all.signers ?? [], this.#signing), all);
+    return await this.sendRawTransaction(await signedBytes(transaction, all.signers ?? [], this.#signing, check.callOptions(all)), all);
   }
 
   /** Sends the bytes of a signed transaction and returns its signature. */
   async sendRawTransaction(transaction: Uint8Array | readonly number[], options: SendTransactionOptions = {}): Promise<string> {
     const operation = op.send(check.bytes(transaction), check.sendFields(options), check.callOptions(options));
     const outcome = await this.#lane.run(operation);
-    if (isFailure(outcome)) throw sendError(outcome, () => tryWeb3(this.#givenWeb3));
+    if (isFailure(outcome)) throw this.#sendError(outcome, options);
+    return String(outcome);
+  }
+
+  /**
+   * Sends the bytes of a signed transaction, with one simulation, and returns its signature once a node has taken them. The pool goes on sending the same bytes to
+   * the `fanout` best endpoints until it is confirmed, can no longer land, or two minutes are over; how it ended is told by the event `transaction`.
+   */
+  async sendRaw(transaction: Uint8Array | readonly number[], options: SendTransactionOptions & TrackOptions = {}): Promise<string> {
+    const how = { ...trackOptions(options), send: check.sendFields(options) };
+    const outcome = await this.#lane.run(op.sendRaw(check.bytes(transaction), how, check.callOptions(options)));
+    if (isFailure(outcome)) throw this.#sendError(outcome, options);
     return String(outcome);
   }
 
@@ -198,19 +227,28 @@ export class ConnectionPool {
     transaction: SendableTransaction | Uint8Array,
     options: SendTransactionOptions & TrackOptions = {},
   ): Promise<Tracked> {
-    const bytes = transaction instanceof Uint8Array ? transaction : await signedBytes(transaction, options.signers ?? [], this.#signing);
-    const how = { ...trackOptions(options), send: check.sendFields(options) };
+    if (transaction instanceof Uint8Array) {
+      const how = { ...trackOptions(options), send: check.sendFields(options) };
+      return await this.#track(transaction, how, options);
+    }
+    const bytes = await signedBytes(transaction, options.signers ?? [], this.#signing, check.callOptions(options));
+    // A transaction that was signed here knows how long its blockhash lives.
+    const { lastValidBlockHeight } = transaction as { lastValidBlockHeight?: number };
+    const limit = typeof lastValidBlockHeight === 'number' && options.signers !== undefined ? { lastValidBlockHeight } : {};
+    const how = { ...trackOptions({ ...limit, ...options }), send: check.sendFields(options) };
     return await this.#track(bytes, how, options);
   }
 
   /** Follows a signature that was sent before; outcomes as for {@link sendAndConfirm}. */
-  async confirm(of: string, options: TrackOptions & CallOptions = {}): Promise<Tracked> {
-    return await this.#track(new Uint8Array(), { ...trackOptions(options), signature: check.signature(of, 'signature') }, options);
+  async confirm(of: string, options: ConfirmOptions & CallOptions = {}): Promise<Tracked> {
+    const how = { ...trackOptions(options), ...nonceOptions(options), signature: check.signature(of, 'signature') };
+    return await this.#track(new Uint8Array(), how, options);
   }
 
   /**
    * As web3.js: resolves when the transaction has reached `commitment`, with its error if it has one.
-   * @throws the peer's `TransactionExpiredBlockheightExceededError` when it can no longer land; `MOORING_TIMEOUT` when the deadline came first.
+   * @throws the peer's `TransactionExpiredBlockheightExceededError` or `TransactionExpiredNonceInvalidError` when it can no longer land, its
+   * `TransactionExpiredTimeoutError` for a bare signature after 30 s (60 s for `finalized`), the signal's reason; `MOORING_TIMEOUT` when two minutes were over first.
    */
   async confirmTransaction(strategy: string | ConfirmationStrategy, commitment: Commitment = 'confirmed'): Promise<Confirmation> {
     return await confirmation(
@@ -245,6 +283,23 @@ export class ConnectionPool {
     return this.#connection;
   }
 
+  /**
+   * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended. Does not keep the process alive.
+   */
+  on<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this {
+    if (typeof listener !== 'function') throw invalidArgument('listener', 'listener must be a function');
+    this.#listeners.of(name).add(listener);
+    this.#lane.handle.reportTransactions(true);
+    return this;
+  }
+
+  /** Ends listening. */
+  off<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this {
+    this.#listeners.of(name).delete(listener);
+    this.#lane.handle.reportTransactions(this.#listeners.of('transaction').size > 0);
+    return this;
+  }
+
   /** What the pool is doing. */
   getPoolStats(): PoolStats {
     return JSON.parse(this.#lane.handle.stats()) as PoolStats;
@@ -269,8 +324,7 @@ export class ConnectionPool {
     this.#lane.flush();
     this.#lane.keepAlive.acquire();
     try {
-      const { drained, aborted } = await this.#lane.handle.close(limit);
-      return { drained, aborted };
+      return await this.#lane.handle.close(limit);
     } finally {
       this.#lane.keepAlive.release();
     }
@@ -317,8 +371,12 @@ export class ConnectionPool {
 
   async #track(bytes: Uint8Array, how: object, options: CallOptions): Promise<Tracked> {
     const outcome = await this.#lane.run(op.track(bytes, how, check.callOptions(options)));
-    if (isFailure(outcome)) throw sendError(outcome, () => tryWeb3(this.#givenWeb3));
+    if (isFailure(outcome)) throw this.#sendError(outcome, options as SendOptions);
     return JSON.parse(String(outcome)) as Tracked;
+  }
+
+  #sendError(failure: FailureRecord, { skipPreflight }: SendOptions): Error {
+    return sendError(failure, skipPreflight === true, () => tryWeb3(this.#givenWeb3));
   }
 
   #mustBeOpen(): void {

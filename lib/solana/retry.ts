@@ -5,16 +5,16 @@
  * again makes a second transaction.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument, isMooringError, MooringError } from '../error/index.js';
+import { invalidArgument, isMooringError, MAX_MS, MooringError } from '../error/index.js';
 import { native } from '../native.js';
 import type { PoolLogger } from './options.js';
 import { say } from './report.js';
 
 /** Options of `executeWithRetry`. */
 export interface RetryOptions {
-  /** Ends the waiting; what the callback does is up to the callback. */
+  /** Rejects with `MOORING_ABORTED` at once; a callback that runs then goes on by itself. */
   readonly signal?: AbortSignal;
-  /** Milliseconds for all attempts. Default: none. */
+  /** Milliseconds for all attempts: then the last error is thrown, or `MOORING_TIMEOUT` when the first attempt still runs. Default: none. */
   readonly deadlineMs?: number;
 }
 
@@ -44,8 +44,10 @@ export function isRetryable(error: unknown): boolean {
   const { code, status, message } = error as { code?: unknown; status?: unknown; message?: unknown };
   if (typeof message === 'string' && FINAL_TEXTS.some((text) => message.includes(text))) return false;
   if (isMooringError(error)) {
-    const server = error.details['serverCode'];
-    return typeof server === 'number' ? native.classifyRpcError(server, undefined) !== 'never' : !FINAL_CODES.includes(error.code);
+    const { serverCode, httpStatus } = error.details as { serverCode?: unknown; httpStatus?: unknown };
+    if (typeof serverCode === 'number') return native.classifyRpcError(serverCode, undefined) !== 'never';
+    if (typeof httpStatus === 'number') return native.classifyRpcError(undefined, httpStatus) !== 'never';
+    return !FINAL_CODES.includes(error.code);
   }
   if (typeof code === 'number' && Number.isInteger(code)) return native.classifyRpcError(code, undefined) !== 'never';
   if (typeof status === 'number' && Number.isInteger(status)) return native.classifyRpcError(undefined, status) !== 'never';
@@ -63,15 +65,19 @@ export async function executeWithRetry<T>(
     throw invalidArgument('maxRetries', `maxRetries must be a whole number between 1 and ${MAX_RETRIES}`);
   }
   const { signal, deadlineMs } = options;
+  if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
   if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
     throw invalidArgument('deadlineMs', 'deadlineMs must be a positive number');
   const ends = deadlineMs === undefined ? Infinity : performance.now() + deadlineMs;
+  let last: { readonly error: unknown } | undefined;
   for (let attempt = 1; ; attempt++) {
     if (signal?.aborted === true) throw aborted();
     try {
-      return await work();
+      return await within(work, ends, signal);
     } catch (error) {
+      if (error === OVERDUE) throw last === undefined ? overdue() : last.error;
       if (!isRetryable(error)) throw error;
+      last = { error };
       const wait = Math.random() * Math.min(CAP_MS, BASE_MS * 2 ** (attempt - 1));
       if (attempt >= maxRetries || performance.now() + wait >= ends) {
         say(logger, 'error', `Connection pool: Request failed after ${attempt} attempts`, { attempts: attempt, reason: textOf(error) });
@@ -86,7 +92,36 @@ export async function executeWithRetry<T>(
   }
 }
 
-async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
+/** Says that the deadline came while the work ran. */
+const OVERDUE = Symbol('overdue');
+
+/** The work's own result or error; what it does after the deadline or the signal is lost. */
+async function within<T>(work: () => Promise<T> | T, ends: number, signal: AbortSignal | undefined): Promise<T> {
+  if (ends === Infinity && signal === undefined) return await work();
+  const stopped = new AbortController();
+  const abort = (): void => stopped.abort();
+  signal?.addEventListener('abort', abort);
+  const options = { signal: stopped.signal };
+  const left = ends === Infinity ? MAX_MS : Math.min(Math.max(ends - performance.now(), 0), MAX_MS);
+  const limit = delay(left, OVERDUE, options).catch(() => OVERDUE);
+  try {
+    const winner = await Promise.race([Promise.resolve().then(work), limit]);
+    if (winner !== OVERDUE) return winner as T;
+    if (stopped.signal.aborted) throw aborted();
+    // oxlint-disable-next-line typescript/only-throw-error -- caught above, never seen by a caller
+    throw OVERDUE;
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    stopped.abort();
+  }
+}
+
+function overdue(): MooringError {
+  return new MooringError('MOORING_TIMEOUT', 'work was not done within the deadline', { details: { maybeExecuted: true } });
+}
+
+/** A pause that the signal ends with `MOORING_ABORTED`. */
+export async function pause(ms: number, signal: AbortSignal | undefined): Promise<void> {
   try {
     await delay(ms, undefined, signal === undefined ? {} : { signal });
   } catch {

@@ -1,10 +1,10 @@
 //! Exports of shutdown and of what is open in this environment.
 
 use crate::bridge::scope;
-use crate::lifecycle::{Managed, PhaseReport, ShutdownReport};
+use crate::lifecycle::{Managed, PhaseReport, ShutdownReport, Unconfirmed};
 use crate::retry::Deadline;
 use napi::Env;
-use napi::bindgen_prelude::{PromiseRaw, Result};
+use napi::bindgen_prelude::{Buffer, PromiseRaw, Result};
 use napi_derive::napi;
 use std::sync::Arc;
 use std::time::Duration;
@@ -35,6 +35,17 @@ pub struct ShutdownPhase {
     pub drained: u32,
     /// Operations cut at the deadline.
     pub aborted: u32,
+    /// Transactions whose end was not known then.
+    pub unconfirmed: Vec<UnconfirmedTransaction>,
+}
+
+/// A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time.
+#[napi(object)]
+pub struct UnconfirmedTransaction {
+    /// Its signature.
+    pub signature: String,
+    /// Its bytes; absent when only the signature was followed.
+    pub bytes: Option<Buffer>,
 }
 
 /// What Rust did in a shutdown.
@@ -108,7 +119,14 @@ impl From<PhaseReport> for ShutdownPhase {
             closed: phase.closed,
             drained: phase.drained,
             aborted: phase.aborted,
+            unconfirmed: phase.unconfirmed.into_iter().map(UnconfirmedTransaction::from).collect(),
         }
+    }
+}
+
+impl From<Unconfirmed> for UnconfirmedTransaction {
+    fn from(one: Unconfirmed) -> Self {
+        Self { signature: one.signature, bytes: one.bytes.map(Buffer::from) }
     }
 }
 
@@ -120,6 +138,8 @@ impl From<ShutdownPhase> for PhaseReport {
             closed: phase.closed,
             drained: phase.drained,
             aborted: phase.aborted,
+            // Phases that come from JavaScript close workers and queues.
+            unconfirmed: Vec::new(),
         }
     }
 }

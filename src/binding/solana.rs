@@ -1,5 +1,6 @@
 //! Exports of the solana room: the pool on the keyed lane, its events on a feed.
 
+use super::lifecycle::UnconfirmedTransaction;
 use super::solana_frame::{Work, parse};
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::frame::Frame;
@@ -13,7 +14,7 @@ use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
 use crate::solana::{
-    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolError, PoolOptions, again_for_code,
+    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolOptions, SendError, again_for_code,
     again_for_status,
 };
 use bytes::Bytes;
@@ -45,6 +46,8 @@ pub struct SolanaClosed {
     pub drained: u32,
     /// Calls cut at the deadline.
     pub aborted: u32,
+    /// Transactions whose end was not known then.
+    pub unconfirmed: Vec<UnconfirmedTransaction>,
 }
 
 #[napi]
@@ -115,6 +118,12 @@ impl SolanaPool {
         checked(added.map_err(Failure::from))
     }
 
+    /// Reports transactions on the feed (`rpc.transaction`), or no longer.
+    #[napi(catch_unwind)]
+    pub fn report_transactions(&self, wanted: bool) {
+        self.pool.report_transactions(wanted);
+    }
+
     /// Forgets every kept reply.
     #[napi(catch_unwind)]
     pub fn clear_cache(&self) {
@@ -128,7 +137,8 @@ impl SolanaPool {
         let closing = self.pool.close(deadline);
         env.spawn_future(async move {
             let summary = closing.await;
-            Ok(SolanaClosed { drained: summary.drained, aborted: summary.aborted })
+            let unconfirmed = summary.unconfirmed.into_iter().map(UnconfirmedTransaction::from).collect();
+            Ok(SolanaClosed { drained: summary.drained, aborted: summary.aborted, unconfirmed })
         })
     }
 
@@ -170,10 +180,16 @@ impl SolanaPool {
                 Ok(text(pool.signature_statuses(&asked.signatures, history, options(cancel)).await?))
             }),
             Ok(Work::Send(transaction, how)) => self.run(id, |cancel| async move {
-                Ok(Outcome::Text(pool.send(&transaction, &how, options(cancel)).await?))
+                let sent = pool.send(&transaction, &how, options(cancel)).await;
+                Ok(Outcome::Text(sent.map_err(|error| SendError::of(&transaction, error))?))
+            }),
+            Ok(Work::SendRaw(transaction, how)) => self.run(id, |cancel| async move {
+                let sent = pool.send_raw(&transaction, &how, options(cancel)).await;
+                Ok(Outcome::Text(sent.map_err(|error| SendError::of(&transaction, error))?))
             }),
             Ok(Work::SendAndConfirm(transaction, how)) => self.run(id, |cancel| async move {
-                Ok(json(&pool.send_and_confirm(&transaction, &how, options(cancel)).await?))
+                let tracked = pool.send_and_confirm(&transaction, &how, options(cancel)).await;
+                Ok(json(&tracked.map_err(|error| SendError::of(&transaction, error))?))
             }),
             Ok(Work::Confirm(how)) => {
                 self.run(id, |cancel| async move { Ok(json(&pool.confirm(&how, options(cancel)).await?)) });
@@ -183,11 +199,11 @@ impl SolanaPool {
 
     fn run<F>(&self, id: u32, make: impl FnOnce(CancellationToken) -> F)
     where
-        F: Future<Output = std::result::Result<Outcome, PoolError>> + Send + 'static,
+        F: Future<Output = std::result::Result<Outcome, Failure>> + Send + 'static,
     {
         self.lane.start(id, |cancel| {
             let work = make(cancel);
-            async move { work.await.unwrap_or_else(|error| Failure::from(error).into()) }
+            async move { work.await.unwrap_or_else(Outcome::from) }
         });
     }
 }

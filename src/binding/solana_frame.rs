@@ -4,6 +4,7 @@ use crate::bridge::frame::Frame;
 use crate::solana::{AccountMethod, AccountRead, PoolError, SendOptions, SignedTransaction, TrackOptions};
 use bytes::Bytes;
 use serde::Deserialize;
+use std::sync::Arc;
 
 /// Signatures whose statuses are asked for.
 #[derive(Deserialize)]
@@ -23,8 +24,9 @@ pub(super) enum Work {
     Fetch(String),
     Balances(Vec<String>),
     Statuses(StatusesArguments),
-    Send(SignedTransaction, SendOptions),
-    SendAndConfirm(SignedTransaction, TrackOptions),
+    Send(Arc<SignedTransaction>, SendOptions),
+    SendAndConfirm(Arc<SignedTransaction>, TrackOptions),
+    SendRaw(Arc<SignedTransaction>, TrackOptions),
     Confirm(TrackOptions),
 }
 
@@ -40,7 +42,7 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
         4 => Ok(Work::Statuses(json(frame.body, "signatures")?)),
         5 => {
             let (how, bytes) = split(frame.body)?;
-            Ok(Work::Send(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?, json(how, "options")?))
+            Ok(Work::Send(signed(bytes)?, json(how, "options")?))
         }
         6 => {
             let (how, bytes) = split(frame.body)?;
@@ -48,7 +50,11 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
             if bytes.is_empty() {
                 return Ok(Work::Confirm(how));
             }
-            Ok(Work::SendAndConfirm(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?, how))
+            Ok(Work::SendAndConfirm(signed(bytes)?, how))
+        }
+        7 => {
+            let (how, bytes) = split(frame.body)?;
+            Ok(Work::SendRaw(signed(bytes)?, json(how, "options")?))
         }
         16 => {
             let (code, rest) = frame.body.split_first().ok_or_else(|| malformed("body"))?;
@@ -58,6 +64,10 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
         }
         _ => Err(malformed("opcode")),
     }
+}
+
+fn signed(bytes: &[u8]) -> Result<Arc<SignedTransaction>, PoolError> {
+    Ok(Arc::new(SignedTransaction::parse(Bytes::copy_from_slice(bytes))?))
 }
 
 /// A body of two parts: `u16` length of the first, the first, the second.

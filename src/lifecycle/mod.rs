@@ -6,6 +6,6 @@ mod registry;
 mod shutdown;
 mod state;
 
-pub use registry::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry};
+pub use registry::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry, Unconfirmed};
 pub use shutdown::{PhaseReport, Shutdown, ShutdownReport};
 pub use state::{State, StateCell};

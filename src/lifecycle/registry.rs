@@ -29,13 +29,40 @@ impl Kind {
     }
 }
 
+/// A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unconfirmed {
+    /// Its signature.
+    pub signature: String,
+    /// Its bytes; `None` when only the signature was followed.
+    pub bytes: Option<Vec<u8>>,
+}
+
 /// How closing one thing went.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CloseSummary {
     /// Operations that finished by themselves while draining.
     pub drained: u32,
     /// Operations that were cut at the deadline.
     pub aborted: u32,
+    /// Transactions that were still followed or being sent then.
+    pub unconfirmed: Vec<Unconfirmed>,
+}
+
+impl CloseSummary {
+    /// A summary of operations alone.
+    pub fn of(drained: u32, aborted: u32) -> Self {
+        Self { drained, aborted, unconfirmed: Vec::new() }
+    }
+
+    /// Both together.
+    #[must_use]
+    pub fn plus(mut self, other: Self) -> Self {
+        self.drained = self.drained.saturating_add(other.drained);
+        self.aborted = self.aborted.saturating_add(other.aborted);
+        self.unconfirmed.extend(other.unconfirmed);
+        self
+    }
 }
 
 /// The future of a close; never fails, always ends by its deadline.

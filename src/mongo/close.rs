@@ -50,7 +50,7 @@ impl Client {
         self.lanes().close();
         self.shut_down(deadline).await;
         self.leave();
-        CloseSummary { drained: running.saturating_sub(left), aborted: left }
+        CloseSummary::of(running.saturating_sub(left), left)
     }
 
     /// Ends transactions that are still open: cut, killed on the server, aborted.
@@ -133,7 +133,7 @@ impl Managed for Handle {
             if left > 0 {
                 client.give_up_transactions(deadline).await;
             }
-            CloseSummary { drained: before.saturating_sub(left), aborted: left }
+            CloseSummary::of(before.saturating_sub(left), left)
         })
     }
 

@@ -332,7 +332,7 @@ impl Shared {
         }
         drop(lock(&self.registration).take());
         let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        CloseSummary { drained: count(before.saturating_sub(left)), aborted: count(aborted) }
+        CloseSummary::of(count(before.saturating_sub(left)), count(aborted))
     }
 
     /// Resolves when nothing but blocking commands is unanswered, or nothing can be answered any more.

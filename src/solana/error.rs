@@ -129,6 +129,12 @@ pub enum PoolError {
         /// `draining` or `closed`.
         state: &'static str,
     },
+    /// The pool closed with the call under way.
+    #[error("rpc pool is closed")]
+    Cut {
+        /// Whether bytes had left.
+        maybe_executed: bool,
+    },
     /// The caller's signal fired.
     #[error("rpc call was aborted")]
     Aborted {
@@ -187,7 +193,7 @@ impl Classify for PoolError {
         match self {
             Self::Argument { .. } => ErrorCode::InvalidArgument,
             Self::Config { .. } => ErrorCode::InvalidConfig,
-            Self::Closed { .. } => ErrorCode::Closed,
+            Self::Closed { .. } | Self::Cut { .. } => ErrorCode::Closed,
             Self::Aborted { .. } => ErrorCode::Aborted,
             Self::Deadline { .. } => ErrorCode::Timeout,
             Self::NoEndpoint => ErrorCode::NoHealthyEndpoint,
@@ -229,6 +235,10 @@ impl From<PoolError> for Failure {
                     .with_text("origin", "local")
                     .with_number("retryAfterMs", millis(retry_after))
                     .not_executed();
+            }
+            PoolError::Cut { maybe_executed } => {
+                failure = failure.with_text("state", "closed");
+                failure.maybe_executed = Some(maybe_executed);
             }
             PoolError::Aborted { maybe_executed } => failure.maybe_executed = Some(maybe_executed),
             PoolError::Deadline { elapsed, attempts, maybe_executed } => {

@@ -29,4 +29,4 @@ pub use rpc_sender::PoolSender;
 pub use stats::PoolStats;
 pub use subscription::{Gap, Item, Kind, SignatureNotification, SubscribeOptions, Subscription, Wake};
 pub use transaction::track::{TrackOptions, Tracked, Verdict};
-pub use transaction::{SendOptions, SignedTransaction};
+pub use transaction::{SendError, SendOptions, SignedTransaction};

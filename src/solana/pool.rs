@@ -12,7 +12,7 @@ use crate::solana::method::Class;
 use crate::solana::options::{EndpointOptions, PoolOptions};
 use crate::solana::stats::Starts;
 use crate::solana::subscription::Hub;
-use crate::solana::transaction::status::Statuses;
+use crate::solana::transaction::pending::Pending;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -27,7 +27,12 @@ pub struct Pool {
     pub(super) endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     pub(super) cache: Cache,
     pub(super) flights: Arc<Flights>,
-    pub(super) statuses: Statuses,
+    /// Transactions that are being sent or followed.
+    pub(super) pending: Arc<Pending>,
+    /// The newest slot in which a transaction of this pool was confirmed.
+    pub(super) confirmed_slot: AtomicU64,
+    /// Whether somebody listens to `rpc.transaction` events.
+    pub(super) reports_transactions: AtomicBool,
     pub(super) budget: Budget,
     pub(super) events: Arc<dyn EventSink>,
     pub(super) next_id: AtomicU64,
@@ -95,7 +100,9 @@ impl Pool {
             endpoints: ArcSwap::default(),
             cache: Cache::new(options.cache_max_bytes),
             flights: Arc::default(),
-            statuses: Statuses::default(),
+            pending: Arc::default(),
+            confirmed_slot: AtomicU64::new(0),
+            reports_transactions: AtomicBool::new(false),
             budget: Budget::new(BudgetOptions::default()),
             events,
             next_id: AtomicU64::new(1),
@@ -205,6 +212,16 @@ impl Pool {
         if at > deadline { Err(PoolError::LocalLimit { retry_after: at.duration_since(now) }) } else { Ok(()) }
     }
 
+    /// Whether no first send waits: repetitions come after them.
+    pub(super) fn can_send_now(&self) -> bool {
+        self.sends.waiting.load(Ordering::Acquire) == 0
+    }
+
+    /// Reports every transaction that is sent or followed by an `rpc.transaction` event, from now on or no longer.
+    pub fn report_transactions(&self, wanted: bool) {
+        self.reports_transactions.store(wanted, Ordering::Relaxed);
+    }
+
     /// Takes a token only if one is there.
     pub(super) fn take_token_now(&self, class: Class) -> bool {
         let (limit, now) = (self.limit(class), Instant::now());
@@ -245,11 +262,12 @@ impl Pool {
             () = self.stop.cancelled() => {}
         }
         let aborted = self.calls.load(Ordering::Acquire);
+        let unconfirmed = self.pending.unconfirmed();
         self.stop.cancel();
         self.wait_settled().await;
         self.hub.finished().await;
         self.shut();
-        CloseSummary { drained: before.saturating_sub(aborted), aborted }
+        CloseSummary { drained: before.saturating_sub(aborted), aborted, unconfirmed }
     }
 }
 
@@ -281,7 +299,7 @@ impl Managed for Pool {
                 () = pool.wait_settled() => {}
                 () = deadline.passed() => {}
             }
-            CloseSummary { drained: before.saturating_sub(pool.in_flight()), aborted: 0 }
+            CloseSummary::of(before.saturating_sub(pool.in_flight()), 0)
         })
     }
 

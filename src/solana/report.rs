@@ -4,6 +4,11 @@ use crate::observe::{Event, Level};
 use crate::solana::endpoint::Endpoint;
 use crate::solana::error::{AttemptError, Tried};
 use crate::solana::pool::Pool;
+use crate::solana::transaction::SignedTransaction;
+use crate::solana::transaction::track::Tracked;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 impl Pool {
@@ -45,5 +50,28 @@ impl Pool {
             Event::new("rpc.endpoint_down", Level::Warn, text).with_text("reason", why)
         };
         self.events.emit(event.with_text("endpoint", name));
+    }
+
+    /// Tells a listener about a transaction before its first byte goes out, so that a host can keep it and resume.
+    pub(super) fn report_transaction(&self, transaction: &SignedTransaction) {
+        if self.reports_transactions.load(Ordering::Relaxed) {
+            let event = Event::new("rpc.transaction", Level::Debug, "Connection pool: transaction is sent")
+                .with_text("signature", transaction.signature.clone())
+                .with_text("status", "sending")
+                .with_text("bytes", BASE64.encode(&transaction.bytes));
+            self.events.emit(event);
+        }
+    }
+
+    /// And how it ended.
+    pub(super) fn report_end(&self, tracked: &Tracked) {
+        if self.reports_transactions.load(Ordering::Relaxed) {
+            let status = tracked.status.as_str();
+            let event =
+                Event::new("rpc.transaction", Level::Debug, format!("Connection pool: transaction is {status}"))
+                    .with_text("signature", tracked.signature.clone())
+                    .with_text("status", status);
+            self.events.emit(event);
+        }
     }
 }

@@ -82,6 +82,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("solana", "configuration"),
     ("solana", "confirm"),
     ("solana", "connection"),
+    ("solana", "events"),
     ("solana", "kit"),
     ("solana", "operation"),
     ("solana", "peer"),

@@ -2,7 +2,7 @@
 //!
 //! A second request joins the first. Never fails: what could not be closed in time is in the report.
 
-use crate::lifecycle::registry::{CloseSummary, Kind, Managed, Registry};
+use crate::lifecycle::registry::{CloseSummary, Kind, Managed, Registry, Unconfirmed};
 use crate::retry::Deadline;
 use futures_util::future::join_all;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -26,6 +26,8 @@ pub struct PhaseReport {
     pub drained: u32,
     /// Operations cut at the deadline.
     pub aborted: u32,
+    /// Transactions whose end was not known then.
+    pub unconfirmed: Vec<Unconfirmed>,
 }
 
 /// What a shutdown did.
@@ -108,16 +110,14 @@ async fn phase(
     let started = Instant::now();
     let closed = u32::try_from(things.len()).unwrap_or(u32::MAX);
     let ends = things.iter().map(|managed| bounded(end(managed.as_ref(), deadline), deadline, managed.in_flight()));
-    let total = join_all(ends).await.into_iter().fold(CloseSummary::default(), |sum, one| CloseSummary {
-        drained: sum.drained.saturating_add(one.drained),
-        aborted: sum.aborted.saturating_add(one.aborted),
-    });
+    let total = join_all(ends).await.into_iter().fold(CloseSummary::default(), CloseSummary::plus);
     PhaseReport {
         name: name.to_owned(),
         elapsed: started.elapsed(),
         closed,
         drained: total.drained,
         aborted: total.aborted,
+        unconfirmed: total.unconfirmed,
     }
 }
 
@@ -125,7 +125,7 @@ async fn phase(
 async fn bounded(close: crate::lifecycle::CloseFuture, deadline: Deadline, in_flight: u32) -> CloseSummary {
     tokio::select! {
         summary = close => summary,
-        () = tokio::time::sleep(deadline.remaining() + Duration::from_millis(50)) => CloseSummary { drained: 0, aborted: in_flight.max(1) },
+        () = tokio::time::sleep(deadline.remaining() + Duration::from_millis(50)) => CloseSummary::of(0, in_flight.max(1)),
     }
 }
 

@@ -19,7 +19,7 @@ impl Thing {
         Box::pin(async move {
             tokio::time::sleep(takes).await;
             log.lock().unwrap().push(entry);
-            CloseSummary { drained: 1, aborted: 0 }
+            CloseSummary::of(1, 0)
         })
     }
 }

@@ -115,7 +115,8 @@ impl Pool {
         let began = Instant::now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
         let post = endpoint.post(call.body(id), id, call.method.class == Class::Heavy);
-        let result = tokio::time::timeout(limit, post).await.unwrap_or(Err(AttemptError::Timeout { limit }));
+        let answer = tokio::time::timeout(limit, post).await.unwrap_or(Err(AttemptError::Timeout { limit }));
+        let result = answer.and_then(|result| transaction::check_answer(call, result));
         self.record(endpoint, call, began, &result);
         result
     }
@@ -316,9 +317,7 @@ impl<'a> Plan<'a> {
             Ok(result) => return Some(Ok(result)),
             Err(error) => error,
         };
-        if let Some(landed) =
-            transaction::landed_before(self.call, &error, self.tried.iter().any(|one| one.error.maybe_executed()))
-        {
+        if let Some(landed) = transaction::landed_before(self.call, &error, self.may_be_on_its_way()) {
             return Some(Ok(landed));
         }
         if !error.maybe_executed() && self.tried.iter().all(|one| !one.error.maybe_executed()) {
@@ -331,8 +330,8 @@ impl<'a> Plan<'a> {
             elapsed: done.began.elapsed(),
         });
         match again {
-            Again::Never => return Some(Err(PoolError::Refused(error))),
-            Again::Once if self.final_answer.is_some() => return Some(Err(PoolError::Refused(error))),
+            Again::Never => return Some(Err(self.refused(error))),
+            Again::Once if self.final_answer.is_some() => return Some(Err(self.refused(error))),
             Again::Once => self.final_answer = Some(error),
             Again::Elsewhere => {}
             Again::AfterSlot => {
@@ -341,6 +340,10 @@ impl<'a> Plan<'a> {
             }
         }
         None
+    }
+
+    fn may_be_on_its_way(&self) -> bool {
+        self.call.is_send() && self.tried.iter().any(|one| one.error.maybe_executed())
     }
 
     fn may_overtake(&self) -> bool {
@@ -377,8 +380,17 @@ impl<'a> Plan<'a> {
 
     fn give_up(&mut self, budget_spent: bool) -> PoolError {
         if let Some(answer) = self.final_answer.take() {
-            return PoolError::Refused(answer);
+            return self.refused(answer);
         }
+        self.exhausted(budget_spent)
+    }
+
+    /// The node's answer is the call's. Not for a send of which an earlier attempt may have got through all the same: then it is not the whole truth.
+    fn refused(&mut self, answer: AttemptError) -> PoolError {
+        if self.may_be_on_its_way() { self.exhausted(false) } else { PoolError::Refused(answer) }
+    }
+
+    fn exhausted(&mut self, budget_spent: bool) -> PoolError {
         let tried = std::mem::take(&mut self.tried);
         self.pool.report_failure(&self.call.name, &tried);
         PoolError::Exhausted { tried, elapsed: self.started.elapsed(), budget_spent }

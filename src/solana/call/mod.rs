@@ -144,7 +144,7 @@ impl Pool {
 
     fn interrupted(&self, progress: &Progress) -> PoolError {
         if self.stop.is_cancelled() {
-            return PoolError::Closed { state: "closed" };
+            return PoolError::Cut { maybe_executed: progress.maybe_executed() };
         }
         PoolError::Aborted { maybe_executed: progress.maybe_executed() }
     }

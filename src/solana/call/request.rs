@@ -3,6 +3,7 @@
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::error::PoolError;
 use crate::solana::method::{Class, Method, method};
+use crate::solana::transaction::wire::signature_in;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -24,6 +25,8 @@ pub(in crate::solana) struct Prepared {
     pub commitment: Commitment,
     /// The slot that the caller asked for at least.
     pub min_slot: Option<u64>,
+    /// Of a `sendTransaction`: the signature of its bytes, which the node must answer.
+    pub signature: Option<String>,
 }
 
 #[derive(Deserialize, Default)]
@@ -89,7 +92,8 @@ impl Prepared {
     }
 
     fn with(name: &str, method: Method, params: String, commitment: Commitment, min_slot: Option<u64>) -> Self {
-        Self { name: name.to_owned(), method, params: Bytes::from(params), commitment, min_slot }
+        let signature = if name == "sendTransaction" { signature_in(&params) } else { None };
+        Self { name: name.to_owned(), method, params: Bytes::from(params), commitment, min_slot, signature }
     }
 
     /// Whether it changes something.

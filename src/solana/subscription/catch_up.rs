@@ -7,7 +7,6 @@ use crate::solana::subscription::book::{Book, Place};
 use crate::solana::subscription::params_of;
 use crate::solana::subscription::protocol::Kind;
 use bytes::Bytes;
-use futures_util::future::join_all;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::sync::Arc;
@@ -97,13 +96,15 @@ impl Pool {
 
     /// True: some have to be read again.
     async fn catch_up_with_signatures(self: &Arc<Self>, list: Vec<(u64, String, Commitment)>) -> bool {
-        let looks = join_all(list.iter().map(|(_, signature, _)| self.next_status(signature))).await;
+        let signatures: Vec<Arc<str>> = list.iter().map(|(_, signature, _)| signature.as_str().into()).collect();
+        let looked = self.statuses_of(&signatures, false, None, CallOptions::default()).await;
         let (mut book, mut failed) = (self.hub.book(), false);
-        for ((id, _, commitment), look) in list.iter().zip(looks) {
-            match look {
-                Ok(status) => {
+        for (index, (id, _, commitment)) in list.iter().enumerate() {
+            match &looked {
+                Ok((_, statuses)) => {
+                    let status = statuses.get(index).and_then(Option::as_ref);
                     let reached = status.filter(|status| status.commitment >= *commitment);
-                    let end = reached.as_ref().map(|status| (status.slot, status.error.as_deref().unwrap_or("null")));
+                    let end = reached.map(|status| (status.slot, status.error.as_deref().unwrap_or("null")));
                     book.caught_up_with_signature(*id, end, Instant::now());
                 }
                 Err(_) => failed |= book.retry_later(*id),

@@ -1,8 +1,15 @@
 //! Signed transactions: read, never made. The same bytes may be sent anywhere, any number of times; the signature makes repeats harmless.
 
+pub(in crate::solana) mod expiry;
+pub(in crate::solana) mod follow;
+pub(in crate::solana) mod pending;
 pub(in crate::solana) mod status;
 pub(in crate::solana) mod track;
+pub(in crate::solana) mod wire;
 
+pub use wire::SignedTransaction;
+
+use crate::error::Failure;
 use crate::solana::call::CallOptions;
 use crate::solana::call::reply;
 use crate::solana::call::request::Prepared;
@@ -14,11 +21,6 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::sync::Arc;
-
-/// The largest transaction of the network.
-const MAX_BYTES: usize = 1232;
-const SIGNATURE_BYTES: usize = 64;
-const KEY_BYTES: usize = 32;
 
 /// How to send. Names as in the JSON-RPC method.
 #[derive(Debug, Clone, Default, Deserialize)]
@@ -34,72 +36,47 @@ pub struct SendOptions {
     pub min_context_slot: Option<u64>,
 }
 
-/// A transaction with its signatures.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SignedTransaction {
-    /// The bytes that go out, always the same.
-    pub bytes: Bytes,
-    /// The first signature, base58: the transaction's name.
+/// Why a transaction was not sent, or not followed to its end: with its name, so that the caller can look for it.
+#[derive(Debug)]
+pub struct SendError {
+    /// The transaction's signature.
     pub signature: String,
-    /// Its blockhash (or nonce), base58.
-    pub blockhash: String,
+    /// What went wrong.
+    pub error: PoolError,
 }
 
-impl SignedTransaction {
-    /// Reads signature and blockhash. Does not verify the signature.
-    pub fn parse(bytes: Bytes) -> Result<Self, PoolError> {
-        let bad = |message: &str| PoolError::Argument { argument: "transaction", message: message.to_owned() };
-        if bytes.len() > MAX_BYTES {
-            return Err(bad("transaction is larger than 1232 bytes"));
-        }
-        let (signature, blockhash) = names(&bytes).ok_or_else(|| bad("transaction is not a serialized transaction"))?;
-        if signature.iter().all(|byte| *byte == 0) {
-            return Err(bad("transaction is not signed"));
-        }
-        let signature = bs58::encode(signature).into_string();
-        let blockhash = bs58::encode(blockhash).into_string();
-        Ok(Self { bytes, signature, blockhash })
+impl SendError {
+    /// `error` with the name of its transaction.
+    pub fn of(transaction: &SignedTransaction, error: PoolError) -> Self {
+        Self { signature: transaction.signature.clone(), error }
     }
 }
 
-/// First signature and blockhash within the wire format.
-fn names(bytes: &[u8]) -> Option<(&[u8], &[u8])> {
-    let (signatures, rest) = compact_u16(bytes)?;
-    let signature = rest.get(..SIGNATURE_BYTES).filter(|_| signatures > 0)?;
-    let message = rest.get(signatures.checked_mul(SIGNATURE_BYTES)?..)?;
-    // The high bit marks a versioned message, which has one byte more before the header of three.
-    let versioned = message.first()? & 0x80 != 0;
-    let (keys, rest) = compact_u16(message.get(if versioned { 4 } else { 3 }..)?)?;
-    let blockhash = rest.get(keys.checked_mul(KEY_BYTES)?..)?.get(..KEY_BYTES)?;
-    Some((signature, blockhash))
+impl From<SendError> for Failure {
+    fn from(failed: SendError) -> Self {
+        let failure = Self::from(failed.error);
+        // An answer of the node is a refusal: it kept nothing.
+        let sent = if failure.maybe_executed.unwrap_or(false) { "maybe" } else { "no" };
+        failure.with_text("signature", failed.signature).with_text("sent", sent)
+    }
 }
 
-fn compact_u16(bytes: &[u8]) -> Option<(usize, &[u8])> {
-    let mut value = 0usize;
-    for (index, byte) in bytes.iter().take(3).enumerate() {
-        value |= usize::from(byte & 0x7f) << (7 * index);
-        if byte & 0x80 == 0 {
-            return Some((value, bytes.get(index + 1..)?));
-        }
+/// A node's answer to a send must be the signature of the bytes; another one says nothing about them.
+pub(in crate::solana) fn check_answer(call: &Prepared, result: Bytes) -> Result<Bytes, AttemptError> {
+    let Some(signature) = &call.signature else { return Ok(result) };
+    if result.strip_prefix(b"\"").and_then(|rest| rest.strip_suffix(b"\"")) == Some(signature.as_bytes()) {
+        return Ok(result);
     }
-    None
+    Err(AttemptError::Garbled { detail: "node returned another signature than the transaction's".to_owned() })
 }
 
 /// A resend is refused with `AlreadyProcessed` when an earlier attempt got through after all: that is a success. Its result is the signature.
 pub(in crate::solana) fn landed_before(call: &Prepared, error: &AttemptError, sent_before: bool) -> Option<Bytes> {
     let AttemptError::Rpc(refusal) = error else { return None };
-    if !sent_before || call.name != "sendTransaction" || !refusal.mentions("AlreadyProcessed") {
+    if !sent_before || !refusal.mentions("AlreadyProcessed") {
         return None;
     }
-    let params: Value = serde_json::from_slice(&call.params).ok()?;
-    let text = params.get(0)?.as_str()?;
-    let encoding = params.get(1).and_then(|config| config.get("encoding")).and_then(Value::as_str);
-    let bytes = match encoding {
-        Some("base64") => BASE64.decode(text).ok()?,
-        _ => bs58::decode(text).into_vec().ok()?,
-    };
-    let (signature, _) = names(&bytes)?;
-    Some(format!("\"{}\"", bs58::encode(signature).into_string()).into())
+    call.signature.as_ref().map(|signature| format!("\"{signature}\"").into())
 }
 
 /// The key under which the slot of a blockhash is remembered.
@@ -111,22 +88,30 @@ impl Pool {
     /// Sends a signed transaction to one endpoint, to others with the same bytes when that fails. Returns its signature.
     pub async fn send(
         self: &Arc<Self>,
-        transaction: &SignedTransaction,
+        transaction: &Arc<SignedTransaction>,
         how: &SendOptions,
         options: CallOptions,
     ) -> Result<String, PoolError> {
         let running = self.enter()?;
+        let held = self.pending.hold(transaction);
+        self.report_transaction(transaction);
+        let sent = self.send_within(transaction, how, options).await;
+        drop((held, running));
+        sent.map(|()| transaction.signature.clone())
+    }
+
+    /// A send that is part of a call that has entered.
+    pub(in crate::solana) async fn send_within(
+        self: &Arc<Self>,
+        transaction: &SignedTransaction,
+        how: &SendOptions,
+        options: CallOptions,
+    ) -> Result<(), PoolError> {
         let prepared = self.prepare_send(transaction, how)?;
         self.next_generation();
         let result = self.run(prepared, options).await;
         self.next_generation();
-        drop(running);
-        let returned = result?;
-        if returned.get(1..returned.len().saturating_sub(1)) == Some(transaction.signature.as_bytes()) {
-            return Ok(transaction.signature.clone());
-        }
-        let detail = "node returned another signature than the transaction's".to_owned();
-        Err(PoolError::Refused(AttemptError::Garbled { detail }))
+        result.map(drop)
     }
 
     /// The call that sends `transaction`.
@@ -171,63 +156,45 @@ impl Pool {
         }
     }
 
-    fn slot_of_blockhash(&self, blockhash: &str) -> Option<u64> {
+    /// The slot at which a blockhash was seen, if this pool saw it of late.
+    pub(in crate::solana) fn slot_of_blockhash(&self, blockhash: &str) -> Option<u64> {
         self.cache.peek(&blockhash_key(blockhash)).and_then(|slot| reply::number(&slot))
     }
 }
 
 #[cfg(test)]
-pub(in crate::solana) mod tests {
-    use super::{SignedTransaction, landed_before};
+mod tests {
+    use super::wire::tests::transfer;
+    use super::{check_answer, landed_before};
     use crate::solana::call::request::Prepared;
     use crate::solana::endpoint::slot::Commitment;
-    use crate::solana::error::{AttemptError, PoolError, RpcRefusal};
+    use crate::solana::error::{AttemptError, RpcRefusal};
     use base64::Engine;
     use bytes::Bytes;
-    use proptest::prelude::*;
 
-    /// A versioned transaction of the wire format with one signature and two keys.
-    pub(in crate::solana) fn wire(signature: u8) -> Bytes {
-        let mut bytes = vec![1];
-        bytes.extend([signature; 64]);
-        bytes.extend([0x80, 1, 0, 1, 2]);
-        bytes.extend([3; 64]);
-        bytes.extend([9; 32]);
-        bytes.extend([0, 0]);
-        bytes.into()
+    fn send() -> Prepared {
+        let encoded = base64::engine::general_purpose::STANDARD.encode(transfer(7));
+        let params = format!(r#"["{encoded}",{{"encoding":"base64"}}]"#);
+        Prepared::new("sendTransaction", &params, Commitment::Processed).unwrap()
     }
 
-    #[test]
-    fn reads_signature_and_blockhash() {
-        let parsed = SignedTransaction::parse(wire(7)).unwrap();
-        assert_eq!(parsed.signature, bs58::encode([7; 64]).into_string());
-        assert_eq!(parsed.blockhash, bs58::encode([9; 32]).into_string());
-    }
-
-    #[test]
-    fn refuses_unsigned_oversized_and_foreign_bytes_before_any_io() {
-        for bytes in [wire(0), Bytes::from(vec![1; 1233]), Bytes::new(), Bytes::from_static(b"hello")] {
-            let refused = SignedTransaction::parse(bytes);
-            assert!(matches!(refused, Err(PoolError::Argument { argument: "transaction", .. })));
-        }
+    fn answer(signature: u8) -> Bytes {
+        format!("\"{}\"", bs58::encode([signature; 64]).into_string()).into()
     }
 
     #[test]
     fn already_processed_on_a_resend_is_a_success_with_the_signature() {
-        let encoded = base64::engine::general_purpose::STANDARD.encode(wire(7));
-        let params = format!(r#"["{encoded}",{{"encoding":"base64"}}]"#);
-        let call = Prepared::new("sendTransaction", &params, Commitment::Processed).unwrap();
         let body = Bytes::from_static(br#"{"code":-32002,"data":{"err":"AlreadyProcessed"}}"#);
         let error = AttemptError::Rpc(RpcRefusal { code: -32002, message: String::new(), body });
-        let expected = format!("\"{}\"", bs58::encode([7; 64]).into_string());
-        assert_eq!(landed_before(&call, &error, true).unwrap(), expected);
-        assert_eq!(landed_before(&call, &error, false), None, "the first send was not ours");
+        assert_eq!(landed_before(&send(), &error, true), Some(answer(7)));
+        assert_eq!(landed_before(&send(), &error, false), None, "the first send was not ours");
     }
 
-    proptest! {
-        #[test]
-        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..400)) {
-            drop(SignedTransaction::parse(bytes.into()));
+    #[test]
+    fn an_answer_with_another_signature_says_nothing() {
+        assert_eq!(check_answer(&send(), answer(7)), Ok(answer(7)));
+        for wrong in [answer(8), Bytes::from_static(b"null"), Bytes::from_static(b"\"")] {
+            assert!(matches!(check_answer(&send(), wrong), Err(AttemptError::Garbled { .. })));
         }
     }
 }

@@ -1,7 +1,8 @@
-//! Signature statuses: kept per signature for callers, and asked for all pending transactions together by the trackers.
+//! Signature statuses: kept per signature for callers, and asked for many signatures in one request.
 
+use crate::solana::call::CallOptions;
 use crate::solana::call::reply;
-use crate::solana::call::{Call, CallOptions};
+use crate::solana::call::request::Prepared;
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::error::{AttemptError, PoolError};
 use crate::solana::pool::Pool;
@@ -9,14 +10,11 @@ use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::HashMap;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
-use tokio::sync::oneshot;
 
 /// Signatures per request, the node's limit.
-const CHUNK: usize = 256;
-/// How often the pending ones are asked for; about a slot.
-const POLL: Duration = Duration::from_millis(400);
+pub(in crate::solana) const CHUNK: usize = 256;
 /// Statuses that cannot change any more.
 const SETTLED_LIFETIME: Duration = Duration::from_mins(1);
 
@@ -29,21 +27,6 @@ pub(in crate::solana) struct SignatureStatus {
     pub commitment: Commitment,
     /// The transaction's error as JSON text; `None` when it succeeded.
     pub error: Option<String>,
-}
-
-/// What a look at one signature found; `None`: nothing yet.
-pub(in crate::solana) type Look = Result<Option<SignatureStatus>, PoolError>;
-
-/// Signatures that trackers wait for.
-#[derive(Default)]
-pub(in crate::solana) struct Statuses {
-    waiting: Mutex<Waiting>,
-}
-
-#[derive(Default)]
-struct Waiting {
-    polling: bool,
-    lookers: HashMap<String, Vec<oneshot::Sender<Look>>>,
 }
 
 #[derive(Deserialize)]
@@ -97,7 +80,9 @@ impl Pool {
             signatures.iter().map(String::as_str).filter(|one| !found.contains_key(one)).collect();
         missing.dedup();
         for chunk in missing.chunks(CHUNK) {
-            let result = self.ask(chunk, search_history, options.clone()).await?;
+            // Kept by signature, below: a kept reply would hold what was not found as well.
+            let options = CallOptions { cached: false, ..options.clone() };
+            let result = self.ask(chunk, search_history, None, options).await?;
             slot = reply::context_slot(&result).unwrap_or(slot).max(slot);
             let parsed = parse(&result)?;
             for (signature, raw) in chunk.iter().zip(parsed.value) {
@@ -119,87 +104,41 @@ impl Pool {
         self.cache.put(key(signature), raw.get().as_bytes(), lifetime);
     }
 
+    /// The statuses of at most 256 signatures as a node sees them now, with the slot it answers for. `floor`: a node at or past this slot.
+    pub(in crate::solana) async fn statuses_of(
+        self: &Arc<Self>,
+        signatures: &[Arc<str>],
+        history: bool,
+        floor: Option<u64>,
+        options: CallOptions,
+    ) -> Result<(u64, Vec<Option<SignatureStatus>>), PoolError> {
+        let result = self.ask(signatures, history, floor, options).await?;
+        let parsed = parse(&result)?;
+        if parsed.value.len() != signatures.len() {
+            return Err(garbled("statuses are not as many as signatures"));
+        }
+        let statuses = signatures.iter().zip(parsed.value).map(|(signature, raw)| {
+            let (raw, status) = (raw?, raw.and_then(SignatureStatus::parse)?);
+            self.keep(signature, raw, Some(&status));
+            Some(status)
+        });
+        Ok((reply::context_slot(&result).unwrap_or(0), statuses.collect()))
+    }
+
     async fn ask(
         self: &Arc<Self>,
-        signatures: &[&str],
+        signatures: &[impl AsRef<str>],
         history: bool,
+        floor: Option<u64>,
         options: CallOptions,
     ) -> Result<Bytes, PoolError> {
-        let list = serde_json::json!(signatures).to_string();
+        let names: Vec<&str> = signatures.iter().map(AsRef::as_ref).collect();
+        let list = serde_json::json!(names).to_string();
         let params =
             if history { format!("[{list},{{\"searchTransactionHistory\":true}}]") } else { format!("[{list}]") };
-        self.call_within(Call { method: "getSignatureStatuses", params: &params }, options).await
-    }
-
-    /// One look at a signature, together with all others that are waited for.
-    pub(in crate::solana) async fn next_status(self: &Arc<Self>, signature: &str) -> Look {
-        let (sender, receiver) = oneshot::channel();
-        let start = {
-            let mut waiting = self.statuses.waiting();
-            waiting.lookers.entry(signature.to_owned()).or_default().push(sender);
-            !std::mem::replace(&mut waiting.polling, true)
-        };
-        if start {
-            let pool = Arc::clone(self);
-            drop(tokio::spawn(async move { pool.poll_statuses().await }));
-        }
-        receiver.await.unwrap_or(Err(PoolError::Closed { state: "closed" }))
-    }
-
-    /// One look at a signature, in the node's whole history.
-    pub(in crate::solana) async fn last_status(self: &Arc<Self>, signature: &str) -> Look {
-        let result = self.ask(&[signature], true, CallOptions::default()).await?;
-        Ok(parse(&result)?.value.first().copied().flatten().and_then(SignatureStatus::parse))
-    }
-
-    async fn poll_statuses(self: Arc<Self>) {
-        loop {
-            tokio::select! {
-                () = tokio::time::sleep(POLL) => {}
-                () = self.stop.cancelled() => {
-                    self.statuses.waiting().lookers.clear();
-                    return;
-                }
-            }
-            let lookers = {
-                let mut waiting = self.statuses.waiting();
-                // Those who gave up do not cost a request.
-                waiting.lookers.retain(|_, all| {
-                    all.retain(|one| !one.is_closed());
-                    !all.is_empty()
-                });
-                if waiting.lookers.is_empty() {
-                    waiting.polling = false;
-                    return;
-                }
-                std::mem::take(&mut waiting.lookers)
-            };
-            self.look(lookers).await;
-        }
-    }
-
-    async fn look(self: &Arc<Self>, mut lookers: HashMap<String, Vec<oneshot::Sender<Look>>>) {
-        let signatures: Vec<String> = lookers.keys().cloned().collect();
-        for chunk in signatures.chunks(CHUNK) {
-            let names: Vec<&str> = chunk.iter().map(String::as_str).collect();
-            let result = self.ask(&names, false, CallOptions::default()).await;
-            let looks: Result<Vec<_>, PoolError> = result.and_then(|result| {
-                Ok(parse(&result)?.value.iter().map(|raw| raw.and_then(SignatureStatus::parse)).collect())
-            });
-            for (index, signature) in chunk.iter().enumerate() {
-                let look = looks.as_ref().map(|all| all.get(index).cloned().flatten()).map_err(Clone::clone);
-                for looker in lookers.remove(signature).unwrap_or_default() {
-                    // A looker that is gone needs no answer.
-                    drop(looker.send(look.clone()));
-                }
-            }
-        }
-    }
-}
-
-impl Statuses {
-    fn waiting(&self) -> MutexGuard<'_, Waiting> {
-        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+        let mut call = Prepared::new("getSignatureStatuses", &params, self.options.commitment)?;
+        call.min_slot = floor;
+        self.run(call, options).await
     }
 }
 
@@ -208,8 +147,11 @@ fn key(signature: &str) -> Bytes {
 }
 
 fn parse(result: &Bytes) -> Result<Reply<'_>, PoolError> {
-    serde_json::from_slice(result)
-        .map_err(|_| PoolError::Refused(AttemptError::Garbled { detail: "statuses are not a list".to_owned() }))
+    serde_json::from_slice(result).map_err(|_| garbled("statuses are not a list"))
+}
+
+fn garbled(detail: &str) -> PoolError {
+    PoolError::Refused(AttemptError::Garbled { detail: detail.to_owned() })
 }
 
 fn assemble(signatures: &[String], found: &HashMap<&str, Bytes>, slot: u64) -> String {

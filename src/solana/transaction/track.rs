@@ -1,29 +1,29 @@
 //! Following a transaction to its end: the same bytes again and again until they land, fail, can no longer land, or time is up.
 //!
-//! Expired is said only when the block height is past the limit on two endpoints (or the only one), or the blockhash is no longer valid, **and** a last look
-//! through the history finds nothing. When that cannot be told, the outcome is `unknown`. A status that goes away again (a fork) counts as not seen.
+//! The table is `pending.rs`, the driver `follow.rs`, the rules of expiry `expiry.rs`. A status that goes away again (a fork) counts as not seen. What cannot be
+//! told within the deadline is `unknown`, never a guess.
 
-use crate::solana::call::reply;
-use crate::solana::call::request::Prepared;
 use crate::solana::call::{Call, CallOptions};
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::error::{AttemptError, PoolError};
 use crate::solana::pool::Pool;
+use crate::solana::transaction::pending::{End, Following, Nonce, Wanted};
 use crate::solana::transaction::status::SignatureStatus;
 use crate::solana::transaction::{SendOptions, SignedTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// How often the bytes go out again, +- 20 %.
-const REPEAT: Duration = Duration::from_secs(2);
-/// How often expiry is looked at.
-const EXPIRY_CHECK: Duration = Duration::from_secs(1);
-const HEIGHT_LIMIT: Duration = Duration::from_secs(2);
-/// Heights that are further than this past the limit are not believed alone: a provider was seen answering with the slot.
-const PLAUSIBLE_JUMP: u64 = 600;
+/// How long a transaction is followed when the caller does not say: longer than a blockhash lives.
+const FOLLOW: Duration = Duration::from_mins(2);
+const FANOUT: usize = 2;
+/// For the logs of a failed transaction; nodes know them a moment after its status.
+const LOGS_LIMIT: Duration = Duration::from_secs(3);
+const LOGS_PAUSE: Duration = Duration::from_millis(500);
+const LOGS_ATTEMPTS: u32 = 3;
 
 /// How a transaction is followed.
 #[derive(Debug, Clone, Deserialize)]
@@ -34,9 +34,15 @@ pub struct TrackOptions {
     pub signature: Option<String>,
     /// What has to be reached: `processed`, `confirmed` or `finalized`.
     pub commitment: String,
-    /// Past this block height it cannot land any more.
+    /// Past this block height it cannot land any more. Says nothing about a transaction with a durable nonce.
     #[serde(default)]
     pub last_valid_block_height: Option<u64>,
+    /// The nonce account and the value that a signature was made with, when there are no bytes to read them from.
+    #[serde(default)]
+    pub nonce_account: Option<String>,
+    /// See `nonce_account`.
+    #[serde(default)]
+    pub nonce_value: Option<String>,
     /// Endpoints that get each repetition. Default 2.
     #[serde(default)]
     pub fanout: Option<usize>,
@@ -59,6 +65,18 @@ pub enum Verdict {
     Unknown,
 }
 
+impl Verdict {
+    /// The text that crosses to JavaScript.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Landed => "landed",
+            Self::Failed => "failed",
+            Self::Expired => "expired",
+            Self::Unknown => "unknown",
+        }
+    }
+}
+
 /// The end of a transaction.
 #[derive(Debug, Serialize)]
 pub struct Tracked {
@@ -66,56 +84,72 @@ pub struct Tracked {
     pub signature: String,
     /// How it ended.
     pub status: Verdict,
-    /// The slot it is in.
+    /// The slot it is in. With `unknown`: the slot in which it was seen last, at less than the commitment asked for.
     pub slot: Option<u64>,
     /// Its error as the node gave it.
     pub err: Option<Box<RawValue>>,
+    /// What its programs logged, when it failed and a node still knew.
+    pub logs: Option<Vec<String>>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
-struct EpochInfo {
-    absolute_slot: u64,
-    block_height: u64,
+struct WithMeta {
+    meta: Option<Meta>,
 }
 
-/// One transaction that is followed.
-struct Tracker<'a> {
-    pool: &'a Arc<Pool>,
-    signature: String,
-    transaction: Option<&'a SignedTransaction>,
-    options: &'a TrackOptions,
-    commitment: Commitment,
-    repeat_at: Instant,
-    expiry_at: Instant,
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Meta {
+    log_messages: Option<Vec<String>>,
 }
 
 impl Pool {
     /// Sends a transaction and follows it. The first send's refusal is an error: nothing is on its way then.
     pub async fn send_and_confirm(
         self: &Arc<Self>,
-        transaction: &SignedTransaction,
+        transaction: &Arc<SignedTransaction>,
         options: &TrackOptions,
         call: CallOptions,
     ) -> Result<Tracked, PoolError> {
         let commitment = commitment_of(options)?;
-        let deadline = Instant::now() + call.deadline.unwrap_or(self.options.deadline);
-        match self.send(transaction, &options.send, call.clone()).await {
-            Ok(_) => {}
-            // A rerun: it may have landed long ago, or can no longer land. Only its status tells.
-            Err(error) if may_be_a_rerun(&error) => {
-                if let Ok(Some(status)) = self.last_status(&transaction.signature).await
-                    && status.commitment >= commitment
-                {
-                    return Ok(tracked_of(transaction.signature.clone(), &status));
-                }
-            }
-            // Some node may have it: following is the only way to know.
-            Err(error) if may_be_on_its_way(&error) => {}
-            Err(error) => return Err(error),
+        let running = self.enter()?;
+        let deadline = Instant::now() + call.deadline.unwrap_or(FOLLOW.max(self.options.deadline));
+        let mut following = self.follow(self.wanted(transaction, options, commitment));
+        self.report_transaction(transaction);
+        tokio::select! {
+            biased;
+            // Some nodes answer late or never: the chain itself may be faster.
+            end = following.end() => return Ok(self.ended(&transaction.signature, end, &call).await),
+            sent = self.first_send(transaction, (options, true), &call, deadline) => sent?,
         }
-        let tracker = Tracker::new(self, transaction.signature.clone(), Some(transaction), (options, commitment));
-        tracker.follow(deadline, &call).await
+        let tracked = self.to_the_end(following, deadline, &call).await;
+        drop(running);
+        tracked
+    }
+
+    /// Sends a transaction and returns its signature once a node has taken it; its repetitions go on without the caller, until it is confirmed, can no longer
+    /// land, or two minutes are over.
+    pub async fn send_raw(
+        self: &Arc<Self>,
+        transaction: &Arc<SignedTransaction>,
+        options: &TrackOptions,
+        call: CallOptions,
+    ) -> Result<String, PoolError> {
+        let commitment = commitment_of(options)?;
+        let running = self.enter()?;
+        let deadline = Instant::now() + call.deadline.unwrap_or(self.options.deadline);
+        let following = self.follow(self.wanted(transaction, options, commitment));
+        self.report_transaction(transaction);
+        self.first_send(transaction, (options, false), &call, deadline).await?;
+        drop(running);
+        let pool = Arc::clone(self);
+        drop(tokio::spawn(async move {
+            let until = Instant::now() + FOLLOW;
+            // What closes or ends it is in the event and in the pool's summary.
+            drop(pool.to_the_end(following, until, &CallOptions::default()).await);
+        }));
+        Ok(transaction.signature.clone())
     }
 
     /// Follows a signature that was sent before.
@@ -123,138 +157,135 @@ impl Pool {
         let commitment = commitment_of(options)?;
         let missing = || argument("signature", "signature must be given when there are no bytes");
         let signature = options.signature.clone().ok_or_else(missing)?;
-        let deadline = Instant::now() + call.deadline.unwrap_or(self.options.deadline);
-        Tracker::new(self, signature, None, (options, commitment)).follow(deadline, &call).await
-    }
-}
-
-impl<'a> Tracker<'a> {
-    fn new(
-        pool: &'a Arc<Pool>,
-        signature: String,
-        transaction: Option<&'a SignedTransaction>,
-        (options, commitment): (&'a TrackOptions, Commitment),
-    ) -> Self {
-        let now = Instant::now();
-        let (repeat_at, expiry_at) = (now + jittered(REPEAT), now + EXPIRY_CHECK);
-        Self { pool, signature, transaction, options, commitment, repeat_at, expiry_at }
-    }
-
-    async fn follow(mut self, deadline: Instant, call: &CallOptions) -> Result<Tracked, PoolError> {
-        let (pool, signature) = (Arc::clone(self.pool), self.signature.clone());
-        let running = pool.enter()?;
-        let tracked = tokio::select! {
-            biased;
-            tracked = self.rounds() => tracked,
-            () = pool.stop.cancelled() => Err(PoolError::Closed { state: "closed" }),
-            () = call.cancel.cancelled() => Err(PoolError::Aborted { maybe_executed: true }),
-            () = tokio::time::sleep_until(deadline) => Ok(tracked_as(signature, Verdict::Unknown, None)),
+        let running = self.enter()?;
+        let deadline = Instant::now() + call.deadline.unwrap_or(FOLLOW.max(self.options.deadline));
+        let nonce = match (&options.nonce_account, &options.nonce_value) {
+            (Some(account), Some(value)) => Some(Nonce { account: account.clone(), value: value.clone() }),
+            _ => None,
         };
+        let following = self.follow(Wanted {
+            signature,
+            transaction: None,
+            commitment,
+            last_valid: options.last_valid_block_height,
+            nonce,
+            fanout: FANOUT,
+            floor: self.floor_of(None),
+        });
+        // It may have landed long ago: then only the history knows.
+        let looked = [(Arc::clone(&following.signature), None)];
+        tokio::select! {
+            () = self.look_back(&looked) => {}
+            () = call.cancel.cancelled() => {}
+        }
+        let tracked = self.to_the_end(following, deadline, &call).await;
         drop(running);
         tracked
     }
 
-    async fn rounds(&mut self) -> Result<Tracked, PoolError> {
-        loop {
-            // A look that failed is no verdict: the next one may succeed, the deadline ends it all.
-            if let Ok(Some(status)) = self.pool.next_status(&self.signature).await {
-                if status.commitment >= self.commitment {
-                    return Ok(self.seen(&status));
-                }
-                continue;
-            }
-            let now = Instant::now();
-            if now >= self.expiry_at {
-                self.expiry_at = now + EXPIRY_CHECK;
-                if self.can_no_longer_land().await {
-                    match self.pool.last_status(&self.signature).await {
-                        Ok(None) => return Ok(tracked_as(self.signature.clone(), Verdict::Expired, None)),
-                        Ok(Some(status)) if status.commitment >= self.commitment => return Ok(self.seen(&status)),
-                        Ok(Some(_)) | Err(_) => continue,
-                    }
-                }
-            }
-            if now >= self.repeat_at {
-                self.repeat_at = now + jittered(REPEAT);
-                self.repeat();
-            }
+    fn wanted(&self, transaction: &Arc<SignedTransaction>, options: &TrackOptions, commitment: Commitment) -> Wanted {
+        let value = || transaction.blockhash.clone();
+        let nonce = transaction.nonce_account.clone().map(|account| Nonce { account, value: value() });
+        Wanted {
+            signature: transaction.signature.clone(),
+            transaction: Some(Arc::clone(transaction)),
+            commitment,
+            last_valid: options.last_valid_block_height,
+            nonce,
+            fanout: options.fanout.unwrap_or(FANOUT),
+            floor: self.floor_of(Some(&transaction.blockhash)),
         }
     }
 
-    fn seen(&self, status: &SignatureStatus) -> Tracked {
-        tracked_of(self.signature.clone(), status)
+    /// The one send with a simulation; the repetitions follow when it may have got through. `old`: bytes whose blockhash is gone are followed all the same.
+    async fn first_send(
+        self: &Arc<Self>,
+        transaction: &Arc<SignedTransaction>,
+        (options, old): (&TrackOptions, bool),
+        call: &CallOptions,
+        deadline: Instant,
+    ) -> Result<(), PoolError> {
+        let left = deadline.saturating_duration_since(Instant::now());
+        let limits = CallOptions { deadline: Some(left), ..call.clone() };
+        match self.send_within(transaction, &options.send, limits).await {
+            Ok(()) => {}
+            // A rerun: it may have landed long ago, or can no longer land. Only its status tells.
+            Err(error)
+                if refused_with(&error, "AlreadyProcessed") || (old && refused_with(&error, "BlockhashNotFound")) =>
+            {
+                self.pending.doubt(&transaction.signature);
+                self.look_back(&[(transaction.signature.as_str().into(), None)]).await;
+            }
+            // Some node may have it: following is the only way to know.
+            Err(error) if may_be_on_its_way(&error) => {}
+            Err(error) => return Err(error),
+        }
+        self.pending.repeat_from(&transaction.signature, Instant::now());
+        Ok(())
     }
 
-    /// The same bytes again, to the best endpoints, as far as the limiter has tokens to spare. Nobody waits for the answers: statuses tell.
-    fn repeat(&self) {
-        let Some(transaction) = self.transaction else { return };
-        let commitment = Some("processed".to_owned());
-        let how = SendOptions {
-            skip_preflight: true,
-            max_retries: Some(0),
-            preflight_commitment: commitment,
-            ..SendOptions::default()
+    async fn to_the_end(
+        self: &Arc<Self>,
+        mut following: Following,
+        deadline: Instant,
+        call: &CallOptions,
+    ) -> Result<Tracked, PoolError> {
+        let end = tokio::select! {
+            biased;
+            end = following.end() => Some(end),
+            () = self.stop.cancelled() => return Err(PoolError::Cut { maybe_executed: true }),
+            () = call.cancel.cancelled() => return Err(PoolError::Aborted { maybe_executed: true }),
+            () = tokio::time::sleep_until(deadline) => None,
         };
-        let Ok(prepared) = self.pool.prepare_send(transaction, &how) else { return };
-        for endpoint in self.pool.best_endpoints(&prepared, self.options.fanout.unwrap_or(2)) {
-            if !self.pool.take_token_now(prepared.method.class) {
-                return;
-            }
-            let (pool, prepared) = (Arc::clone(self.pool), prepared.clone());
-            drop(tokio::spawn(async move {
-                tokio::select! {
-                    _ = pool.attempt(&endpoint, &prepared, REPEAT) => {}
-                    () = pool.stop.cancelled() => {}
-                }
-            }));
+        let signature = following.signature.to_string();
+        if let Some(end) = end {
+            return Ok(self.ended(&signature, end, call).await);
         }
+        let seen = self.pending.seen(&signature);
+        let unknown = Tracked { status: Verdict::Unknown, ..tracked_of(signature, seen.as_ref()) };
+        self.report_end(&unknown);
+        Ok(unknown)
     }
 
-    async fn can_no_longer_land(&self) -> bool {
-        let blockhash = self.transaction.map(|transaction| transaction.blockhash.as_str());
-        let Some(last) = self.options.last_valid_block_height else {
-            return match blockhash {
-                Some(blockhash) => self.blockhash_is_gone(blockhash).await,
-                None => false,
+    async fn ended(self: &Arc<Self>, signature: &str, end: End, call: &CallOptions) -> Tracked {
+        let mut tracked = match end {
+            End::Expired => Tracked { status: Verdict::Expired, ..tracked_of(signature.to_owned(), None) },
+            End::Seen(status) => {
+                self.confirmed_at(status.slot);
+                tracked_of(signature.to_owned(), Some(&status))
+            }
+        };
+        if tracked.status == Verdict::Failed {
+            tracked.logs = tokio::select! {
+                logs = self.logs_of(signature) => logs,
+                () = call.cancel.cancelled() => None,
             };
-        };
-        match (self.blocks_past(last).await, blockhash) {
-            (None, _) => false,
-            (Some(past), _) if past < PLAUSIBLE_JUMP => true,
-            // Long past, or a slot where a height should be: another question decides.
-            (Some(_), Some(blockhash)) => self.blockhash_is_gone(blockhash).await,
-            (Some(_), None) => self.epoch_is_past(last).await,
         }
+        self.report_end(&tracked);
+        tracked
     }
 
-    /// How far the block height is past `last` on two endpoints (or the only one); `None` when it is not, or not known.
-    async fn blocks_past(&self, last: u64) -> Option<u64> {
-        let call = Prepared::new("getBlockHeight", "", Commitment::Confirmed).ok()?;
-        let mut most = None;
-        for endpoint in self.pool.best_endpoints(&call, 2) {
-            if !self.pool.take_token_now(call.method.class) {
-                return None;
+    /// The logs of a transaction on chain, if a node still has them.
+    async fn logs_of(self: &Arc<Self>, signature: &str) -> Option<Vec<String>> {
+        let config =
+            serde_json::json!({ "encoding": "base64", "commitment": "confirmed", "maxSupportedTransactionVersion": 0 });
+        let params = serde_json::json!([signature, config]).to_string();
+        for attempt in 0..LOGS_ATTEMPTS {
+            if attempt > 0 {
+                tokio::time::sleep(LOGS_PAUSE).await;
             }
-            let height = self.pool.attempt(&endpoint, &call, HEIGHT_LIMIT).await.ok();
-            let height = height.as_deref().and_then(reply::number).filter(|height| *height > last)?;
-            most = most.max(Some(height - last));
+            let options = CallOptions { deadline: Some(LOGS_LIMIT), ..CallOptions::default() };
+            let result = self.call_within(Call { method: "getTransaction", params: &params }, options).await.ok()?;
+            if let Ok(Some(found)) = serde_json::from_slice::<Option<WithMeta>>(&result) {
+                return found.meta.and_then(|meta| meta.log_messages);
+            }
         }
-        most
+        None
     }
 
-    async fn epoch_is_past(&self, last: u64) -> bool {
-        let params = "[{\"commitment\":\"confirmed\"}]";
-        let result = self.pool.call_within(Call { method: "getEpochInfo", params }, CallOptions::default()).await;
-        let info = result.ok().and_then(|result| serde_json::from_slice::<EpochInfo>(&result).ok());
-        // A height that equals the slot may be the slot again.
-        info.is_some_and(|info| info.block_height > last && info.block_height != info.absolute_slot)
-    }
-
-    async fn blockhash_is_gone(&self, blockhash: &str) -> bool {
-        let params = serde_json::json!([blockhash, { "commitment": "confirmed" }]).to_string();
-        let call = Call { method: "isBlockhashValid", params: &params };
-        let result = self.pool.call_within(call, CallOptions::default()).await;
-        result.is_ok_and(|result| memchr::memmem::find(&result, b"\"value\":false").is_some())
+    /// A transaction was confirmed in this slot: the one place where the tracker tells the rest of the pool.
+    fn confirmed_at(&self, slot: u64) {
+        self.confirmed_slot.fetch_max(slot, Ordering::AcqRel);
     }
 }
 
@@ -266,8 +297,8 @@ fn may_be_on_its_way(error: &PoolError) -> bool {
     }
 }
 
-/// Bytes that a node has already processed, or whose blockhash it no longer knows.
-fn may_be_a_rerun(error: &PoolError) -> bool {
+/// Whether the node's last word was this.
+fn refused_with(error: &PoolError, text: &str) -> bool {
     let last = match error {
         PoolError::Refused(last) => last,
         PoolError::Exhausted { tried, .. } => match tried.last() {
@@ -277,7 +308,7 @@ fn may_be_a_rerun(error: &PoolError) -> bool {
         _ => return false,
     };
     let AttemptError::Rpc(refusal) = last else { return false };
-    refusal.mentions("AlreadyProcessed") || refusal.mentions("BlockhashNotFound")
+    refusal.mentions(text)
 }
 
 fn commitment_of(options: &TrackOptions) -> Result<Commitment, PoolError> {
@@ -289,16 +320,8 @@ fn argument(argument: &'static str, message: &str) -> PoolError {
     PoolError::Argument { argument, message: message.to_owned() }
 }
 
-fn tracked_of(signature: String, status: &SignatureStatus) -> Tracked {
-    let verdict = if status.error.is_none() { Verdict::Landed } else { Verdict::Failed };
-    tracked_as(signature, verdict, Some(status))
-}
-
-fn tracked_as(signature: String, status: Verdict, seen: Option<&SignatureStatus>) -> Tracked {
+fn tracked_of(signature: String, seen: Option<&SignatureStatus>) -> Tracked {
     let err = seen.and_then(|seen| seen.error.clone()).and_then(|text| RawValue::from_string(text).ok());
-    Tracked { signature, status, slot: seen.map(|seen| seen.slot), err }
-}
-
-fn jittered(duration: Duration) -> Duration {
-    duration.mul_f64(0.8 + 0.4 * fastrand::f64())
+    let status = if err.is_none() { Verdict::Landed } else { Verdict::Failed };
+    Tracked { signature, status, slot: seen.map(|seen| seen.slot), err, logs: None }
 }
