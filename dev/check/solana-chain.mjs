@@ -143,6 +143,9 @@ test('chain: accounts come in the encodings asked for, tokens parsed', async () 
   assert.ok(text.includes(`"lamports":${lamports},`) && text.includes('"rentEpoch":18446744073709551615'), text);
   const amount = { amount: '1500000', decimals: 6, uiAmount: 1.5, uiAmountString: '1.5' };
   assert.deepEqual((await rpc(url, 'getTokenAccountBalance', [token, processed])).value, amount);
+  const largest = (await rpc(url, 'getTokenLargestAccounts', [mint, processed])).value;
+  assert.deepEqual(largest, [{ address: token, ...amount }]);
+  await assert.rejects(rpc(url, 'getTokenLargestAccounts', [plain, processed]), { code: -32602 });
   const [owned] = (await rpc(url, 'getTokenAccountsByOwner', [payer.address, { mint }, { encoding: 'jsonParsed', ...processed }])).value;
   assert.equal(owned.pubkey, token);
   assert.deepEqual(owned.account.data.parsed.info.tokenAmount, amount);
@@ -163,6 +166,22 @@ test('chain: accounts come in the encodings asked for, tokens parsed', async () 
     code: -32602,
     message: 'Invalid param: not a Token account',
   });
+});
+
+test('chain: leaders, votes and samples', async () => {
+  const leader = await rpc(url, 'getSlotLeader', []);
+  assert.deepEqual(await rpc(other, 'getSlotLeaders', [5, 3]), [leader, leader, leader]);
+  await assert.rejects(rpc(url, 'getSlotLeaders', [5, 5001]), { code: -32602 });
+  assert.deepEqual(await rpc(url, 'getVoteAccounts', []), { current: [], delinquent: [] });
+  await solana.airdrop(newSigner().address, 1e9);
+  const samples = await rpc(url, 'getRecentPerformanceSamples', []);
+  const landed = await solana.landed();
+  assert.equal(
+    samples.reduce((sum, one) => sum + one.numTransactions, 0),
+    landed.length,
+  );
+  assert.deepEqual((await rpc(url, 'getRecentPerformanceSamples', [1]))[0], samples[0]);
+  await solana.advance(1);
 });
 
 test('chain: history is told by signature, address and block', async () => {

@@ -8,6 +8,7 @@ import { encodeAccount, isTokenProgram, readMint, readTokenAccount, tokenAmount,
 import { invalidParams } from './errors.mjs';
 
 const MAX_ACCOUNTS = 100;
+const MAX_LARGEST = 20;
 
 /** The key as given, after a check of its form. */
 export function publicKey(text) {
@@ -85,6 +86,19 @@ function getTokenSupply(front, [key, config]) {
   return withContext(front, config, tokenAmount(mint.supply, mint.decimals));
 }
 
+function getTokenLargestAccounts(front, [key, config]) {
+  const { slot, at } = encoderAt(front, config);
+  const mint = at(publicKey(key));
+  const { decimals } = readMint(mint) ?? {};
+  if (decimals === undefined) throw invalidParams('Invalid param: not a Token mint');
+  const tokens = front.ledger
+    .programAccountsAt(mint.owner, slot)
+    .map(([address, account]) => ({ address, token: readTokenAccount(account) }));
+  const held = tokens.filter(({ token }) => token?.mint === key).toSorted((a, b) => (a.token.amount < b.token.amount ? 1 : -1));
+  const largest = held.slice(0, MAX_LARGEST).map(({ address, token }) => ({ address, ...tokenAmount(token.amount, decimals) }));
+  return withContext(front, config, largest);
+}
+
 function tokenAccountsBy(field) {
   return (front, [key, filter, config]) => {
     publicKey(key);
@@ -118,6 +132,7 @@ export const accountMethods = {
   getProgramAccounts,
   getTokenAccountBalance,
   getTokenSupply,
+  getTokenLargestAccounts,
   getTokenAccountsByOwner: tokenAccountsBy('owner'),
   getTokenAccountsByDelegate: tokenAccountsBy('delegate'),
   getMinimumBalanceForRentExemption,

@@ -8,6 +8,9 @@ import { blockTransaction } from './history-methods.mjs';
 
 const SLOTS_PER_EPOCH = 432_000;
 const MAX_BLOCK_RANGE = 500_000;
+const MAX_LEADERS = 5000;
+const MAX_SAMPLES = 720;
+const SAMPLE_SECONDS = 60;
 
 function getHealth(front) {
   const slots = front.slotsBehind();
@@ -87,6 +90,31 @@ function getBlockTime(front, [slot]) {
   return block.time;
 }
 
+/** Transactions of the last minutes, newest first, in samples of 60 s. Nobody votes here. */
+function getRecentPerformanceSamples(front, [limit = MAX_SAMPLES]) {
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_SAMPLES) throw invalidParams(`Invalid limit; max ${MAX_SAMPLES}`);
+  const blocks = front.ledger.blocks.filter((block) => block.slot <= front.slotAt('processed'));
+  const samples = new Map();
+  for (const block of blocks.toReversed()) {
+    const minute = Math.floor(block.time / SAMPLE_SECONDS);
+    const sample = samples.get(minute) ?? { first: block.slot, slot: block.slot, transactions: 0 };
+    samples.set(minute, { ...sample, first: block.slot, transactions: sample.transactions + block.signatures.length });
+  }
+  return [...samples.values()].slice(0, limit).map(({ first, slot, transactions }) => ({
+    numNonVoteTransactions: transactions,
+    numSlots: slot - first + 1,
+    numTransactions: transactions,
+    samplePeriodSecs: SAMPLE_SECONDS,
+    slot,
+  }));
+}
+
+function getSlotLeaders(front, [first, limit]) {
+  if (!Number.isInteger(first) || first < 0) throw invalidParams('Invalid params: invalid type: expected u64.');
+  if (!Number.isInteger(limit) || limit < 1 || limit > MAX_LEADERS) throw invalidParams(`Invalid limit; max ${MAX_LEADERS}`);
+  return Array.from({ length: limit }, () => front.ledger.leader);
+}
+
 export const chainMethods = {
   getHealth,
   getVersion: () => ({ 'feature-set': 0, 'solana-core': '4.2.2' }),
@@ -105,6 +133,10 @@ export const chainMethods = {
   getFirstAvailableBlock: (front) => front.ledger.blocks[0].slot,
   minimumLedgerSlot: (front) => front.ledger.blocks[0].slot,
   getRecentPrioritizationFees: (front) => [{ prioritizationFee: 0, slot: front.slotAt('processed') }],
+  getSlotLeader: (front) => front.ledger.leader,
+  getSlotLeaders,
+  getRecentPerformanceSamples,
+  getVoteAccounts: () => ({ current: [], delinquent: [] }),
   getLatestBlockhash,
   isBlockhashValid,
   getEpochInfo,

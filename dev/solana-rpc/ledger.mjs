@@ -42,6 +42,7 @@ export class Ledger {
     this.skipRate = skipRate;
     this.svm = makeSvm();
     this.genesisHash = toBase58(randomBytes(32));
+    this.leader = toBase58(randomBytes(32)); // of every slot
     this.slot = FIRST_SLOT - PAST_BLOCKS;
     this.blocks = []; // oldest first; skipped slots have none
     this.blockOfHash = new Map();

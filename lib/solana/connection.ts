@@ -23,7 +23,7 @@ export interface ConnectionHost {
   /** Whether each account gets memory of its own. */
   readonly copyAccountData: boolean;
   run(operation: Operation): Promise<Outcome>;
-  confirmTransaction(strategy: unknown, commitment: unknown): Promise<unknown>;
+  confirmTransaction(strategy: unknown, commitment: Commitment): Promise<unknown>;
 }
 
 /** The methods of the peer that are built upon; loosely typed, because overloads differ between versions. */
@@ -42,7 +42,14 @@ interface PeerConnection {
   getSignatureStatuses(...args: unknown[]): Promise<unknown>;
   sendRawTransaction(...args: unknown[]): Promise<unknown>;
   sendEncodedTransaction(...args: unknown[]): Promise<unknown>;
-  confirmTransaction(...args: unknown[]): Promise<unknown>;
+  confirmTransactionUsingLegacyTimeoutStrategy(given: Confirming): Promise<unknown>;
+  confirmTransactionUsingBlockHeightExceedanceStrategy(given: Confirming): Promise<unknown>;
+  confirmTransactionUsingDurableNonceStrategy(given: Confirming): Promise<unknown>;
+}
+interface Confirming {
+  readonly commitment?: string;
+  readonly signature?: string;
+  readonly strategy?: unknown;
 }
 type PeerClass = new (endpoint: string, config: object) => PeerConnection;
 type PooledClass = new (host: ConnectionHost) => object;
@@ -183,8 +190,17 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
       return isFailure(outcome) ? await replay(call(this, 'sendEncodedTransaction', ['', options]), outcome) : outcome;
     }
 
-    override async confirmTransaction(strategy: unknown, commitment?: unknown): Promise<unknown> {
-      return await this[HOST].confirmTransaction(strategy, commitment || this.commitment);
+    // What `confirmTransaction` of the peer comes down to, after its own checks.
+    override async confirmTransactionUsingLegacyTimeoutStrategy({ commitment, signature }: Confirming): Promise<unknown> {
+      return await this[HOST].confirmTransaction(signature, level(commitment));
+    }
+
+    override async confirmTransactionUsingBlockHeightExceedanceStrategy({ commitment, strategy }: Confirming): Promise<unknown> {
+      return await this[HOST].confirmTransaction(strategy, level(commitment));
+    }
+
+    override async confirmTransactionUsingDurableNonceStrategy({ commitment, strategy }: Confirming): Promise<unknown> {
+      return await this[HOST].confirmTransaction(strategy, level(commitment));
     }
   }
 
@@ -197,6 +213,12 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
     return await connection[HOST].run(op.accounts({ method, keys: bytes, rest }, {}, false));
   }
   return PooledConnection;
+}
+
+/** A commitment by the name of today. */
+function level(name: string | undefined): Commitment {
+  if (name === 'processed' || name === 'recent') return 'processed';
+  return name === 'confirmed' || name === 'single' || name === 'singleGossip' ? 'confirmed' : 'finalized';
 }
 
 function usual(outcome: Outcome, read: (outcome: answer.Answered) => unknown): unknown {

@@ -278,7 +278,7 @@ export class ConnectionPool {
       commitment: this.#commitment,
       copyAccountData: this.#copyAccountData,
       run: (operation) => this.#lane.run(operation),
-      confirmTransaction: (strategy, commitment) => this.confirmTransaction(strategy as string, commitment as Commitment),
+      confirmTransaction: (strategy, commitment) => this.confirmTransaction(strategy as string, commitment),
     });
     return this.#connection;
   }
