@@ -1,8 +1,18 @@
 /** @module __tests__/solana/connection: web3.js's own `Connection` over the pool, from `getConnection()` and from `pool.fetch`. No socket but the pool's. */
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { Connection, Keypair, PublicKey, sendAndConfirmTransaction, SolanaJSONRPCError, SystemProgram, Transaction } from '@solana/web3.js';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import {
+  Connection,
+  Keypair,
+  PublicKey,
+  sendAndConfirmTransaction,
+  SolanaJSONRPCError,
+  SystemProgram,
+  Transaction,
+  TransactionExpiredBlockheightExceededError,
+} from '@solana/web3.js';
 import { isMooringError } from '../../dist/index.js';
 import { ConnectionPool } from '../../dist/solana/web3.js';
+import { payment } from '../support/payment';
 import { RpcService } from '../support/solana';
 
 const payer = Keypair.generate();
@@ -56,6 +66,41 @@ it('sends and confirms by web3.js’s own helper', async () => {
   const transfer = new Transaction().add(SystemProgram.transfer({ fromPubkey: payer.publicKey, toPubkey: to, lamports: 1_000_000 }));
   const signature = await sendAndConfirmTransaction(connection, transfer, [payer], { commitment: 'confirmed' });
   expect((await rpc.landed()).filter((one) => one.signature === signature)).toHaveLength(1);
+});
+
+describe('confirmTransaction', () => {
+  const sent = async (connection: Connection): Promise<{ signature: string; blockhash: string; lastValidBlockHeight: number }> => {
+    const { bytes, ...rest } = await payment(rpc.pool(), payer);
+    await connection.sendRawTransaction(bytes);
+    return rest;
+  };
+
+  it('takes the strategies and commitments of web3.js', async () => {
+    const connection = rpc.pool().getConnection();
+    const one = await sent(connection);
+    const landed = { context: { slot: expect.any(Number) }, value: { err: null } };
+    expect(await connection.confirmTransaction(one, 'confirmed')).toEqual(landed);
+    expect(await connection.confirmTransaction(one.signature, 'recent')).toEqual(landed);
+    expect(await connection.confirmTransaction(one.signature)).toEqual(landed);
+  });
+
+  it('throws what web3.js throws', async () => {
+    const connection = rpc.pool().getConnection();
+    const unsent = await payment(rpc.pool(), payer);
+    const lastValidBlockHeight = (await connection.getBlockHeight()) - 5;
+    await expect(connection.confirmTransaction({ ...unsent, lastValidBlockHeight })).rejects.toBeInstanceOf(
+      TransactionExpiredBlockheightExceededError,
+    );
+    await expect(connection.confirmTransaction('0OIl')).rejects.toThrow('signature must be base58 encoded: 0OIl');
+    await expect(connection.confirmTransaction('2222')).rejects.toThrow('signature has invalid length');
+    const reason = new Error('enough');
+    const aborted = AbortSignal.abort(reason);
+    await expect(connection.confirmTransaction({ ...unsent, abortSignal: aborted })).rejects.toBe(reason);
+    const controller = new AbortController();
+    const pending = connection.confirmTransaction({ ...unsent, abortSignal: controller.signal });
+    setTimeout(() => controller.abort(reason), 30);
+    await expect(pending).rejects.toBe(reason);
+  });
 });
 
 it('surfaces a node’s error as web3.js does', async () => {
