@@ -91,6 +91,10 @@ export declare class SolanaPool {
   addEndpoint(endpoint: string): string | FailureRecord
   /** Reports transactions on the feed (`rpc.transaction`), or no longer. */
   reportTransactions(wanted: boolean): void
+  /** Takes an endpoint out, by its name or whole URL; false when there is none. */
+  removeEndpoint(urlOrName: string): boolean
+  /** How full the fullest queue is, 0 to 1. */
+  pressure(): number
   /** Forgets every kept reply. */
   clearCache(): void
   /** Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest. */

@@ -335,6 +335,11 @@ export declare interface CallOptions {
     readonly signal?: AbortSignal | undefined;
     /** Milliseconds for the whole call: queue, limiter and all attempts. Default: the pool's `deadlineMs`. */
     readonly deadlineMs?: number | undefined;
+    /**
+     * How urgent it is among calls that wait for the pool's limit. Default: `'send'` for sends, `'confirm'` for signature statuses, else `'read'`.
+     * The most urgent go first; one start in ten is for the least urgent of those that wait.
+     */
+    readonly priority?: Priority | undefined;
 }
 
 declare type CallOptions_2 = op.CallOptions;
@@ -878,6 +883,13 @@ declare class ConnectionPool {
     getPoolStats(): PoolStats;
     /** Adds an endpoint and returns its name. */
     addEndpoint(endpoint: string | EndpointOptions): string;
+    /**
+     * Takes an endpoint out, by its name or URL; `false` when there is none. Attempts under way there end as they end; what was known about it (breaker, limits)
+     * is forgotten unless another pool of the process uses it.
+     */
+    removeEndpoint(urlOrName: string): boolean;
+    /** How full the fullest queue is, 0 to 1. Producers slow down by it: at 1 calls are refused with `MOORING_POOL_EXHAUSTED`. */
+    get pressure(): number;
     /** Forgets every kept reply. */
     clearCache(): void;
     /** Refuses new calls and lets those in flight finish for `timeoutMs`, then closes. */
@@ -917,6 +929,12 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly maxSocketsPerEndpoint?: number;
     /** Milliseconds between slot probes of an endpoint without a fresh slot. Default 2000. */
     readonly probeIntervalMs?: number;
+    /** Heavy reads (`getProgramAccounts`, `getTokenAccountsBy*`, `getBlock`, ...) in flight. Default 25. */
+    readonly maxHeavyInFlight?: number;
+    /** Second attempts of slow reads on another endpoint: on, off, or with other settings. Default `true`. */
+    readonly hedge?: boolean | HedgeOptions;
+    /** Whether reads see what this pool has sent and confirmed: they are not answered from before its slot. Default `false`. */
+    readonly readYourWrites?: boolean;
     /** Default `console`; lines below warn are given only to a logger of your own. */
     readonly logger?: PoolLogger;
     /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
@@ -1133,6 +1151,18 @@ declare function drop(collection: AnyCollection, index: string | object, options
 /** Drops all indexes but that of `_id`; false when there is no such collection. */
 declare function dropAll(collection: AnyCollection, options: OperationOptions): Promise<boolean>;
 
+/** Starts per second on one endpoint, per class of methods; one that is not given is not limited there. */
+export declare interface EndpointLimits {
+    /** Reads, the heavy ones included. */
+    readonly read?: number;
+    /** `sendTransaction` and `requestAirdrop`. */
+    readonly send?: number;
+    /** `getProgramAccounts`, `getTokenAccountsBy*`, `getBlock(s)`, `getSignaturesForAddress`, `getTransaction`; they count as reads, too. */
+    readonly heavy?: number;
+    /** Subscribe and unsubscribe requests of its websockets, and ten times as many at once after a rest. Default 10. */
+    readonly subscribe?: number;
+}
+
 /** One endpoint. `tls` and `proxy` win over the pool's. */
 export declare interface EndpointOptions extends WireOptions {
     /** `http` or `https`. Never shown anywhere: only the name is. */
@@ -1147,15 +1177,8 @@ export declare interface EndpointOptions extends WireOptions {
     readonly weight?: number;
     /** Lower tiers are used first; higher ones only when no lower one can serve. Default 0. */
     readonly tier?: number;
-    /**
-     * Starts per second on this endpoint alone. Default: none; `subscribe` (subscribe and unsubscribe requests of its websockets) 10, and ten times as many at
-     * once after a rest.
-     */
-    readonly limits?: {
-        readonly read?: number;
-        readonly send?: number;
-        readonly subscribe?: number;
-    };
+    /** Starts per second on this endpoint alone. Default: none. */
+    readonly limits?: EndpointLimits;
 }
 
 /**
@@ -1163,20 +1186,42 @@ export declare interface EndpointOptions extends WireOptions {
  *
  * The shape of `getPoolStats()`; the numbers are Rust's.
  */
-/** One endpoint of a pool. */
+/** Starts per second in force on one endpoint, configured or learnt from 429s; null: unlimited. */
+export declare interface EndpointRates {
+    readonly read: number | null;
+    readonly send: number | null;
+    readonly heavy: number | null;
+    /** Milliseconds until it wants reads again, after a 429 with `Retry-After`; 0: now. */
+    readonly readPausedMs: number;
+    /** The same for sends. */
+    readonly sendPausedMs: number;
+}
+
+/** One endpoint of a pool. What is known about the node (breaker, latency, slot, limits) is shared by all pools of the process that use it. */
 export declare interface EndpointStats {
     readonly name: string;
     /** Whether normal traffic goes there. */
     readonly healthy: boolean;
+    /** Whether it is taken out (`open`) after failures or silence. */
+    readonly breaker: 'closed' | 'open';
     /** Smoothed; null before the first answer. */
     readonly latencyMs: number | null;
+    /** Attempts running, those of other pools included. */
     readonly inFlight: number;
+    /** Attempts of this pool, probes included. */
     readonly requests: number;
     readonly failures: number;
+    /** Attempts answered with 429. */
+    readonly limited: number;
+    /** Attempts that were hedges. */
+    readonly hedges: number;
     /** The last processed slot it reported. */
     readonly slot: number | null;
     /** How far behind the best one it was then. */
     readonly slotLag: number | null;
+    /** Whether it reports the same slot for ten seconds while others move on. */
+    readonly frozen: boolean;
+    readonly limits: EndpointRates;
 }
 
 /** The connected client: as it is, or after connecting with the options of the last `connectDB`. */
@@ -1331,6 +1376,16 @@ export declare function getSessionStats(client?: MongoClient): SessionStats;
  * @throws MooringError `MOORING_INVALID_ARGUMENT` for a bad option, before anything is closed.
  */
 export declare function gracefulShutdown(options?: ShutdownOptions): Promise<ShutdownReport>;
+
+/** When a read gets a second attempt elsewhere while the first one runs: after the time in which 95 % of its method's answers came. Heavy reads never do. */
+export declare interface HedgeOptions {
+    /** Share of the calls that may get one, 0 to 0.5; each also takes a token of the retry budget. Default 0.05. */
+    readonly maxExtra?: number;
+    /** Milliseconds, at least. Default 20. */
+    readonly minDelayMs?: number;
+    /** Milliseconds, at most. Default 1000. */
+    readonly maxDelayMs?: number;
+}
 
 /** A function to run after the transaction. */
 export declare type Hook = () => unknown;
@@ -1687,6 +1742,8 @@ declare namespace op {
         sendRaw,
         track,
         CallOptions,
+        Priority,
+        PRIORITIES,
         AccountMethod,
         MAX_KEYS,
         AccountRead
@@ -1870,6 +1927,15 @@ export declare interface PoolStats {
     readonly websockets: number;
     /** Notifications dropped because nobody fetched them. */
     readonly feedDropped: number;
+    /** How full the fullest queue is, 0 to 1. */
+    readonly pressure: number;
+    /** Heavy reads that wait for one to end. */
+    readonly heavyQueueLength: number;
+    /** Second attempts of slow reads, and how many of them answered first. */
+    readonly hedges: {
+        readonly begun: number;
+        readonly won: number;
+    };
     readonly rateLimits: {
         readonly maxRequestsPerSecond: number;
         readonly maxTransactionsPerSecond: number;
@@ -2292,6 +2358,12 @@ declare interface Precise {
     zscoreBuffer(key: RedisKey, member: RedisValue): Promise<Buffer | null>;
     zscoreBuffer(...args: [...Argument[], Callback]): Promise<unknown>;
 }
+
+/** In order; a frame holds the position, counted from 1. */
+declare const PRIORITIES: readonly Priority[];
+
+/** How urgent a call is: `'send'`, `'confirm'`, `'read'`, `'bulk'`, the most urgent first. */
+export declare type Priority = 'send' | 'confirm' | 'read' | 'bulk';
 
 /** What a preset adds to a client: options of the wire and what to do when it gives up. */
 declare interface Profile {

@@ -4,7 +4,7 @@
  * Arguments of pool methods, checked before anything is sent. Messages never quote what was given.
  */
 import { checkMilliseconds, checkObject, invalidArgument, MooringError } from '../error/index.js';
-import type { CallOptions } from './operation.js';
+import { type CallOptions, PRIORITIES } from './operation.js';
 import { base58, type PublicKeyLike } from './peer.js';
 import type { SendOptions, Signer } from './transaction.js';
 
@@ -13,10 +13,12 @@ const SEND_FIELDS = ['skipPreflight', 'preflightCommitment', 'maxRetries', 'minC
 /** Call options that can be used. */
 export function callOptions(options: CallOptions): CallOptions {
   checkObject(options);
-  const { signal, deadlineMs } = options;
+  const { signal, deadlineMs, priority } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
   if (deadlineMs !== undefined) milliseconds('deadlineMs', deadlineMs, 1);
-  return { signal, deadlineMs };
+  if (priority !== undefined && !PRIORITIES.includes(priority))
+    throw invalidArgument('priority', 'priority must be send, confirm, read or bulk');
+  return { signal, deadlineMs, priority };
 }
 
 /** A number of milliseconds. */

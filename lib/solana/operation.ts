@@ -11,7 +11,18 @@ export interface CallOptions {
   readonly signal?: AbortSignal | undefined;
   /** Milliseconds for the whole call: queue, limiter and all attempts. Default: the pool's `deadlineMs`. */
   readonly deadlineMs?: number | undefined;
+  /**
+   * How urgent it is among calls that wait for the pool's limit. Default: `'send'` for sends, `'confirm'` for signature statuses, else `'read'`.
+   * The most urgent go first; one start in ten is for the least urgent of those that wait.
+   */
+  readonly priority?: Priority | undefined;
 }
+
+/** How urgent a call is: `'send'`, `'confirm'`, `'read'`, `'bulk'`, the most urgent first. */
+export type Priority = 'send' | 'confirm' | 'read' | 'bulk';
+
+/** In order; a frame holds the position, counted from 1. */
+export const PRIORITIES: readonly Priority[] = ['send', 'confirm', 'read', 'bulk'];
 
 const CALL = 1;
 const FETCH = 2;
@@ -25,10 +36,13 @@ const ACCOUNTS = 16;
 const CACHED = 1;
 /** Flag: integers come back marked. */
 const MARKED = 2;
+/** Above the flags: the priority. */
+const PRIORITY_SHIFT = 8;
 
 function operation(opcode: number, flags: number, options: CallOptions, write: Operation['write']): Operation {
-  const { signal, deadlineMs = 0 } = options;
-  return { opcode, flags, deadlineMs, signal, ...(write === undefined ? {} : { write }) };
+  const { signal, deadlineMs = 0, priority } = options;
+  const urgency = priority === undefined ? 0 : (PRIORITIES.indexOf(priority) + 1) << PRIORITY_SHIFT;
+  return { opcode, flags: flags | urgency, deadlineMs, signal, ...(write === undefined ? {} : { write }) };
 }
 
 /** Writes text at `offset`; `undefined` when it may not fit. */

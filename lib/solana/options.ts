@@ -26,11 +26,30 @@ export interface EndpointOptions extends WireOptions {
   readonly weight?: number;
   /** Lower tiers are used first; higher ones only when no lower one can serve. Default 0. */
   readonly tier?: number;
-  /**
-   * Starts per second on this endpoint alone. Default: none; `subscribe` (subscribe and unsubscribe requests of its websockets) 10, and ten times as many at
-   * once after a rest.
-   */
-  readonly limits?: { readonly read?: number; readonly send?: number; readonly subscribe?: number };
+  /** Starts per second on this endpoint alone. Default: none. */
+  readonly limits?: EndpointLimits;
+}
+
+/** Starts per second on one endpoint, per class of methods; one that is not given is not limited there. */
+export interface EndpointLimits {
+  /** Reads, the heavy ones included. */
+  readonly read?: number;
+  /** `sendTransaction` and `requestAirdrop`. */
+  readonly send?: number;
+  /** `getProgramAccounts`, `getTokenAccountsBy*`, `getBlock(s)`, `getSignaturesForAddress`, `getTransaction`; they count as reads, too. */
+  readonly heavy?: number;
+  /** Subscribe and unsubscribe requests of its websockets, and ten times as many at once after a rest. Default 10. */
+  readonly subscribe?: number;
+}
+
+/** When a read gets a second attempt elsewhere while the first one runs: after the time in which 95 % of its method's answers came. Heavy reads never do. */
+export interface HedgeOptions {
+  /** Share of the calls that may get one, 0 to 0.5; each also takes a token of the retry budget. Default 0.05. */
+  readonly maxExtra?: number;
+  /** Milliseconds, at least. Default 20. */
+  readonly minDelayMs?: number;
+  /** Milliseconds, at most. Default 1000. */
+  readonly maxDelayMs?: number;
 }
 
 /** How long replies are kept, in milliseconds; 0 switches a kind off. */
@@ -80,6 +99,12 @@ export interface ConnectionPoolOptions extends WireOptions {
   readonly maxSocketsPerEndpoint?: number;
   /** Milliseconds between slot probes of an endpoint without a fresh slot. Default 2000. */
   readonly probeIntervalMs?: number;
+  /** Heavy reads (`getProgramAccounts`, `getTokenAccountsBy*`, `getBlock`, ...) in flight. Default 25. */
+  readonly maxHeavyInFlight?: number;
+  /** Second attempts of slow reads on another endpoint: on, off, or with other settings. Default `true`. */
+  readonly hedge?: boolean | HedgeOptions;
+  /** Whether reads see what this pool has sent and confirmed: they are not answered from before its slot. Default `false`. */
+  readonly readYourWrites?: boolean;
   /** Default `console`; lines below warn are given only to a logger of your own. */
   readonly logger?: PoolLogger;
   /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */

@@ -311,6 +311,21 @@ export class ConnectionPool {
     return unwrap(this.#lane.handle.addEndpoint(serialize(wiredEndpoint(endpoint))));
   }
 
+  /**
+   * Takes an endpoint out, by its name or URL; `false` when there is none. Attempts under way there end as they end; what was known about it (breaker, limits)
+   * is forgotten unless another pool of the process uses it.
+   */
+  removeEndpoint(urlOrName: string): boolean {
+    this.#mustBeOpen();
+    if (typeof urlOrName !== 'string') throw invalidArgument('urlOrName', 'urlOrName must be the name or the url of an endpoint');
+    return this.#lane.handle.removeEndpoint(urlOrName);
+  }
+
+  /** How full the fullest queue is, 0 to 1. Producers slow down by it: at 1 calls are refused with `MOORING_POOL_EXHAUSTED`. */
+  get pressure(): number {
+    return this.#lane.handle.pressure();
+  }
+
   /** Forgets every kept reply. */
   clearCache(): void {
     this.#lane.handle.clearCache();

@@ -4,20 +4,42 @@
  * The shape of `getPoolStats()`; the numbers are Rust's.
  */
 
-/** One endpoint of a pool. */
+/** Starts per second in force on one endpoint, configured or learnt from 429s; null: unlimited. */
+export interface EndpointRates {
+  readonly read: number | null;
+  readonly send: number | null;
+  readonly heavy: number | null;
+  /** Milliseconds until it wants reads again, after a 429 with `Retry-After`; 0: now. */
+  readonly readPausedMs: number;
+  /** The same for sends. */
+  readonly sendPausedMs: number;
+}
+
+/** One endpoint of a pool. What is known about the node (breaker, latency, slot, limits) is shared by all pools of the process that use it. */
 export interface EndpointStats {
   readonly name: string;
   /** Whether normal traffic goes there. */
   readonly healthy: boolean;
+  /** Whether it is taken out (`open`) after failures or silence. */
+  readonly breaker: 'closed' | 'open';
   /** Smoothed; null before the first answer. */
   readonly latencyMs: number | null;
+  /** Attempts running, those of other pools included. */
   readonly inFlight: number;
+  /** Attempts of this pool, probes included. */
   readonly requests: number;
   readonly failures: number;
+  /** Attempts answered with 429. */
+  readonly limited: number;
+  /** Attempts that were hedges. */
+  readonly hedges: number;
   /** The last processed slot it reported. */
   readonly slot: number | null;
   /** How far behind the best one it was then. */
   readonly slotLag: number | null;
+  /** Whether it reports the same slot for ten seconds while others move on. */
+  readonly frozen: boolean;
+  readonly limits: EndpointRates;
 }
 
 /** What a pool is doing. */
@@ -44,6 +66,12 @@ export interface PoolStats {
   readonly websockets: number;
   /** Notifications dropped because nobody fetched them. */
   readonly feedDropped: number;
+  /** How full the fullest queue is, 0 to 1. */
+  readonly pressure: number;
+  /** Heavy reads that wait for one to end. */
+  readonly heavyQueueLength: number;
+  /** Second attempts of slow reads, and how many of them answered first. */
+  readonly hedges: { readonly begun: number; readonly won: number };
   readonly rateLimits: { readonly maxRequestsPerSecond: number; readonly maxTransactionsPerSecond: number };
   readonly endpoints: readonly EndpointStats[];
 }

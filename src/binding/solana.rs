@@ -14,7 +14,7 @@ use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
 use crate::solana::{
-    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolOptions, SendError, again_for_code,
+    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolOptions, Priority, SendError, again_for_code,
     again_for_status,
 };
 use bytes::Bytes;
@@ -30,6 +30,8 @@ use tokio_util::sync::CancellationToken;
 const CACHED: u16 = 1;
 /// Flag of a whole request: integers come back marked.
 const MARKED: u16 = 2;
+/// Above the flags: how urgent the call is; 0: by its method.
+const PRIORITY_SHIFT: u16 = 8;
 
 /// A pool of RPC endpoints.
 #[napi]
@@ -124,6 +126,18 @@ impl SolanaPool {
         self.pool.report_transactions(wanted);
     }
 
+    /// Takes an endpoint out, by its name or whole URL; false when there is none.
+    #[napi(catch_unwind)]
+    pub fn remove_endpoint(&self, url_or_name: String) -> bool {
+        self.pool.remove_endpoint(&url_or_name)
+    }
+
+    /// How full the fullest queue is, 0 to 1.
+    #[napi(catch_unwind)]
+    pub fn pressure(&self) -> f64 {
+        self.pool.pressure()
+    }
+
     /// Forgets every kept reply.
     #[napi(catch_unwind)]
     pub fn clear_cache(&self) {
@@ -153,7 +167,8 @@ impl SolanaPool {
         let (id, pool) = (frame.id, Arc::clone(&self.pool));
         let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));
         let (cached, mark) = (frame.flags & CACHED != 0, frame.flags & MARKED != 0);
-        let options = move |cancel: CancellationToken| CallOptions { deadline, cached, cancel };
+        let priority = Priority::from_number(frame.flags >> PRIORITY_SHIFT);
+        let options = move |cancel: CancellationToken| CallOptions { deadline, cached, priority, cancel };
         match parse(frame) {
             Err(error) => self.lane.settle(id, Failure::from(error).into()),
             Ok(Work::Call { method, params }) => self.run(id, |cancel| async move {

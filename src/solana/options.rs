@@ -37,14 +37,23 @@ pub struct EndpointOptions {
     pub weight: f64,
     /// Lower tiers are used first. Default 0.
     pub tier: u32,
-    /// Reads a second on this endpoint alone.
-    pub reads_per_second: Option<f64>,
-    /// Sends a second on this endpoint alone.
-    pub sends_per_second: Option<f64>,
-    /// Websocket requests (subscribe, unsubscribe) a second, ten times as many at once after a rest. Default 10.
-    pub subscribes_per_second: f64,
+    /// Starts a second on this endpoint alone, per class of methods.
+    pub limits: Limits,
     /// How it is reached, where that differs from the pool's.
     pub wire: WireOptions,
+}
+
+/// Starts a second per class of methods; `None`: no limit of its own.
+#[derive(Debug, Clone, Copy, Default, PartialEq)]
+pub struct Limits {
+    /// Reads, the heavy ones included.
+    pub read: Option<f64>,
+    /// Sends.
+    pub send: Option<f64>,
+    /// Heavy reads, within `read`.
+    pub heavy: Option<f64>,
+    /// Websocket requests (subscribe, unsubscribe), ten times as many at once after a rest. Default 10.
+    pub subscribe: Option<f64>,
 }
 
 impl std::fmt::Debug for EndpointOptions {
@@ -84,9 +93,43 @@ pub struct PoolOptions {
     pub probe_interval: Duration,
     /// How endpoints are reached.
     pub wire: WireOptions,
+    /// Heavy reads in flight. Default 25.
+    pub heavy_max: u32,
+    /// Second attempts of slow reads. Default: on, for at most 5 % of the calls.
+    pub hedge: HedgeOptions,
+    /// Whether reads see what this pool has sent and confirmed. Default false.
+    pub read_your_writes: bool,
 }
 
-const NAMES: [&str; 13] = [
+/// When a read that is not heavy gets a second attempt elsewhere while the first one runs.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct HedgeOptions {
+    /// Share of the calls; 0 switches hedging off. Default 0.05.
+    pub max_extra: f64,
+    /// Not before this, however fast the method usually is. Default 20 ms.
+    pub min_delay: Duration,
+    /// Not after this, however slow. Default 1 s.
+    pub max_delay: Duration,
+}
+
+impl HedgeOptions {
+    /// No hedges.
+    pub const OFF: Self =
+        Self { max_extra: 0.0, min_delay: Duration::from_millis(20), max_delay: Duration::from_secs(1) };
+
+    /// Whether there are any.
+    pub fn on(&self) -> bool {
+        self.max_extra > 0.0
+    }
+}
+
+impl Default for HedgeOptions {
+    fn default() -> Self {
+        Self { max_extra: 0.05, ..Self::OFF }
+    }
+}
+
+const NAMES: [&str; 16] = [
     "endpoints",
     "maxRequestsPerSecond",
     "maxTransactionsPerSecond",
@@ -100,6 +143,9 @@ const NAMES: [&str; 13] = [
     "queueMax",
     "maxSocketsPerEndpoint",
     "probeIntervalMs",
+    "maxHeavyInFlight",
+    "hedge",
+    "readYourWrites",
 ];
 const MAX_ENDPOINTS: usize = 256;
 const MAX_URL: usize = 4096;
@@ -126,6 +172,9 @@ impl PoolOptions {
             max_sockets: integer(object, "maxSocketsPerEndpoint", (1, 10_000), 64)?,
             probe_interval: millis(object, "probeIntervalMs", 10.0, 2_000.0)?,
             wire: WireOptions::read(object, "")?,
+            heavy_max: integer(object, "maxHeavyInFlight", (1, 10_000), 25)?,
+            hedge: hedge(object)?,
+            read_your_writes: flag(object, "readYourWrites")?.unwrap_or(false),
         })
     }
 }
@@ -142,8 +191,6 @@ impl EndpointOptions {
         let url = url.ok_or_else(|| bad("endpoints", "endpoint must be a url or an object with a url"))?;
         let own = ["url", "wsUrl", "name", "headers", "weight", "tier", "limits"];
         refuse_unknown(object, &[&own[..], &wire::NAMES].concat(), "endpoints.")?;
-        let limits = object_in(object, "limits")?.unwrap_or(&empty);
-        refuse_unknown(limits, &["read", "send", "subscribe"], "endpoints.limits.")?;
         let name = match object.get("name") {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) if !name.is_empty() && name.len() <= 100 => Some(name.clone()),
@@ -156,9 +203,7 @@ impl EndpointOptions {
             headers: headers(object)?,
             weight: number(object, "weight", (0.001, 1000.0), 1.0)?,
             tier: integer(object, "tier", (0, 1000), 0)?,
-            reads_per_second: optional(limits, "read")?,
-            sends_per_second: optional(limits, "send")?,
-            subscribes_per_second: number(limits, "subscribe", (0.01, 1e6), 10.0)?,
+            limits: limits(object)?,
             wire: WireOptions::read(object, "endpoints.")?,
         })
     }
@@ -185,9 +230,12 @@ fn number(object: &Object, name: &str, (min, max): (f64, f64), default: f64) -> 
     number.ok_or_else(|| bad(name, format!("{name} must be a number between {min} and {max}")))
 }
 
-fn optional(object: &Object, name: &str) -> Result<Option<f64>, PoolError> {
-    let range = (0.01, 1e6);
-    present(object, name).map(|_| number(object, name, range, 0.0)).transpose()
+fn limits(object: &Object) -> Result<Limits, PoolError> {
+    let empty = Object::new();
+    let limits = object_in(object, "limits")?.unwrap_or(&empty);
+    refuse_unknown(limits, &["read", "send", "heavy", "subscribe"], "endpoints.limits.")?;
+    let rate = |name| present(limits, name).map(|_| number(limits, name, (0.01, 1e6), 0.0)).transpose();
+    Ok(Limits { read: rate("read")?, send: rate("send")?, heavy: rate("heavy")?, subscribe: rate("subscribe")? })
 }
 
 fn integer(object: &Object, name: &str, (min, max): (u32, u32), default: u32) -> Result<u32, PoolError> {
@@ -215,6 +263,27 @@ fn cache_ttl(object: &Object) -> Result<CacheTtl, PoolError> {
         blockhash: millis(config, "blockhashTTL", 0.0, 2000.0)?,
         account: millis(config, "accountInfoTTL", 0.0, 1000.0)?,
         status: millis(config, "signatureStatusTTL", 0.0, 500.0)?,
+    })
+}
+
+fn flag(object: &Object, name: &str) -> Result<Option<bool>, PoolError> {
+    let value = present(object, name);
+    value.map(|value| value.as_bool().ok_or_else(|| bad(name, format!("{name} must be true or false")))).transpose()
+}
+
+fn hedge(object: &Object) -> Result<HedgeOptions, PoolError> {
+    let default = HedgeOptions::default();
+    let settings = match present(object, "hedge") {
+        None | Some(Value::Bool(true)) => return Ok(default),
+        Some(Value::Bool(false)) => return Ok(HedgeOptions::OFF),
+        Some(Value::Object(settings)) => settings,
+        Some(_) => return Err(bad("hedge", "hedge must be true, false or an object")),
+    };
+    refuse_unknown(settings, &["maxExtra", "minDelayMs", "maxDelayMs"], "hedge.")?;
+    Ok(HedgeOptions {
+        max_extra: number(settings, "maxExtra", (0.0, 0.5), default.max_extra)?,
+        min_delay: millis(settings, "minDelayMs", 1.0, 20.0)?,
+        max_delay: millis(settings, "maxDelayMs", 1.0, 1_000.0)?,
     })
 }
 
@@ -291,6 +360,8 @@ mod tests {
         assert_eq!(options.commitment, Commitment::Processed);
         assert_eq!(options.ttl.status, Duration::from_millis(500));
         assert_eq!(options.deadline, Duration::from_secs(30));
+        assert!(options.heavy_max == 25 && options.hedge.on() && !options.read_your_writes);
+        assert!(!PoolOptions::from_json(r#"{"hedge":false}"#).unwrap().hedge.on());
     }
 
     #[test]
@@ -311,6 +382,12 @@ mod tests {
         assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wight":1}]}"#), "endpoints.wight");
         assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wsUrl":"http://h/SECRET"}]}"#), "endpoints.wsUrl");
         assert_eq!(option_of(r#"{"cacheConfig":{"x":1}}"#), "cacheConfig.x");
+        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","limits":{"x":1}}]}"#), "endpoints.limits.x");
+        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","limits":{"heavy":0}}]}"#), "heavy");
+        assert_eq!(option_of(r#"{"hedge":{"x":1}}"#), "hedge.x");
+        assert_eq!(option_of(r#"{"hedge":1}"#), "hedge");
+        assert_eq!(option_of(r#"{"hedge":{"maxExtra":0.6}}"#), "maxExtra");
+        assert_eq!(option_of(r#"{"readYourWrites":1}"#), "readYourWrites");
         assert_eq!(option_of("[]"), "options");
     }
 }

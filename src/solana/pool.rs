@@ -5,58 +5,61 @@ use crate::observe::EventSink;
 use crate::retry::{Budget, BudgetOptions, Deadline};
 use crate::solana::call::cache::Cache;
 use crate::solana::call::flight::Flights;
+use crate::solana::call::floor::Floor;
+use crate::solana::call::hedge::Hedge;
 use crate::solana::endpoint::Endpoint;
-use crate::solana::endpoint::rate_limit::Gcra;
 use crate::solana::error::PoolError;
-use crate::solana::method::Class;
+use crate::solana::limit::{Heavy, Limit};
 use crate::solana::options::{EndpointOptions, PoolOptions};
-use crate::solana::stats::Starts;
 use crate::solana::subscription::Hub;
 use crate::solana::transaction::pending::Pending;
 use arc_swap::ArcSwap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+/// Retries, hedges and last resorts together: 15 % of the calls and 3 a second, so that an outage costs at most 1.2 attempts per call from 60 calls a second on.
+const RETRIES: BudgetOptions =
+    BudgetOptions { ratio: 0.15, floor_per_second: 3.0, initial: 10.0, window: Duration::from_secs(10) };
+
 /// A pool of RPC endpoints.
 pub struct Pool {
     pub(super) options: PoolOptions,
-    /// Grows, never shrinks: a position names an endpoint for ever.
+    /// Replaced as a whole; calls under way keep the list they chose from.
     pub(super) endpoints: ArcSwap<Vec<Arc<Endpoint>>>,
     pub(super) cache: Cache,
     pub(super) flights: Arc<Flights>,
     /// Transactions that are being sent or followed.
     pub(super) pending: Arc<Pending>,
     /// The newest slot in which a transaction of this pool was confirmed.
-    pub(super) confirmed_slot: AtomicU64,
     /// Whether somebody listens to `rpc.transaction` events.
     pub(super) reports_transactions: AtomicBool,
     pub(super) budget: Budget,
     pub(super) events: Arc<dyn EventSink>,
     pub(super) next_id: AtomicU64,
+    /// Number of the endpoint chosen last.
     pub(super) last_winner: AtomicUsize,
+    pub(super) hedge: Hedge,
+    pub(super) floor: Floor,
     /// Fires when the pool closes.
     pub(super) stop: CancellationToken,
     pub(super) reads: Limit,
     pub(super) sends: Limit,
+    pub(super) heavy: Heavy,
     pub(super) prober_runs: AtomicBool,
     pub(super) hub: Hub,
     pub(super) last_use: Mutex<Option<Instant>>,
+    /// Held while the list of endpoints is replaced.
+    changing: Mutex<()>,
     me: Weak<Self>,
     generation: AtomicU64,
     state: StateCell,
     calls: AtomicU32,
     settled: Notify,
     closed: CancellationToken,
-}
-
-/// The limiter of one class and those who wait for it.
-pub(super) struct Limit {
-    limiter: Mutex<Gcra>,
-    pub(super) waiting: AtomicU32,
-    pub(super) starts: Mutex<Starts>,
 }
 
 /// A call that runs; dropping it ends the count.
@@ -70,29 +73,6 @@ impl Drop for Entered<'_> {
     }
 }
 
-/// One waiting caller; dropping it ends the count.
-struct Waiting<'a>(&'a AtomicU32);
-
-impl Drop for Waiting<'_> {
-    fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
-    }
-}
-
-impl Limit {
-    fn new(per_second: f64) -> Self {
-        Self { limiter: Mutex::new(Gcra::new(per_second)), waiting: AtomicU32::new(0), starts: Mutex::default() }
-    }
-
-    fn limiter(&self) -> MutexGuard<'_, Gcra> {
-        self.limiter.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn count_start(&self) {
-        self.starts.lock().unwrap_or_else(PoisonError::into_inner).count(Instant::now());
-    }
-}
-
 impl Pool {
     /// A pool with its configured endpoints. Opens no socket and starts no task before the first call.
     pub fn new(options: PoolOptions, events: Arc<dyn EventSink>) -> Arc<Self> {
@@ -101,18 +81,21 @@ impl Pool {
             cache: Cache::new(options.cache_max_bytes),
             flights: Arc::default(),
             pending: Arc::default(),
-            confirmed_slot: AtomicU64::new(0),
             reports_transactions: AtomicBool::new(false),
-            budget: Budget::new(BudgetOptions::default()),
+            budget: Budget::new(RETRIES),
             events,
             next_id: AtomicU64::new(1),
-            last_winner: AtomicUsize::new(usize::MAX),
+            last_winner: AtomicUsize::new(0),
+            hedge: Hedge::new(options.hedge),
+            floor: Floor::default(),
             stop: CancellationToken::new(),
             reads: Limit::new(options.reads_per_second),
             sends: Limit::new(options.sends_per_second),
+            heavy: Heavy::new(options.heavy_max),
             prober_runs: AtomicBool::new(false),
             hub: Hub::default(),
             last_use: Mutex::default(),
+            changing: Mutex::default(),
             me: Weak::clone(me),
             generation: AtomicU64::new(0),
             state: StateCell::default(),
@@ -130,16 +113,33 @@ impl Pool {
 
     /// Adds an endpoint and returns its name.
     pub fn add_endpoint(&self, options: &EndpointOptions) -> String {
-        let mut name = String::new();
-        self.endpoints.rcu(|endpoints| {
-            let taken: Vec<_> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
-            let endpoint = Endpoint::new(options, &self.options.wire, self.options.max_sockets, &taken);
-            name.clone_from(&endpoint.name);
-            let mut more = Vec::clone(endpoints);
-            more.push(Arc::new(endpoint));
-            more
-        });
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.endpoints.load();
+        let taken: Vec<_> = endpoints.iter().map(|endpoint| endpoint.name.clone()).collect();
+        let endpoint = Endpoint::new(options, &self.options.wire, self.options.max_sockets, &taken);
+        let name = endpoint.name.clone();
+        let mut more = Vec::clone(&endpoints);
+        more.push(Arc::new(endpoint));
+        self.endpoints.store(Arc::new(more));
+        self.join_limits();
         name
+    }
+
+    /// Takes an endpoint out, by its name or whole URL; false when there is none. Attempts under way there end as they end.
+    pub fn remove_endpoint(&self, url_or_name: &str) -> bool {
+        let _changing = self.changing.lock().unwrap_or_else(PoisonError::into_inner);
+        let endpoints = self.endpoints.load();
+        let rest: Vec<_> = endpoints.iter().filter(|endpoint| !endpoint.is(url_or_name)).cloned().collect();
+        let removed = rest.len() < endpoints.len();
+        endpoints.iter().filter(|endpoint| endpoint.is(url_or_name)).for_each(|endpoint| endpoint.removed.cancel());
+        self.endpoints.store(Arc::new(rest));
+        self.join_limits();
+        removed
+    }
+
+    /// The endpoint of this number, while it is part of the pool.
+    pub(super) fn endpoint(&self, number: usize) -> Option<Arc<Endpoint>> {
+        self.endpoints.load().iter().find(|endpoint| endpoint.number == number).cloned()
     }
 
     /// Forgets every kept reply.
@@ -183,53 +183,9 @@ impl Pool {
         Ok(entered)
     }
 
-    fn limit(&self, class: Class) -> &Limit {
-        if class == Class::Send { &self.sends } else { &self.reads }
-    }
-
-    /// Waits for the pool's limiter. Refuses at once when too many wait or when the token would come too late.
-    pub(super) async fn take_token(&self, class: Class, deadline: Instant) -> Result<(), PoolError> {
-        let limit = self.limit(class);
-        let waiting = Waiting(&limit.waiting);
-        if limit.waiting.fetch_add(1, Ordering::AcqRel) >= self.options.queue_max {
-            return Err(PoolError::QueueFull { size: self.options.queue_max });
-        }
-        let now = Instant::now();
-        let reserved = limit.limiter().reserve(now, deadline);
-        let at = reserved.map_err(|at| PoolError::LocalLimit { retry_after: at.duration_since(now) })?;
-        if at > now {
-            tokio::time::sleep_until(at).await;
-        }
-        drop(waiting);
-        limit.count_start();
-        Ok(())
-    }
-
-    /// Whether the limiter could let a call of this class start before `deadline`; takes nothing.
-    pub(super) fn check_token(&self, class: Class, deadline: Instant) -> Result<(), PoolError> {
-        let now = Instant::now();
-        let at = self.limit(class).limiter().next(now);
-        if at > deadline { Err(PoolError::LocalLimit { retry_after: at.duration_since(now) }) } else { Ok(()) }
-    }
-
-    /// Whether no first send waits: repetitions come after them.
-    pub(super) fn can_send_now(&self) -> bool {
-        self.sends.waiting.load(Ordering::Acquire) == 0
-    }
-
     /// Reports every transaction that is sent or followed by an `rpc.transaction` event, from now on or no longer.
     pub fn report_transactions(&self, wanted: bool) {
         self.reports_transactions.store(wanted, Ordering::Relaxed);
-    }
-
-    /// Takes a token only if one is there.
-    pub(super) fn take_token_now(&self, class: Class) -> bool {
-        let (limit, now) = (self.limit(class), Instant::now());
-        let taken = limit.limiter().reserve(now, now).is_ok();
-        if taken {
-            limit.count_start();
-        }
-        taken
     }
 
     async fn wait_settled(&self) {
@@ -246,6 +202,7 @@ impl Pool {
         self.stop.cancel();
         self.state.advance(State::Closed);
         self.endpoints.load().iter().for_each(|endpoint| endpoint.close());
+        self.leave_limits();
         self.cache.clear();
         self.closed.cancel();
     }

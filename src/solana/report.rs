@@ -74,4 +74,16 @@ impl Pool {
             self.events.emit(event);
         }
     }
+
+    /// An endpoint stands still at `slot` while others move on (`frozen`), or moves again.
+    pub(super) fn report_frozen(&self, endpoint: &Endpoint, frozen: bool, slot: u64) {
+        let name = endpoint.name.clone();
+        let event = if frozen {
+            let text = format!("Connection pool: endpoint {name} is frozen at slot {slot} while others move on");
+            Event::new("rpc.endpoint_frozen", Level::Warn, text)
+        } else {
+            Event::new("rpc.endpoint_moving", Level::Info, format!("Connection pool: endpoint {name} moves again"))
+        };
+        self.events.emit(event.with_text("endpoint", name));
+    }
 }

@@ -1,46 +1,13 @@
 //! What a pool says about itself, for `getPoolStats`.
 
 use crate::lifecycle::Managed;
+use crate::solana::endpoint::Endpoint;
 use crate::solana::endpoint::slot::Commitment;
-use crate::solana::pool::{Limit, Pool};
+use crate::solana::method::Class;
+use crate::solana::pool::Pool;
 use serde::Serialize;
-use std::collections::VecDeque;
-use std::sync::PoisonError;
-use std::sync::atomic::Ordering;
-use std::time::Duration;
+use std::sync::atomic::{AtomicU64, Ordering};
 use tokio::time::Instant;
-
-const SECOND: Duration = Duration::from_secs(1);
-const STEP: Duration = Duration::from_millis(50);
-
-/// Starts in the last second, counted in steps of 50 ms.
-#[derive(Debug, Default)]
-pub(super) struct Starts {
-    steps: VecDeque<(Instant, u32)>,
-}
-
-impl Starts {
-    /// One more start.
-    pub(super) fn count(&mut self, now: Instant) {
-        match self.steps.back_mut().filter(|(at, _)| now.duration_since(*at) < STEP) {
-            Some((_, count)) => *count += 1,
-            None => self.steps.push_back((now, 1)),
-        }
-        self.forget(now);
-    }
-
-    /// Starts in the second before `now`.
-    pub(super) fn in_last_second(&mut self, now: Instant) -> u32 {
-        self.forget(now);
-        self.steps.iter().map(|(_, count)| count).sum()
-    }
-
-    fn forget(&mut self, now: Instant) {
-        while self.steps.front().is_some_and(|(at, _)| now.duration_since(*at) > SECOND) {
-            self.steps.pop_front();
-        }
-    }
-}
 
 /// A snapshot of a pool.
 #[derive(Debug, Serialize)]
@@ -70,10 +37,25 @@ pub struct PoolStats {
     pub websockets: usize,
     /// Notifications dropped because nobody fetched them.
     pub feed_dropped: u64,
+    /// How full the fullest queue is, 0 to 1.
+    pub pressure: f64,
+    /// Heavy reads that wait for one to end.
+    pub heavy_queue_length: u32,
+    /// Second attempts of slow reads.
+    pub hedges: HedgeStats,
     /// The limits in force.
     pub rate_limits: RateLimits,
     /// One entry per endpoint.
     pub endpoints: Vec<EndpointStats>,
+}
+
+/// Second attempts of slow reads since the start.
+#[derive(Debug, Serialize)]
+pub struct HedgeStats {
+    /// Begun.
+    pub begun: u64,
+    /// Answered before the first attempt.
+    pub won: u64,
 }
 
 /// The limits in force.
@@ -94,34 +76,60 @@ pub struct EndpointStats {
     pub name: String,
     /// Whether normal traffic goes there.
     pub healthy: bool,
+    /// Its breaker: `closed`, or `open` while it is taken out.
+    pub breaker: &'static str,
     /// Smoothed latency in milliseconds; null before the first answer.
     pub latency_ms: Option<f64>,
-    /// Attempts running.
+    /// Attempts running, those of other pools of the process included.
     pub in_flight: u32,
-    /// Attempts so far.
+    /// Attempts so far, of this pool.
     pub requests: u64,
     /// Failed attempts so far.
     pub failures: u64,
+    /// Attempts answered with 429 so far.
+    pub limited: u64,
+    /// Attempts that were hedges.
+    pub hedges: u64,
     /// The last processed slot it reported.
     pub slot: Option<u64>,
     /// How far behind the best one it was then.
     pub slot_lag: Option<u64>,
+    /// It reports the same slot while others move on.
+    pub frozen: bool,
+    /// Starts a second in force there, per class.
+    pub limits: EndpointLimits,
+}
+
+/// Starts a second in force on one endpoint, configured or learnt from 429s; null: unlimited.
+#[derive(Debug, Serialize)]
+pub struct EndpointLimits {
+    /// Reads.
+    pub read: Option<f64>,
+    /// Sends.
+    pub send: Option<f64>,
+    /// Heavy reads.
+    pub heavy: Option<f64>,
+    /// Milliseconds until it wants reads again; 0: now.
+    #[serde(rename = "readPausedMs")]
+    pub read_paused_ms: f64,
+    /// The same for sends.
+    #[serde(rename = "sendPausedMs")]
+    pub send_paused_ms: f64,
 }
 
 impl Pool {
     /// A snapshot.
     pub fn stats(&self) -> PoolStats {
-        let now = Instant::now();
-        let started = |limit: &Limit| limit.starts.lock().unwrap_or_else(PoisonError::into_inner).in_last_second(now);
         let (hits, misses) = self.cache.counts();
+        let (begun, won) = self.hedge.counts();
         let endpoints = self.endpoints.load();
         let hub = self.hub.stats();
         PoolStats {
             connections: endpoints.len(),
             request_queue_length: self.reads.waiting.load(Ordering::Relaxed),
             transaction_queue_length: self.sends.waiting.load(Ordering::Relaxed),
-            request_count: started(&self.reads),
-            transaction_count: started(&self.sends),
+            request_count: self.reads.started(),
+            transaction_count: self.sends.started(),
             cache_size: self.cache.len(),
             cache_hit_rate: ratio(hits, hits + misses),
             in_flight: self.in_flight(),
@@ -129,28 +137,52 @@ impl Pool {
             subscriptions: hub.subscriptions,
             websockets: hub.sockets,
             feed_dropped: hub.dropped,
+            pressure: self.pressure(),
+            heavy_queue_length: self.heavy.waiting.load(Ordering::Relaxed),
+            hedges: HedgeStats { begun, won },
             rate_limits: RateLimits {
-                max_requests_per_second: self.options.reads_per_second,
-                max_transactions_per_second: self.options.sends_per_second,
+                max_requests_per_second: self.reads.rate(),
+                max_transactions_per_second: self.sends.rate(),
             },
             endpoints: endpoints.iter().map(|endpoint| endpoint.stats()).collect(),
         }
     }
 }
 
-impl crate::solana::endpoint::Endpoint {
+impl Endpoint {
     fn stats(&self) -> EndpointStats {
-        let facts = self.facts();
-        let report = *facts.slots.get(Commitment::Processed);
+        let (lag, frozen) = {
+            let own = self.own();
+            (own.judged.get(Commitment::Processed).map(|judged| judged.lag), own.frozen)
+        };
+        let count = |count: &AtomicU64| count.load(Ordering::Relaxed);
+        let now = Instant::now();
+        let mut facts = self.facts();
+        let paused = |until: Option<Instant>| {
+            until.map_or(0.0, |until| until.saturating_duration_since(now).as_secs_f64() * 1000.0)
+        };
+        let limits = EndpointLimits {
+            read_paused_ms: paused(facts.paused_until(Class::Read, now)),
+            send_paused_ms: paused(facts.paused_until(Class::Send, now)),
+            read: facts.rate(Class::Read, now),
+            send: facts.rate(Class::Send, now),
+            heavy: facts.rate(Class::Heavy, now),
+        };
+        let closed = facts.breaker.is_closed();
         EndpointStats {
             name: self.name.clone(),
-            healthy: facts.breaker.is_closed(),
+            healthy: closed && !frozen,
+            breaker: if closed { "closed" } else { "open" },
             latency_ms: facts.latency.get().map(|latency| latency.as_secs_f64() * 1000.0),
             in_flight: facts.in_flight,
-            requests: facts.requests,
-            failures: facts.failures,
-            slot: report.map(|report| report.slot),
-            slot_lag: report.map(|report| report.lag),
+            requests: count(&self.counts.requests),
+            failures: count(&self.counts.failures),
+            limited: count(&self.counts.limited),
+            hedges: count(&self.counts.hedges),
+            slot: facts.slots.get(Commitment::Processed).map(|report| report.slot),
+            slot_lag: lag,
+            frozen,
+            limits,
         }
     }
 }
@@ -158,21 +190,4 @@ impl crate::solana::endpoint::Endpoint {
 fn ratio(part: u64, whole: u64) -> f64 {
     let as_float = |number: u64| f64::from(u32::try_from(number).unwrap_or(u32::MAX));
     if whole == 0 { 0.0 } else { as_float(part) / as_float(whole) }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::Starts;
-    use std::time::Duration;
-    use tokio::time::Instant;
-
-    #[test]
-    fn counts_the_last_second_and_forgets_the_rest() {
-        let (mut starts, now) = (Starts::default(), Instant::now());
-        (0..5).for_each(|_| starts.count(now));
-        starts.count(now + Duration::from_millis(600));
-        assert_eq!(starts.in_last_second(now + Duration::from_millis(900)), 6);
-        assert_eq!(starts.in_last_second(now + Duration::from_millis(1100)), 1);
-        assert_eq!(starts.in_last_second(now + Duration::from_secs(3)), 0);
-    }
 }

@@ -39,7 +39,8 @@ impl Pool {
         }
         let running = self.enter()?;
         let singles = keys.iter().map(|key| self.single(key)).collect::<Result<Vec<Bytes>, _>>()?;
-        let mut balances: Vec<Option<u64>> = singles.iter().map(|single| self.kept_balance(single)).collect();
+        let floor = self.floor.of_writes(self.options.commitment);
+        let mut balances: Vec<Option<u64>> = singles.iter().map(|single| self.kept_balance(single, floor)).collect();
         let missing: Vec<usize> =
             balances.iter().enumerate().filter(|(_, kept)| kept.is_none()).map(|(index, _)| index).collect();
         let chunks = missing.chunks(CHUNK).map(|chunk| self.fetch_chunk(keys, chunk, options.clone()));
@@ -63,11 +64,11 @@ impl Pool {
         Ok(Prepared::new("getBalance", &params, self.options.commitment)?.key())
     }
 
-    fn kept_balance(&self, single: &Bytes) -> Option<u64> {
+    fn kept_balance(&self, single: &Bytes, floor: Option<u64>) -> Option<u64> {
         if self.options.ttl.balance.is_zero() {
             return None;
         }
-        let kept = self.cache.get(single)?;
+        let kept = self.cache.get_from(single, floor)?;
         serde_json::from_slice::<Balance>(&kept).ok().map(|balance| balance.value)
     }
 

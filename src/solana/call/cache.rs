@@ -1,5 +1,6 @@
 //! Replies kept for a moment: bounded in bytes, each with its own lifetime. Holds results as received, so that every caller gets its own object.
 
+use crate::solana::call::floor::is_below;
 use bytes::Bytes;
 use moka::Expiry;
 use moka::sync::Cache as Moka;
@@ -45,7 +46,12 @@ impl Cache {
 
     /// A kept result.
     pub(in crate::solana) fn get(&self, key: &Bytes) -> Option<Bytes> {
-        let found = self.entries.get(key).map(|entry| entry.result);
+        self.get_from(key, None)
+    }
+
+    /// A kept result that is not from before slot `min`.
+    pub(in crate::solana) fn get_from(&self, key: &Bytes, min: Option<u64>) -> Option<Bytes> {
+        let found = self.entries.get(key).map(|entry| entry.result).filter(|kept| is_below(kept, min).is_none());
         let counter = if found.is_some() { &self.hits } else { &self.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         found
@@ -94,6 +100,9 @@ mod tests {
         assert_eq!(cache.get(&Bytes::from_static(b"off")), None);
         assert_eq!(cache.get(&Bytes::from_static(b"on")).as_deref(), Some(&b"1"[..]));
         assert_eq!(cache.counts(), (1, 1));
+        cache.put(Bytes::from_static(b"at 7"), br#"{"context":{"slot":7},"value":1}"#, Duration::from_secs(9));
+        let from = |min| cache.get_from(&Bytes::from_static(b"at 7"), Some(min)).is_some();
+        assert!(from(7) && !from(8), "older than asked for");
         for number in 0..1000u32 {
             cache.put(number.to_string().into(), &[0; 1000], Duration::from_secs(9));
         }

@@ -1,9 +1,12 @@
-//! One call from the outside: checked, counted, cached, shared, under one deadline, cancellable. The attempts are `attempt.rs`.
+//! One call from the outside: checked, counted, cached, shared, under one deadline, cancellable. The attempts are `plan.rs`.
 
 pub(in crate::solana) mod attempt;
 pub(in crate::solana) mod balance;
 pub(in crate::solana) mod cache;
 pub(in crate::solana) mod flight;
+pub(in crate::solana) mod floor;
+pub(in crate::solana) mod hedge;
+pub(in crate::solana) mod plan;
 pub(in crate::solana) mod reply;
 pub(in crate::solana) mod request;
 
@@ -11,6 +14,7 @@ use crate::solana::call::request::Prepared;
 use crate::solana::error::PoolError;
 use crate::solana::method::Lifetime;
 use crate::solana::pool::Pool;
+use crate::solana::queue::Priority;
 use bytes::Bytes;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,6 +29,8 @@ pub struct CallOptions {
     pub deadline: Option<Duration>,
     /// Whether a kept reply will do, and whether the reply is kept.
     pub cached: bool,
+    /// How urgent. Default: by the method.
+    pub priority: Option<Priority>,
     /// Fires when the caller gives up.
     pub cancel: CancellationToken,
 }
@@ -90,6 +96,8 @@ impl Pool {
         prepared: Prepared,
         options: CallOptions,
     ) -> Result<Bytes, PoolError> {
+        let mut prepared = self.above_floor(prepared);
+        prepared.priority = options.priority.unwrap_or(prepared.priority);
         let started = Instant::now();
         let deadline = started + options.deadline.unwrap_or(self.options.deadline);
         let progress = Mutex::new(Arc::<Progress>::default());
@@ -121,15 +129,17 @@ impl Pool {
         }
         let key = prepared.key();
         if !lifetime.is_zero()
-            && let Some(kept) = self.cache.get(&key)
+            && let Some(kept) = self.cache.get_from(&key, prepared.min_slot)
         {
             return Ok(kept);
         }
         // A read begun after a send of this pool must not get the answer of a question asked before it.
-        let flight_key: Bytes = [&key[..], &self.generation().to_le_bytes()].concat().into();
+        // Nor must an urgent one sit in the queue of one that may wait.
+        let urgency = [prepared.priority as u8];
+        let flight_key: Bytes = [&key[..], &self.generation().to_le_bytes(), &urgency].concat().into();
         // A shared request lives as long as its most patient caller might; one who cannot even wait for its start is told at once.
         if !self.flights.has(&flight_key) {
-            self.check_token(prepared.method.class, deadline)?;
+            self.check_token(prepared.method.class, prepared.priority, deadline)?;
         }
         let deadline = deadline.max(Instant::now() + self.options.deadline);
         let pool = Arc::clone(self);

@@ -3,6 +3,7 @@
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::error::PoolError;
 use crate::solana::method::{Class, Method, method};
+use crate::solana::queue::Priority;
 use crate::solana::transaction::wire::signature_in;
 use bytes::Bytes;
 use serde::Deserialize;
@@ -27,6 +28,8 @@ pub(in crate::solana) struct Prepared {
     pub min_slot: Option<u64>,
     /// Of a `sendTransaction`: the signature of its bytes, which the node must answer.
     pub signature: Option<String>,
+    /// How urgent it is among those who wait for the limiter.
+    pub priority: Priority,
 }
 
 #[derive(Deserialize, Default)]
@@ -93,7 +96,13 @@ impl Prepared {
 
     fn with(name: &str, method: Method, params: String, commitment: Commitment, min_slot: Option<u64>) -> Self {
         let signature = if name == "sendTransaction" { signature_in(&params) } else { None };
-        Self { name: name.to_owned(), method, params: Bytes::from(params), commitment, min_slot, signature }
+        let priority = match name {
+            "getSignatureStatuses" => Priority::Confirm,
+            _ if method.class == Class::Send => Priority::Send,
+            _ => Priority::Read,
+        };
+        let params = Bytes::from(params);
+        Self { name: name.to_owned(), method, params, commitment, min_slot, signature, priority }
     }
 
     /// Whether it changes something.

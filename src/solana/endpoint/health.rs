@@ -6,7 +6,7 @@
 use crate::solana::call::reply;
 use crate::solana::call::request::Prepared;
 use crate::solana::endpoint::slot::{Commitment, best};
-use crate::solana::endpoint::{Endpoint, SlotReport};
+use crate::solana::endpoint::{Endpoint, Judged};
 use crate::solana::error::AttemptError;
 use crate::solana::method::Class;
 use crate::solana::pool::Pool;
@@ -19,6 +19,10 @@ use tokio::time::Instant;
 const TICK: Duration = Duration::from_millis(100);
 const PROBE_LIMIT: Duration = Duration::from_secs(1);
 const IDLE: Duration = Duration::from_mins(1);
+/// The same slot for this long while another endpoint moves on: frozen.
+const FROZEN: Duration = Duration::from_secs(10);
+/// What an endpoint reported longer ago than this is not compared with.
+const FORGOTTEN: Duration = Duration::from_mins(1);
 
 impl Pool {
     /// Starts the prober unless it runs. Call inside the runtime.
@@ -49,9 +53,9 @@ impl Pool {
             if !endpoint.is_due(now, self.options.probe_interval, endpoints.len()) {
                 continue;
             }
-            if !self.take_token_now(Class::Read) {
+            if !self.start_now(endpoint, Class::Read) {
                 endpoint.facts().breaker.release_probe();
-                return;
+                continue;
             }
             let (pool, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
             drop(tokio::spawn(async move {
@@ -83,13 +87,33 @@ impl Pool {
         if let (Ok(result), "getLatestBlockhash") = (result, call.name.as_str()) {
             self.remember_blockhash(result, slot);
         }
+        let now = Instant::now();
+        endpoint.facts().report_slot(call.commitment, slot, now);
+        self.judge(endpoint, call.commitment, now);
+    }
+
+    /// Compares what an endpoint reported just now with the others: its lag, and whether it stands still while they move.
+    fn judge(&self, endpoint: &Endpoint, commitment: Commitment, now: Instant) {
+        let report = |one: &Endpoint| {
+            let report = *one.facts().slots.get(commitment);
+            report.filter(|report| now.saturating_duration_since(report.at) < FORGOTTEN)
+        };
+        let Some(mine) = report(endpoint) else { return };
         let endpoints = self.endpoints.load();
-        let others = endpoints.iter().filter(|other| other.name != endpoint.name);
-        let mut slots: Vec<u64> =
-            others.filter_map(|other| other.facts().slots.get(call.commitment).map(|report| report.slot)).collect();
-        slots.push(slot);
-        let lag = best(&slots).unwrap_or(slot).saturating_sub(slot);
-        *endpoint.facts().slots.get_mut(call.commitment) = Some(SlotReport { slot, lag, at: Instant::now() });
+        let others = endpoints.iter().filter(|other| other.number != endpoint.number);
+        let others: Vec<_> = others.filter_map(|other| report(other)).collect();
+        let slots: Vec<u64> = others.iter().map(|other| other.slot).chain([mine.slot]).collect();
+        let lag = best(&slots).unwrap_or(mine.slot).saturating_sub(mine.slot);
+        let still = now.saturating_duration_since(mine.since) >= FROZEN;
+        let frozen =
+            still && others.iter().any(|other| other.since >= mine.since + FROZEN / 2 && other.slot > mine.slot);
+        let mut own = endpoint.own();
+        *own.judged.get_mut(commitment) = Some(Judged { lag, at: now });
+        let turned = commitment == Commitment::Processed && std::mem::replace(&mut own.frozen, frozen) != frozen;
+        drop(own);
+        if turned {
+            self.report_frozen(endpoint, frozen, mine.slot);
+        }
     }
 }
 
@@ -100,12 +124,14 @@ impl Endpoint {
         if !facts.breaker.is_closed() {
             return facts.breaker.claim_probe(now);
         }
-        let fresh =
-            facts.slots.get(Commitment::Processed).is_some_and(|report| now.duration_since(report.at) < interval);
-        let asked = facts.last_probe.is_some_and(|at| now.duration_since(at) < interval);
-        let due = endpoints > 1 && !fresh && !asked && !facts.is_paused(now);
+        let paused = facts.paused_until(Class::Read, now).is_some();
+        drop(facts);
+        let mut own = self.own();
+        let recent = |at: Instant| now.saturating_duration_since(at) < interval;
+        let fresh = own.judged.get(Commitment::Processed).is_some_and(|judged| recent(judged.at));
+        let due = endpoints > 1 && !fresh && !own.last_probe.is_some_and(recent) && !paused;
         if due {
-            facts.last_probe = Some(now);
+            own.last_probe = Some(now);
         }
         due
     }

@@ -24,6 +24,13 @@ impl Latency {
         });
     }
 
+    /// Something took at least this long: raises, never lowers.
+    pub(in crate::solana) fn at_least(&mut self, took: Duration, now: Instant) {
+        if self.get().is_none_or(|known| took > known) {
+            self.observe(took, now);
+        }
+    }
+
     /// The smoothed latency.
     pub(in crate::solana) fn get(&self) -> Option<Duration> {
         self.smoothed.map(|(seconds, _)| Duration::from_secs_f64(seconds))
@@ -44,6 +51,8 @@ mod tests {
         latency.observe(Duration::from_secs(1), now);
         assert_eq!(latency.get(), Some(Duration::from_secs(1)));
         latency.observe(Duration::from_millis(20), now + Duration::from_secs(1));
+        assert!(latency.get().unwrap() > Duration::from_millis(800));
+        latency.at_least(Duration::from_millis(1), now + Duration::from_secs(2));
         assert!(latency.get().unwrap() > Duration::from_millis(800));
         latency.observe(Duration::from_millis(20), now + Duration::from_mins(1));
         assert!(latency.get().unwrap() < Duration::from_millis(40));

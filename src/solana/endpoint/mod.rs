@@ -1,56 +1,52 @@
-//! One endpoint of a pool: where it is and what is known about it. Decides nothing: `selection.rs` and `attempt.rs` read and write it.
+//! One endpoint of a pool: where it is, how the pool uses it, and its node, which other pools may share. Decides nothing: `selection.rs` and `plan.rs` do.
 
+pub(in crate::solana) mod admission;
 pub(in crate::solana) mod breaker;
 pub(in crate::solana) mod connect;
 mod content;
 pub(in crate::solana) mod health;
 pub(in crate::solana) mod latency;
+pub(in crate::solana) mod node;
 mod proxy;
 pub(in crate::solana) mod rate_limit;
+pub(in crate::solana) mod registry;
 mod secrets;
 pub(in crate::solana) mod selection;
 pub(in crate::solana) mod slot;
 pub(in crate::solana) mod transport;
 pub(in crate::solana) mod wire;
 
-use crate::solana::endpoint::breaker::{Breaker, Trip};
 use crate::solana::endpoint::connect::{Connector, Stream};
-use crate::solana::endpoint::latency::Latency;
-use crate::solana::endpoint::rate_limit::Gcra;
+use crate::solana::endpoint::node::{Facts, Node, SlotReport, identity, node};
+use crate::solana::endpoint::registry::Member;
 use crate::solana::endpoint::secrets::{Secrets, percent_decode};
 use crate::solana::endpoint::selection::Candidate;
-use crate::solana::endpoint::slot::{Commitment, PerCommitment};
+use crate::solana::endpoint::slot::{Commitment, PerCommitment, SLOT};
 use crate::solana::endpoint::transport::{Post, Transport};
 use crate::solana::endpoint::wire::WireOptions;
 use crate::solana::error::{AttemptError, RpcRefusal};
 use crate::solana::method::Class;
-use crate::solana::options::EndpointOptions;
+use crate::solana::options::{EndpointOptions, Limits};
 use base64::Engine;
 use bytes::Bytes;
 use hyper::Uri;
 use hyper::header::{AUTHORIZATION, HeaderMap, HeaderName, HeaderValue};
 use hyper_util::rt::TokioIo;
 use std::borrow::Cow;
-use std::collections::HashMap;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
 
-/// For how long a method that a node does not serve is not asked for there.
-const UNSUPPORTED_FOR: Duration = Duration::from_mins(10);
-/// Without a `Retry-After`: doubles per 429 in a row up to the longest.
-const FIRST_PAUSE: Duration = Duration::from_millis(500);
-const LONGEST_PAUSE: Duration = Duration::from_secs(8);
 /// The latency assumed of an endpoint that was never measured: it should be tried soon.
 const UNKNOWN_LATENCY: Duration = Duration::from_millis(10);
-/// Websocket requests that may come at once, in seconds' worth: a lost socket takes up to a hundred subscriptions with it.
-const SUBSCRIBE_BURST: f64 = 10.0;
-/// Methods remembered as unsupported, at most.
-const MAX_UNSUPPORTED: usize = 64;
 
-/// One endpoint.
+/// One endpoint of one pool.
 pub(in crate::solana) struct Endpoint {
+    /// Unique in the process: positions change, this does not.
+    pub number: usize,
     /// For logs and metrics; no secrets.
     pub name: String,
     /// With its secrets.
@@ -63,56 +59,55 @@ pub(in crate::solana) struct Endpoint {
     pub ws_headers: HeaderMap,
     /// Requests in flight, at most.
     pub sockets: Semaphore,
+    /// What this pool did with it.
+    pub counts: Counts,
+    /// What makes it the same node as another pool's. Holds secrets.
+    pub identity: String,
+    url: crate::error::Endpoint,
     weight: f64,
     tier: u32,
-    facts: Mutex<Facts>,
+    node: Arc<Node>,
+    /// While it is there, others who name this node share it.
+    membership: Mutex<Option<Member<Node>>>,
+    own: Mutex<Own>,
+    /// Fires when it is taken out of the pool: what lasts there has to move.
+    pub removed: CancellationToken,
     secrets: Secrets,
     connector: Connector,
     transport: Mutex<Option<Transport>>,
 }
 
-/// What is known about an endpoint.
-#[derive(Default)]
-pub(in crate::solana) struct Facts {
-    /// Its breaker.
-    pub breaker: Breaker,
-    /// Its latency.
-    pub latency: Latency,
-    /// The last slot it reported and its distance to the best one then.
-    pub slots: PerCommitment<Option<SlotReport>>,
-    /// Attempts running.
-    pub in_flight: u32,
-    /// Attempts ever.
-    pub requests: u64,
-    /// Failed attempts ever.
-    pub failures: u64,
-    /// When the last byte came from it.
-    pub last_answer: Option<Instant>,
-    /// When it was last asked for its slot.
-    pub last_probe: Option<Instant>,
-    read_pause: Pause,
-    send_pause: Pause,
-    read_limit: Option<Gcra>,
-    send_limit: Option<Gcra>,
-    subscribes: Option<Gcra>,
-    unsupported: HashMap<String, Instant>,
+/// Attempts of one pool on one endpoint since the start.
+#[derive(Debug, Default)]
+pub(in crate::solana) struct Counts {
+    /// Begun, probes and hedges included.
+    pub requests: AtomicU64,
+    /// Failed.
+    pub failures: AtomicU64,
+    /// Answered with 429.
+    pub limited: AtomicU64,
+    /// Begun as hedges.
+    pub hedges: AtomicU64,
 }
 
-/// A slot as reported.
+/// What this pool thinks of the endpoint among its own; another pool may have other ones to compare with.
+#[derive(Debug, Default)]
+pub(in crate::solana) struct Own {
+    /// How far behind the best one it was when it last reported.
+    pub judged: PerCommitment<Option<Judged>>,
+    /// It reports the same slot for long while another moves on.
+    pub frozen: bool,
+    /// When it was last asked for its slot.
+    pub last_probe: Option<Instant>,
+}
+
+/// A judgement.
 #[derive(Debug, Clone, Copy)]
-pub(in crate::solana) struct SlotReport {
-    /// The slot.
-    pub slot: u64,
-    /// How far behind the best one it was.
+pub(in crate::solana) struct Judged {
+    /// Slots behind.
     pub lag: u64,
     /// When.
     pub at: Instant,
-}
-
-#[derive(Default)]
-struct Pause {
-    until: Option<Instant>,
-    in_a_row: u32,
 }
 
 impl Endpoint {
@@ -123,6 +118,7 @@ impl Endpoint {
         sockets: u32,
         taken: &[String],
     ) -> Self {
+        static NEXT: AtomicUsize = AtomicUsize::new(1);
         // Both were validated with the options.
         let uri: Uri = options.url.expose().parse().unwrap_or_default();
         let base = options.name.clone().unwrap_or_else(|| host_of(&uri));
@@ -130,16 +126,8 @@ impl Endpoint {
         let name = name.into_iter().find(|name| !taken.contains(name)).unwrap_or(base);
         let ws_uri: Uri =
             options.ws_url.as_ref().map_or_else(|| websocket_of(&uri), |url| url.expose().parse().unwrap_or_default());
-        let limit = |rate: Option<f64>| rate.map(Gcra::new);
-        let facts = Facts {
-            read_limit: limit(options.reads_per_second),
-            send_limit: limit(options.sends_per_second),
-            subscribes: Some(Gcra::with_burst(
-                options.subscribes_per_second,
-                options.subscribes_per_second * SUBSCRIBE_BURST,
-            )),
-            ..Facts::default()
-        };
+        let (number, member) = (NEXT.fetch_add(1, Ordering::Relaxed), node(options));
+        member.facts().want(number, options.limits);
         let wire = options.wire.or(wire);
         let own_headers = options.headers.iter().map(|(_, value)| value.as_str());
         let secrets = Secrets::new(&[&uri, &ws_uri], own_headers, wire.proxy_users());
@@ -158,8 +146,15 @@ impl Endpoint {
             sockets: Semaphore::new(sockets),
             weight: options.weight,
             tier: options.tier,
-            facts: Mutex::new(facts),
             secrets,
+            number,
+            counts: Counts::default(),
+            identity: identity(options),
+            url: options.url.clone(),
+            node: member.value(),
+            membership: Mutex::new(Some(member)),
+            own: Mutex::default(),
+            removed: CancellationToken::new(),
         }
     }
 
@@ -174,8 +169,10 @@ impl Endpoint {
         answer.map_err(|error| self.secrets.cut_error(error))
     }
 
-    /// Closes its idle sockets; those in use go with the attempts that use them. No attempt can start afterwards.
+    /// Closes its idle sockets; those in use go with the attempts that use them. No attempt can start afterwards, and nothing is shared any more.
     pub(in crate::solana) fn close(&self) {
+        self.facts().want(self.number, Limits::default());
+        drop(self.membership.lock().unwrap_or_else(PoisonError::into_inner).take());
         drop(self.transport.lock().unwrap_or_else(PoisonError::into_inner).take());
     }
 
@@ -195,30 +192,65 @@ impl Endpoint {
         self.secrets.cut(text)
     }
 
-    /// What is known.
+    /// What the process knows about the node.
     pub(in crate::solana) fn facts(&self) -> MutexGuard<'_, Facts> {
-        self.facts.lock().unwrap_or_else(PoisonError::into_inner)
+        self.node.facts()
+    }
+
+    /// What this pool thinks of it.
+    pub(in crate::solana) fn own(&self) -> MutexGuard<'_, Own> {
+        self.own.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Whether it is meant by this name or whole URL.
+    pub(in crate::solana) fn is(&self, url_or_name: &str) -> bool {
+        self.name == url_or_name || self.url.expose() == url_or_name
+    }
+
+    /// Takes a start of this class now, if the endpoint admits one.
+    pub(in crate::solana) fn try_start(&self, class: Class) -> bool {
+        let now = Instant::now();
+        self.facts().reserve(class, now, now).is_ok()
     }
 
     /// How the selection sees it for one call.
     pub(in crate::solana) fn candidate(&self, index: usize, need: &Need<'_>) -> Candidate {
-        let facts = self.facts();
+        let fresh = self.is_fresh(need);
+        let mut facts = self.facts();
         let latency = facts.latency.get().unwrap_or(UNKNOWN_LATENCY).as_secs_f64();
-        let limited_until = facts.limited_until(need.class, need.now);
-        let supported = facts.unsupported.get(need.method).is_none_or(|until| *until <= need.now);
-        let fresh = facts
-            .slots
-            .get(need.commitment)
-            .is_none_or(|report| report.lag <= need.max_lag && need.min_slot.is_none_or(|min| report.slot >= min));
+        let limited_until = Some(facts.next_start(need.class, need.now)).filter(|at| *at > need.now);
+        let reaches = facts.slots.get(need.commitment).is_none_or(|report| reaches(&report, need));
+        let usable = facts.breaker.is_closed() && facts.serves(need.method, need.now) && fresh && reaches;
         Candidate {
             index,
+            number: self.number,
             cost: latency.max(0.0001) * f64::from(facts.in_flight + 1) / self.weight,
             tier: self.tier,
-            eligible: facts.breaker.is_closed() && limited_until.is_none() && supported && fresh,
+            usable,
+            eligible: usable && limited_until.is_none(),
             limited_until,
+            paused_until: facts.paused_until(need.class, need.now),
             open_until: facts.breaker.open_until(),
         }
     }
+
+    fn is_fresh(&self, need: &Need<'_>) -> bool {
+        let own = self.own();
+        !own.frozen && own.judged.get(need.commitment).is_none_or(|judged| judged.lag <= need.max_lag)
+    }
+}
+
+impl Drop for Endpoint {
+    fn drop(&mut self) {
+        self.close();
+    }
+}
+
+/// Whether a node that reported this is now at the slot asked for. It has moved on since, unless it stands still: then its reports say so.
+fn reaches(report: &SlotReport, need: &Need<'_>) -> bool {
+    let slots = need.now.saturating_duration_since(report.at).as_millis() / SLOT.as_millis().max(1);
+    let reached = report.slot.saturating_add(u64::try_from(slots).unwrap_or(u64::MAX));
+    need.min_slot.is_none_or(|min| reached >= min)
 }
 
 /// What one call needs of an endpoint.
@@ -235,73 +267,6 @@ pub(in crate::solana) struct Need<'a> {
     pub max_lag: u64,
     /// The time.
     pub now: Instant,
-}
-
-impl Facts {
-    /// Until when it wants no traffic of this class.
-    fn limited_until(&self, class: Class, now: Instant) -> Option<Instant> {
-        let (pause, limit) = match class {
-            Class::Send => (&self.send_pause, &self.send_limit),
-            Class::Read | Class::Heavy => (&self.read_pause, &self.read_limit),
-        };
-        let next = limit.as_ref().map(|limit| limit.next(now)).filter(|next| *next > now);
-        pause.until.filter(|until| *until > now).max(next)
-    }
-
-    /// Whether it wants no reads at the moment.
-    pub(in crate::solana) fn is_paused(&self, now: Instant) -> bool {
-        self.limited_until(Class::Read, now).is_some()
-    }
-
-    /// Takes a start from its own limit.
-    pub(in crate::solana) fn take_start(&mut self, class: Class, now: Instant) {
-        let limit = match class {
-            Class::Send => self.send_limit.as_mut(),
-            Class::Read | Class::Heavy => self.read_limit.as_mut(),
-        };
-        if let Some(limit) = limit {
-            // Chosen as a last resort it may start late: the bucket then remembers it.
-            let _ = limit.reserve(now, now);
-        }
-    }
-
-    /// Takes a start for a subscribe or unsubscribe request, or says when the next one is due.
-    pub(in crate::solana) fn take_subscribe(&mut self, now: Instant) -> Result<(), Instant> {
-        self.subscribes.as_mut().map_or(Ok(()), |limit| limit.reserve(now, now).map(drop))
-    }
-
-    /// A 429 came.
-    pub(in crate::solana) fn pause(&mut self, class: Class, retry_after: Option<Duration>, now: Instant) {
-        let pause = self.pause_of(class);
-        pause.in_a_row = pause.in_a_row.saturating_add(1);
-        let doubled = FIRST_PAUSE.saturating_mul(1 << (pause.in_a_row - 1).min(10)).min(LONGEST_PAUSE);
-        pause.until = Some(now + retry_after.unwrap_or(doubled));
-    }
-
-    /// An answer came that was no 429.
-    pub(in crate::solana) fn end_pause(&mut self, class: Class) {
-        *self.pause_of(class) = Pause::default();
-    }
-
-    fn pause_of(&mut self, class: Class) -> &mut Pause {
-        match class {
-            Class::Send => &mut self.send_pause,
-            Class::Read | Class::Heavy => &mut self.read_pause,
-        }
-    }
-
-    /// The node does not serve this method.
-    pub(in crate::solana) fn mark_unsupported(&mut self, method: &str, now: Instant) {
-        self.unsupported.retain(|_, until| *until > now);
-        if self.unsupported.len() < MAX_UNSUPPORTED {
-            self.unsupported.insert(method.to_owned(), now + UNSUPPORTED_FOR);
-        }
-    }
-
-    /// Opens the breaker at once. True when it was closed.
-    pub(in crate::solana) fn trip(&mut self, why: Trip, now: Instant) -> bool {
-        self.breaker.trip(why, now, fastrand::f64())
-    }
 }
 
 fn host_of(uri: &Uri) -> String {
@@ -355,7 +320,7 @@ fn without_user(uri: &Uri) -> Uri {
 
 #[cfg(test)]
 mod tests {
-    use super::{Endpoint, Need, WireOptions};
+    use super::{Endpoint, Judged, Need, WireOptions};
     use crate::solana::endpoint::slot::Commitment;
     use crate::solana::method::Class;
     use crate::solana::options::EndpointOptions;
@@ -374,6 +339,7 @@ mod tests {
         assert_eq!(made.name, "h:1#2");
         assert_eq!(made.uri.to_string(), "http://h:1/SECRET?key=SECRET");
         assert_eq!(made.headers.get("authorization").unwrap().to_str().unwrap(), "Basic dXM6ZXI6cA==");
+        assert!(made.is("h:1#2") && made.is("http://us%3Aer:p@h:1/SECRET?key=SECRET") && !made.is("h:1"));
     }
 
     #[test]
@@ -386,15 +352,38 @@ mod tests {
     }
 
     #[test]
-    fn a_paused_class_leaves_the_other_alone() {
-        let (made, now) = (endpoint(&json!("http://h:1")), Instant::now());
+    fn is_eligible_for_what_it_serves_and_admits() {
+        let (made, now) = (endpoint(&json!("http://eligible:1")), Instant::now());
         let need =
             |class| Need { method: "x", class, commitment: Commitment::Processed, min_slot: None, max_lag: 20, now };
-        made.facts().pause(Class::Read, Some(Duration::from_secs(1)), now);
+        made.facts().limited(Class::Read, Some(Duration::from_secs(1)), now, now);
         assert!(!made.candidate(0, &need(Class::Read)).eligible);
         assert!(!made.candidate(0, &need(Class::Heavy)).eligible);
         assert!(made.candidate(0, &need(Class::Send)).eligible);
         made.facts().mark_unsupported("x", now);
         assert!(!made.candidate(0, &need(Class::Send)).eligible);
+    }
+
+    #[test]
+    fn is_not_eligible_when_behind_frozen_or_below_the_slot_asked_for() {
+        let (made, now) = (endpoint(&json!("http://behind:1")), Instant::now());
+        let need = |min_slot, seconds| Need {
+            method: "x",
+            class: Class::Read,
+            commitment: Commitment::Processed,
+            min_slot,
+            max_lag: 20,
+            now: now + Duration::from_secs(seconds),
+        };
+        made.facts().report_slot(Commitment::Processed, 100, now);
+        assert!(made.candidate(0, &need(Some(100), 0)).eligible);
+        assert!(!made.candidate(0, &need(Some(101), 0)).eligible);
+        assert!(made.candidate(0, &need(Some(101), 1)).eligible, "a second later it has moved on");
+        *made.own().judged.get_mut(Commitment::Processed) = Some(Judged { lag: 21, at: now });
+        assert!(!made.candidate(0, &need(None, 0)).eligible);
+        *made.own().judged.get_mut(Commitment::Processed) = Some(Judged { lag: 20, at: now });
+        assert!(made.candidate(0, &need(None, 0)).eligible);
+        made.own().frozen = true;
+        assert!(!made.candidate(0, &need(None, 0)).eligible);
     }
 }

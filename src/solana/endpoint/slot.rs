@@ -2,6 +2,11 @@
 //!
 //! A node is judged when it reports: its lag is the distance to the best slot known at that moment, so that an old report does not age into a lag.
 
+use std::time::Duration;
+
+/// What one slot takes, about.
+pub(in crate::solana) const SLOT: Duration = Duration::from_millis(400);
+
 /// A commitment level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Commitment {

@@ -86,6 +86,7 @@ impl Pool {
             let due = pong_by.into_iter().chain(again).fold(ping_at, Instant::min);
             tokio::select! {
                 () = self.stop.cancelled() => return Ok(()),
+                () = endpoint.removed.cancelled() => return Err("endpoint was removed".to_owned()),
                 () = wake.notified() => {}
                 received = socket.next() => match received {
                     Some(Ok(Message::Text(text))) => self.socket_received(id, endpoint, read(&Bytes::from(text))),

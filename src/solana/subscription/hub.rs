@@ -119,7 +119,7 @@ impl Pool {
     }
 
     fn open_socket(self: &Arc<Self>, opening: Opening) {
-        let Some(endpoint) = self.endpoints.load().get(opening.endpoint).cloned() else {
+        let Some(endpoint) = self.endpoint(opening.endpoint) else {
             self.socket_lost(opening.socket, Some("no endpoint"));
             return;
         };
@@ -138,12 +138,11 @@ impl Pool {
             max_lag: self.options.max_slot_lag,
             now,
         };
-        let others = endpoints.iter().enumerate().filter(|(index, _)| !excluded(*index));
+        let others = endpoints.iter().enumerate().filter(|(_, endpoint)| !excluded(endpoint.number));
         let candidates: Vec<Candidate> = others.map(|(index, endpoint)| endpoint.candidate(index, &need)).collect();
-        match choose(&candidates, None, |below| fastrand::usize(..below.max(1))) {
-            Choice::Use(index) => Some(index),
+        match choose(&candidates, None, now, |below| fastrand::usize(..below.max(1))) {
             // A limit on reads is none on websockets.
-            Choice::Wait(_) => candidates.iter().min_by_key(|one| one.limited_until).map(|one| one.index),
+            Choice::Use(index) | Choice::Later(index, _) => endpoints.get(index).map(|endpoint| endpoint.number),
             Choice::Nobody => None,
         }
     }
@@ -199,7 +198,7 @@ impl Pool {
         self.hub.ended.notify_waiters();
         self.hub.wake.notify_one();
         let (Some(loss), Some(why)) = (loss, why) else { return };
-        let name = self.endpoints.load().get(loss.endpoint).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
+        let name = self.endpoint(loss.endpoint).map(|endpoint| endpoint.name.clone()).unwrap_or_default();
         let moved = f64::from(u32::try_from(loss.moved).unwrap_or(u32::MAX));
         let text = format!("Connection pool: websocket of {name} was lost: {why}; {} subscriptions move", loss.moved);
         let event = Event::new("rpc.websocket_lost", Level::Warn, text);

@@ -9,6 +9,7 @@ use crate::solana::call::{CallOptions, reply};
 use crate::solana::endpoint::Endpoint;
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::pool::Pool;
+use crate::solana::queue::Priority;
 use crate::solana::transaction::pending::Unseen;
 use crate::solana::transaction::status::CHUNK;
 use base64::Engine;
@@ -174,7 +175,7 @@ impl Pool {
     }
 
     async fn height(&self, endpoint: &Arc<Endpoint>, call: &Prepared) -> Option<Height> {
-        self.take_token(call.method.class, Instant::now() + HEIGHT_LIMIT).await.ok()?;
+        self.take_token(call.method.class, Priority::Confirm, Instant::now() + HEIGHT_LIMIT).await.ok()?;
         let result = self.attempt(endpoint, call, HEIGHT_LIMIT).await.ok()?;
         let height: Height = serde_json::from_slice(&result).ok()?;
         (height.is_possible() && self.is_no_jump(&endpoint.name, height.block_height)).then_some(height)

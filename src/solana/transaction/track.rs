@@ -13,7 +13,6 @@ use crate::solana::transaction::{SendOptions, SignedTransaction};
 use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -251,7 +250,7 @@ impl Pool {
         let mut tracked = match end {
             End::Expired => Tracked { status: Verdict::Expired, ..tracked_of(signature.to_owned(), None) },
             End::Seen(status) => {
-                self.confirmed_at(status.slot);
+                self.wrote(status.slot, status.commitment);
                 tracked_of(signature.to_owned(), Some(&status))
             }
         };
@@ -281,11 +280,6 @@ impl Pool {
             }
         }
         None
-    }
-
-    /// A transaction was confirmed in this slot: the one place where the tracker tells the rest of the pool.
-    fn confirmed_at(&self, slot: u64) {
-        self.confirmed_slot.fetch_max(slot, Ordering::AcqRel);
     }
 }
 
