@@ -119,7 +119,14 @@ export class KeyedLane<Handle extends LaneHandle> {
     this.#append(id, operation);
     return new Promise((resolve) => {
       const { signal } = operation;
-      const onAbort = signal === undefined ? undefined : (): void => this.handle.cancel(id);
+      const onAbort =
+        signal === undefined
+          ? undefined
+          : (): void => {
+              // Aborted in the tick that asked for it: Rust must know it first.
+              this.#submitNow();
+              this.handle.cancel(id);
+            };
       if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
       this.#waiting.set(id, { resolve, signal, onAbort });
       this.keepAlive.acquire();

@@ -52,6 +52,23 @@ test('stops at the first error when ordered, and runs on when not', async () => 
   expect((unordered['writeErrors'] as { index: number }[]).map(({ index }) => index)).toEqual([1, 3]);
 });
 
+test('names the operation that failed, as the command says it', async () => {
+  await items.createIndex({ n: 1 }, { unique: true });
+  await items.insertMany([{ _id: 1, n: 1 }, { _id: 2, n: 2 }]); // prettier-ignore
+  const failed = async (operation: object): Promise<unknown> => {
+    const { writeErrors } = await failureOf(() => items.bulkWrite([operation]));
+    const [error] = writeErrors as { err: { op: object }; getOperation(): object }[];
+    expect(error?.getOperation()).toBe(error?.err.op);
+    return error?.err.op;
+  };
+  const taken = { _id: 2 };
+  expect(await failed({ insertOne: { document: { _id: 1 } } })).toEqual({ _id: 1 });
+  expect(await failed({ updateOne: { filter: taken, update: { $set: { n: 1 } }, upsert: true } })).toEqual({ q: taken, u: { $set: { n: 1 } }, upsert: true, multi: false }); // prettier-ignore
+  expect(await failed({ replaceOne: { filter: taken, replacement: { n: 1 } } })).toEqual({ q: taken, u: { n: 1 }, multi: false });
+  expect(await failed({ deleteOne: { filter: { $bad: 1 } } })).toEqual({ q: { $bad: 1 }, limit: 1 });
+  await items.dropIndexes();
+});
+
 test('gives insertMany the same errors', async () => {
   const error = await failureOf(() => items.insertMany([{ _id: 1 }, { _id: 1 }, { _id: 2 }], { ordered: false }));
   expect(error).toMatchObject({ name: 'MongoBulkWriteError', code: 11_000, insertedCount: 2 });

@@ -193,3 +193,18 @@ describe('credentials', () => {
     }
   });
 });
+
+test('close does not wait for an operation that finds no server', async () => {
+  const client = await connected('mooring_client_selection');
+  const looking = failureOf(() =>
+    client
+      .db()
+      .collection('x')
+      .findOne({}, { readPreference: { mode: 'secondary', tags: [{ rack: 'none' }] } }),
+  );
+  await new Promise((resolve) => setTimeout(resolve, 50));
+  const started = Date.now();
+  await client.close();
+  expect(Date.now() - started).toBeLessThan(5_000);
+  expect(await looking).toMatchObject({ name: 'MongoClientClosedError', code: 'MOORING_CLOSED', details: { maybeExecuted: false } });
+});

@@ -156,7 +156,7 @@ describe.each([
     const result = await withTransaction(
       async (session) => {
         await User.create([{ name: 'Ada', email: 'a' }], { session });
-        expect(await User.countDocuments({})).toBe(0);
+        expect(await User.countDocuments({}, { session: null as never })).toBe(0);
         return User.findOneAndUpdate({ name: 'Ada' }, { $set: { balance: 7 } }, { session, new: true });
       },
       { client },
@@ -215,6 +215,74 @@ describe.each([
     expect(await Early.collection.indexInformation()).toHaveProperty('code_1');
     await early.connection.dropDatabase();
     await early.disconnect();
+  });
+
+  test('watch: the same documents as the emitter and as the iterator', async () => {
+    const stream = User.watch([], { hydrate: true });
+    const seen: { name?: string | null }[] = [];
+    stream.on('change', ({ fullDocument }: { fullDocument: { name?: string } }) => seen.push(fullDocument));
+    const iterator = User.watch();
+    const next = iterator.next();
+    await until(() => client.stats().changeStreams === 2);
+    await User.create({ name: 'Ada', email: 'a' });
+    await until(() => seen.length === 1);
+    expect(seen[0]).toBeInstanceOf(User);
+    expect(await next).toMatchObject({ operationType: 'insert', fullDocument: { name: 'Ada' } });
+    await Promise.all([stream.close(), iterator.close()]);
+    expect(client.stats().changeStreams).toBe(0);
+  });
+
+  test('withTransaction puts documents back when the callback throws, when the commit fails, and between attempts', async () => {
+    const logger = { error: () => {} };
+    const doc = new User({ name: 'Ada', email: 'a' });
+    await failureOf(() =>
+      withTransaction(
+        async (session) => {
+          await doc.save({ session });
+          throw new Error('no');
+        },
+        { client, logger },
+      ),
+    );
+    expect(doc.isNew).toBe(true);
+    await failCommand(
+      client,
+      { times: 1 },
+      { failCommands: ['commitTransaction'], errorCode: 112, errorLabels: ['TransientTransactionError'] },
+    );
+    await failureOf(() => withTransaction((session) => doc.save({ session }), { client, logger, maxRetries: 0 }));
+    expect(doc.isNew).toBe(true);
+    await failCommand(
+      client,
+      { times: 1 },
+      { failCommands: ['commitTransaction'], errorCode: 112, errorLabels: ['TransientTransactionError'] },
+    );
+    await withTransaction((session) => doc.save({ session }), { client });
+    expect(doc.isNew).toBe(false);
+    expect(await User.findOne({ name: 'Ada' }).lean()).toMatchObject({ email: 'a' });
+  });
+
+  test('command events come before the result, with the classes of its driver', async () => {
+    const connection = await mongoose.createConnection(uriFor(`mooring_mongoose_${major}`), { monitorCommands: true }).asPromise();
+    const events: { commandName: string; constructor: { name: string }; requestId: number }[] = [];
+    for (const name of ['commandStarted', 'commandSucceeded', 'commandFailed']) connection.on(name, (event) => events.push(event as never));
+    await connection.collection('users').findOne({});
+    expect(events.map(({ commandName, constructor }) => [commandName, constructor.name])).toEqual([
+      ['find', 'CommandStartedEvent'],
+      ['find', 'CommandSucceededEvent'],
+    ]);
+    expect(events[0]?.requestId).toBe(events[1]?.requestId);
+    await connection.close();
+  });
+
+  test('bulkSave names the documents that failed', async () => {
+    const [one, two] = [new User({ name: 'One', email: 'same' }), new User({ name: 'Two', email: 'same' })];
+    await failureOf(() => User.bulkSave([one, two]));
+    expect([one.isNew, two.isNew]).toEqual([false, true]);
+  });
+
+  test('findOne tells its plan', async () => {
+    expect(await User.findOne({ name: 'x' }).explain()).toHaveProperty('queryPlanner');
   });
 
   test('prints no credential', async () => {

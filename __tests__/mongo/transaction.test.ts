@@ -292,7 +292,7 @@ describe('withTransaction', () => {
     ['logger', async () => {}, { logger: {} }],
     ['maxCommitTimeMS', async () => {}, { maxCommitTimeMS: Number.NaN }],
     ['timeoutMS', async () => {}, { timeoutMS: 300 }],
-    ['nested', async () => {}, { nested: 'requiresNew' }],
+    ['nesting', async () => {}, { nesting: 'requiresNew' }],
   ])('refuses a bad %s before any I/O (%#)', async (argument, fn, options) => {
     const { started } = getSessionStats(client);
     const error = await failureOf(() => withTransaction(fn as never, (options === null ? null : { client, ...options }) as never));

@@ -1,4 +1,6 @@
 /**
+ * @module dev/mongoose-suite/install
+ *
  * Loaded into the mocha process before Mongoose's tests: installs mooring into the checkout's Mongoose, and into every `new Mongoose()`, which starts with
  * what `lib/driver` holds. Nothing of the checkout is changed on disk.
  */

@@ -1,8 +1,14 @@
-/** A mocha reporter: one JSON line a test into `MOORING_SUITE_OUT`, the failing ones' messages beside them. */
+/**
+ * @module dev/mongoose-suite/reporter
+ *
+ * A mocha reporter: one JSON line a test into `MOORING_SUITE_OUT`, the failing ones' messages beside them.
+ */
 'use strict';
 const { appendFileSync, writeFileSync } = require('node:fs');
 const { relative } = require('node:path');
 
+// mocha makes one with `new`.
+// oxlint-disable-next-line typescript/no-extraneous-class -- see above
 class Reporter {
   constructor(runner) {
     const out = process.env['MOORING_SUITE_OUT'];

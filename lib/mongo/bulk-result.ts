@@ -18,6 +18,8 @@ export interface BulkCounts {
 export interface BulkContext {
   readonly ordered: boolean;
   readonly insertedIds: readonly { index: number; _id: unknown }[];
+  /** What was asked for at an index, as the server's command says it. */
+  operation(index: number): object;
 }
 
 /** A write error of the server's reply. */
@@ -26,6 +28,8 @@ export interface WriteFault {
   readonly code: number;
   readonly errmsg: string;
   readonly errInfo?: object;
+  /** What was asked for. */
+  readonly op?: object;
 }
 
 /** One failed operation of a bulk write. */
@@ -48,11 +52,11 @@ export class WriteError {
   get errInfo(): object | undefined {
     return this.err.errInfo;
   }
-  getOperation(): undefined {
-    return undefined;
+  getOperation(): object | undefined {
+    return this.err.op;
   }
-  toJSON(): { code: number; index: number; errmsg: string } {
-    return { code: this.code, index: this.index, errmsg: this.errmsg };
+  toJSON(): { code: number; index: number; errmsg: string; op: object | undefined } {
+    return { code: this.code, index: this.index, errmsg: this.errmsg, op: this.err.op };
   }
   toString(): string {
     return `WriteError(${JSON.stringify(this.toJSON())})`;

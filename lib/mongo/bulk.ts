@@ -69,6 +69,15 @@ export function bulkOperations(
   return { ops, insertedIds };
 }
 
+/** An operation as the server's command says it: what `WriteError.err.op` shows. */
+export function statementOf(operation: Document): object {
+  const [[name, given] = ['', {}]] = Object.entries(operation) as [string, Document][];
+  if (name === 'insertOne') return given['document'] as object;
+  const { filter, update: changes, replacement, ...others } = given;
+  if (name.startsWith('delete')) return { q: filter, ...others, limit: name === 'deleteOne' ? 1 : 0 };
+  return { q: filter, u: changes ?? replacement, ...others, multi: name === 'updateMany' };
+}
+
 /** Modifiers and operations for the documents that `find` named. */
 export class FindOperators {
   readonly #bulk: BulkOperation;

@@ -10,15 +10,23 @@ import { EventEmitter } from 'node:events';
 import { isFailure } from '../error/index.js';
 import { KeyedLane } from '../lane.js';
 import { native, type MongoHandle } from '../native.js';
+import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
 import type { ConcernOptions } from './concern.js';
 import { Db, type DbOptions } from './db.js';
 import { hostError, refuse } from './errors.js';
-import { type BsonOptions, type Host, resolveHost } from './host.js';
-import { Opcode, Operations } from './operation.js';
+import { BSON_OPTION_NAMES, type BsonOptions, type Document, type Host, resolveHost } from './host.js';
+import { Opcode, Operations, pick } from './operation.js';
 import { type MongoClientOptions, splitOptions, type SplitOptions } from './options.js';
 import { openClients } from './registry.js';
 import { ClientSession, type ClientSessionOptions } from './session.js';
 import { describe, type Description, DRIVER_EVENTS, DriverEvents, hostAndPort, Topology, topologyDescription } from './topology.js';
+
+/** Runs `work` in a transaction by `run`, which calls `attempt` once for each attempt and `reset` after one that was rolled back. */
+export type TransactionWrapper = <T>(
+  session: ClientSession,
+  work: (session: ClientSession) => Promise<T>,
+  run: (attempt: () => Promise<T>, reset: () => Promise<void>) => Promise<T>,
+) => Promise<T>;
 
 /** Counters of a client. */
 export interface ClientStats {
@@ -27,6 +35,7 @@ export interface ClientStats {
   lateOperations: number;
   inFlight: number;
   cursors: number;
+  changeStreams: number;
   lanes: { idle: number; busy: number };
   connections: { open: number; inUse: number };
 }
@@ -45,6 +54,8 @@ export class MongoClient extends EventEmitter {
   _closeCalled = false;
   /** Written by Mongoose. */
   _destroyCalled = false;
+  /** @internal How a library on this client wants its transactions run; set by Mongoose's driver. */
+  transactionWrapper: TransactionWrapper | undefined;
   readonly #host: Host;
   readonly #split: SplitOptions;
   readonly #defaultTransactionOptions: MongoClientOptions['defaultTransactionOptions'];
@@ -193,9 +204,10 @@ export class MongoClient extends EventEmitter {
     const { timeoutMS } = this.#split.native;
     return typeof timeoutMS === 'number' ? timeoutMS : undefined;
   }
-  /** Change streams are not part of this version. */
-  watch(): never {
-    throw this.operations.refuse('watch', 'change streams are not supported');
+  /** The changes of the deployment's documents, from now on or from where the options say. */
+  watch<T = Document>(pipeline: readonly object[] = [], options: ChangeStreamOptions = {}): ChangeStream<T> {
+    const bson = { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) };
+    return new ChangeStream<T>({ operations: this.operations, bson, ...this.concerns }, ...watchArguments(pipeline, options));
   }
 
   /** @internal */
@@ -211,16 +223,25 @@ export class MongoClient extends EventEmitter {
   #open(): Operations {
     const { uri, native: options } = this.#split;
     const bytes = this.#host.bson.serialize(options);
+    const commands = options['monitorCommands'] === true || /[?&]monitorCommands=true/i.test(uri);
+    // The events of a command come before its result, as in the Node driver.
+    const inOrder = (wake: () => void) => () => {
+      try {
+        this.#events?.drain();
+      } finally {
+        wake();
+      }
+    };
     const lane = new KeyedLane<MongoHandle>(
       (wake) => {
-        const handle = native.MongoHandle.open(uri, bytes, wake);
+        const handle = native.MongoHandle.open(uri, bytes, commands ? inOrder(wake) : wake);
         if (isFailure(handle)) throw hostError(this.#host, handle);
         return handle;
       },
       () => this.#closed(),
     );
     openClients().add(this);
-    return new Operations(this.#host, lane, () => topologyDescription(this.#description()));
+    return new Operations(this, lane, () => topologyDescription(this.#description()));
   }
 
   async #connect(): Promise<this> {

@@ -4,13 +4,22 @@
  * `Collection`, shaped as the Node driver's: the operations on documents. Index operations are in `indexes.ts`, bulk writes in `bulk.ts`.
  * Guarantees: `_id` is made here and put into the document, as the Node driver does; an option that an operation does not know never reaches the server.
  */
-import { type AnyBulkWriteOperation, bulkOperations, type BulkWriteOptions, OrderedBulkOperation, UnorderedBulkOperation } from './bulk.js';
+import {
+  type AnyBulkWriteOperation,
+  bulkOperations,
+  type BulkWriteOptions,
+  OrderedBulkOperation,
+  statementOf,
+  UnorderedBulkOperation,
+} from './bulk.js';
+import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
 import { concerns, type ConcernOptions, concernsOf } from './concern.js';
 import { type CursorOptions, type CursorSource } from './cursor.js';
 import { AggregationCursor, type AggregateOptions, FIND_OPTIONS, FindCursor, type FindOptions, type RunCommandCursor } from './cursors.js';
 import type { Db } from './db.js';
 import { BulkWriteResult } from './bulk-result.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
+import { type Explain, explainDistinct, explainFindAndModify, explainWrite, isExplained, refuseExplain } from './explain.js';
 import * as indexes from './indexes.js';
 import { type Call, Opcode, type Operations, pick, type Value } from './operation.js';
 import type { ClientSession } from './session.js';
@@ -23,6 +32,8 @@ export interface OperationOptions extends ConcernOptions, BsonOptions {
   maxTimeMS?: number;
   timeoutMS?: number;
   comment?: unknown;
+  /** The server's plan instead of the result. */
+  explain?: Explain;
 }
 /** Options of inserts. */
 export interface InsertOptions extends OperationOptions {
@@ -53,6 +64,11 @@ export interface CountOptions extends OperationOptions {
   limit?: number;
   hint?: string | object;
   collation?: object;
+}
+/** What a delete did. */
+export interface DeleteResult {
+  acknowledged: boolean;
+  deletedCount: number;
 }
 /** A document as it is stored. */
 export type WithId<T> = T & { _id: unknown };
@@ -85,6 +101,7 @@ interface Request {
 export type AnyCollection = Pick<
   Collection,
   | 'collectionName'
+  | 'db'
   | 'operations'
   | 'aggregate'
   | 'bulkWrite'
@@ -137,6 +154,7 @@ export class Collection<T extends object = Document> {
   }
 
   async insertOne(document: T, options: InsertOptions = {}): Promise<{ acknowledged: boolean; insertedId: unknown }> {
+    refuseExplain(this, options);
     this.#checkDocument('document', document);
     const insertedId = this.withId(document, options);
     await this.write({
@@ -152,11 +170,12 @@ export class Collection<T extends object = Document> {
     documents: readonly T[],
     options: InsertOptions = {},
   ): Promise<{ acknowledged: boolean; insertedCount: number; insertedIds: Record<number, unknown> }> {
+    refuseExplain(this, options);
     if (!Array.isArray(documents)) throw this.refuse('docs', 'Argument "docs" must be an array of documents');
     if (documents.length === 0) throw this.refuse('docs', 'Invalid BulkOperation, Batch cannot be empty');
     for (const document of documents) this.#checkDocument('docs', document);
     const insertedIds = documents.map((document, index) => ({ index, _id: this.withId(document as T, options) }));
-    const bulk = { ordered: options.ordered !== false, insertedIds };
+    const bulk = { ordered: options.ordered !== false, insertedIds, operation: (index: number) => documents[index] as object };
     const inserted = await this.write({
       opcode: Opcode.insert,
       body: { docs: documents },
@@ -172,9 +191,10 @@ export class Collection<T extends object = Document> {
   }
 
   async bulkWrite(operations: readonly AnyBulkWriteOperation[], options: BulkWriteOptions = {}): Promise<BulkWriteResult> {
+    refuseExplain(this, options);
     if (!Array.isArray(operations)) throw this.refuse('operations', 'Argument "operations" must be an array of documents');
     const { ops, insertedIds } = bulkOperations(this, operations, options);
-    const bulk = { ordered: options.ordered !== false, insertedIds };
+    const bulk = { ordered: options.ordered !== false, insertedIds, operation: (index: number) => statementOf(ops[index] ?? {}) };
     const known = pick(options, ['ordered', 'bypassDocumentValidation', 'comment', 'let', 'maxTimeMS']);
     const reply = await this.write({ opcode: Opcode.bulkWrite, body: { ops }, known, options, bulk });
     const counts = reply === undefined ? {} : this.operations.decode(reply as Buffer);
@@ -183,27 +203,21 @@ export class Collection<T extends object = Document> {
 
   async updateOne(filter: object, update: object | readonly object[], options: WriteOptions = {}): Promise<UpdateResult> {
     this.requireOperators(update);
-    return this.#updated(await this.#write(Opcode.updateOne, { filter, update }, options), options);
+    return this.#update('updateOne', { filter, update }, options);
   }
   async updateMany(filter: object, update: object | readonly object[], options: WriteOptions = {}): Promise<UpdateResult> {
     this.requireOperators(update);
-    return this.#updated(await this.#write(Opcode.updateMany, { filter, update }, options), options);
+    return this.#update('updateMany', { filter, update }, options);
   }
   async replaceOne(filter: object, replacement: object, options: WriteOptions = {}): Promise<UpdateResult> {
     this.refuseOperators(replacement);
-    return this.#updated(await this.#write(Opcode.replaceOne, { filter, update: replacement }, options), options);
+    return this.#update('replaceOne', { filter, update: replacement }, options);
   }
-  async deleteOne(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number(
-      (await this.write({ opcode: Opcode.deleteOne, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
-    );
-    return { acknowledged: this.#acknowledged(options), deletedCount };
+  async deleteOne(filter: object = {}, options: WriteOptions = {}): Promise<DeleteResult> {
+    return this.#delete('deleteOne', filter, options);
   }
-  async deleteMany(filter: object = {}, options: WriteOptions = {}): Promise<{ acknowledged: boolean; deletedCount: number }> {
-    const deletedCount = Number(
-      (await this.write({ opcode: Opcode.deleteMany, body: { filter }, known: pick(options, DELETE_OPTIONS), options })) ?? 0,
-    );
-    return { acknowledged: this.#acknowledged(options), deletedCount };
+  async deleteMany(filter: object = {}, options: WriteOptions = {}): Promise<DeleteResult> {
+    return this.#delete('deleteMany', filter, options);
   }
 
   async findOneAndUpdate(filter: object, update: object | readonly object[], options: FindOneAndOptions = {}): Promise<WithId<T> | null> {
@@ -224,6 +238,10 @@ export class Collection<T extends object = Document> {
   }
 
   async findOne(filter: object = {}, options: FindOptions = {}): Promise<WithId<T> | null> {
+    if (isExplained(options)) {
+      const { explain, ...others } = options;
+      return (await this.find(filter, { ...others, limit: 1, singleBatch: true }).explain(explain)) as WithId<T>;
+    }
     const known = pick(options, FIND_OPTIONS);
     const sort = sortDocument(options.sort, undefined, (message) => this.refuse('sort', message));
     if (sort !== undefined) known['sort'] = sort;
@@ -248,6 +266,7 @@ export class Collection<T extends object = Document> {
     return this.#count(Opcode.estimatedCount, {}, options);
   }
   async distinct(key: string, filter: object = {}, options: CountOptions = {}): Promise<unknown[]> {
+    if (isExplained(options)) return (await explainDistinct(this, { key, filter }, options)) as unknown as unknown[];
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
     const reply = await this.#run({
       opcode: Opcode.distinct,
@@ -322,9 +341,9 @@ export class Collection<T extends object = Document> {
   async isCapped(options: CursorOptions = {}): Promise<boolean> {
     return Boolean((await this.options(options))['capped']);
   }
-  /** Change streams are not part of this version. */
-  watch(): never {
-    throw this.refuse('watch', 'change streams are not supported');
+  /** The changes of the collection's documents, from now on or from where the options say. */
+  watch<U = Document>(pipeline: readonly object[] = [], options: ChangeStreamOptions = {}): ChangeStream<U> {
+    return new ChangeStream<U>(this.cursorSource(options), ...watchArguments(pipeline, options));
   }
 
   /** @internal */
@@ -375,16 +394,26 @@ export class Collection<T extends object = Document> {
     return this.#run({ ...request, known });
   }
 
-  async #write(opcode: number, body: object, options: WriteOptions): Promise<Value> {
-    return this.write({ opcode, body, known: this.#sorted(pick(options, WRITE_OPTIONS), options), options });
+  async #update(kind: 'updateOne' | 'updateMany' | 'replaceOne', body: object, options: WriteOptions): Promise<UpdateResult> {
+    if (isExplained(options)) return (await explainWrite(this, { [kind]: body }, options)) as unknown as UpdateResult;
+    const known = this.#sorted(pick(options, WRITE_OPTIONS), options);
+    return this.#updated(await this.write({ opcode: Opcode[kind], body, known, options }), options);
+  }
+
+  async #delete(kind: 'deleteOne' | 'deleteMany', filter: object, options: WriteOptions): Promise<DeleteResult> {
+    if (isExplained(options)) return (await explainWrite(this, { [kind]: { filter } }, options)) as unknown as DeleteResult;
+    const deleted = await this.write({ opcode: Opcode[kind], body: { filter }, known: pick(options, DELETE_OPTIONS), options });
+    return { acknowledged: this.#acknowledged(options), deletedCount: Number(deleted ?? 0) };
   }
 
   async #findOneAnd(opcode: number, body: object, options: FindOneAndOptions): Promise<WithId<T> | null> {
+    if (isExplained(options)) return (await explainFindAndModify(this, body as Document, options)) as WithId<T>;
     const reply = await this.write({ opcode, body, known: this.#sorted(pick(options, FIND_ONE_AND_OPTIONS), options), options });
     return reply === undefined ? null : (this.#document(reply, options) as WithId<T>);
   }
 
   async #count(opcode: number, body: object, options: CountOptions): Promise<number> {
+    refuseExplain(this, options);
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
     return Number(await this.#run({ opcode, body, known: { ...pick(options, COUNT_OPTIONS), ...read }, options }));
   }

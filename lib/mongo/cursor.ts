@@ -6,10 +6,12 @@
  */
 import { EventEmitter } from 'node:events';
 import { Readable } from 'node:stream';
+import { Batch, single } from './batch.js';
 import { concerns, type ConcernOptions } from './concern.js';
 import { refuse } from './errors.js';
+import { type Explain, isExplained } from './explain.js';
 import type { BsonOptions, Document } from './host.js';
-import { type Call, decodeAt, Opcode, type Operations } from './operation.js';
+import { type Call, Opcode, type Operations } from './operation.js';
 import type { ClientSession } from './session.js';
 
 /** What every cursor is made of. */
@@ -29,33 +31,11 @@ export interface CursorOptions extends ConcernOptions, BsonOptions {
   maxAwaitTimeMS?: number;
   timeoutMS?: number;
   comment?: unknown;
+  /** The server's plan instead of the documents. */
+  explain?: Explain;
 }
 
 const FLAGS = new Set(['tailable', 'oplogReplay', 'noCursorTimeout', 'awaitData', 'exhaust', 'partial']);
-/** Bytes of a batch's header: the cursor's handle and the number of documents. */
-const BATCH_HEADER_BYTES = 8;
-
-/** Documents of one batch, not yet decoded. */
-class Batch {
-  readonly handle: number;
-  left: number;
-  readonly #bytes: Buffer;
-  #offset = BATCH_HEADER_BYTES;
-
-  constructor(bytes: Buffer) {
-    this.#bytes = bytes;
-    this.handle = bytes.readUInt32LE(0);
-    this.left = bytes.readUInt32LE(4);
-  }
-
-  next(operations: Operations, bson: BsonOptions): Document {
-    const start = this.#offset;
-    this.#offset += this.#bytes.readInt32LE(start);
-    this.left -= 1;
-    if (bson.raw === true) return this.#bytes.subarray(start, this.#offset) as unknown as Document;
-    return decodeAt(operations.host, this.#bytes, start, bson);
-  }
-}
 
 /** What find, aggregation and command cursors share. */
 export abstract class AbstractCursor<T = Document> extends EventEmitter {
@@ -71,7 +51,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
   #emittedClose = false;
   #transform: ((document: unknown) => unknown) | undefined;
   readonly #signal: AbortSignal | undefined;
-  readonly #session: ClientSession | undefined;
+  #session: ClientSession | null | undefined;
   readonly #bson: BsonOptions;
 
   /** @internal */
@@ -80,7 +60,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     this.source = source;
     const { session, signal, ...others } = options;
     this.options = others;
-    this.#session = session ?? undefined;
+    this.#session = session;
     this.#signal = signal;
     this.#bson = source.bson;
     // An error event without a listener would end the process; errors reach the caller through promises.
@@ -90,6 +70,11 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
 
   /** The operation that opens the cursor. */
   protected abstract first(): Call;
+
+  /** The server's plan for this. */
+  async explain(_verbosity?: Explain): Promise<Document> {
+    throw this.refuse('explain', 'Option "explain" is not supported on this command');
+  }
 
   get closed(): boolean {
     return this.#closed && this.bufferedCount() === 0;
@@ -101,7 +86,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     return { db: this.source.db, collection: this.source.coll };
   }
   get session(): ClientSession | undefined {
-    return this.#session;
+    return this.#session ?? undefined;
   }
 
   /** Documents that are here already. */
@@ -271,10 +256,14 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
 
   async #request(): Promise<Buffer> {
     const { operations } = this.source;
+    const first = this.#started ? undefined : this.first();
+    // Once: the batches behind the first belong to the same session, wherever they are asked for.
+    if (first !== undefined) this.#session = operations.sessionOf({ ...first, session: this.#session }) ?? null;
     const shared = { session: this.#session, signal: this.#signal, timeoutMS: this.options['timeoutMS'] as number | undefined };
-    if (!this.#started) {
+    if (first !== undefined) {
       this.#started = true;
-      return (await operations.run({ ...this.first(), ...shared, bson: this.#bson })) as Buffer;
+      if (isExplained(this.options)) return single(operations.encode(await this.explain(this.options['explain'] as Explain)));
+      return (await operations.run({ ...first, ...shared, bson: this.#bson })) as Buffer;
     }
     const { batchSize, maxAwaitTimeMS } = this.options;
     const body: Document = { cursor: this.#handle };

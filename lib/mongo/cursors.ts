@@ -4,6 +4,7 @@
  * The kinds of cursor: find, aggregation, and commands that answer with a cursor (listCollections, listIndexes).
  */
 import { AbstractCursor, type CursorOptions, type CursorSource } from './cursor.js';
+import { type Explain, explainCommand } from './explain.js';
 import type { Document } from './host.js';
 import { type Call, FLAG_READ, Opcode, pick } from './operation.js';
 import { type Sort, type SortDirection, sortDocument } from './sort.js';
@@ -46,9 +47,6 @@ const AGGREGATE_OPTIONS = [
 ] as const;
 /** Find options that only Rust reads; the find command has none of them. */
 const NOT_IN_COMMAND = new Set(['maxAwaitTimeMS', 'maxTimeMS']);
-
-/** What `explain` reports. */
-export type Verbosity = 'queryPlanner' | 'executionStats' | 'allPlansExecution';
 
 /** A cursor over the documents of a query. */
 export class FindCursor<T = Document> extends AbstractCursor<T> {
@@ -113,7 +111,7 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
     return new FindCursor<T>(this.source, this.#filter, this.options);
   }
 
-  async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
+  override async explain(verbosity: Explain = 'allPlansExecution'): Promise<Document> {
     const { skip, limit, sort, ...others } = this.#known();
     const command = { find: this.source.coll, filter: this.#filter, ...defined({ sort, skip, limit }) };
     for (const [name, value] of Object.entries(others)) if (!NOT_IN_COMMAND.has(name)) Object.assign(command, { [name]: value });
@@ -209,7 +207,7 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
     return new AggregationCursor<T>(this.source, this.pipeline, this.options);
   }
 
-  async explain(verbosity: Verbosity | boolean = 'allPlansExecution'): Promise<Document> {
+  override async explain(verbosity: Explain = 'allPlansExecution'): Promise<Document> {
     const { batchSize: _batchSize, maxTimeMS: _maxTimeMS, ...options } = pick(this.options, AGGREGATE_OPTIONS);
     const command = { aggregate: this.source.coll ?? 1, pipeline: this.pipeline, cursor: {}, ...options };
     return explained(this.source, this.session, command, verbosity);
@@ -252,14 +250,8 @@ export class RunCommandCursor<T = Document> extends AbstractCursor<T> {
   }
 }
 
-async function explained(
-  source: CursorSource,
-  session: AbstractCursor['session'],
-  command: object,
-  verbosity: Verbosity | boolean,
-): Promise<Document> {
-  const level = verbosity === true ? 'allPlansExecution' : verbosity === false ? 'queryPlanner' : verbosity;
-  const body = { db: source.db, command: { explain: command, verbosity: level }, options: {} };
+async function explained(source: CursorSource, session: AbstractCursor['session'], command: object, verbosity: Explain): Promise<Document> {
+  const body = { db: source.db, command: explainCommand(command, verbosity), options: {} };
   const reply = await source.operations.run({ opcode: Opcode.command, body, session, bson: source.bson });
   return source.operations.decode(reply as Buffer);
 }

@@ -5,6 +5,7 @@
  */
 import type { MongoClient } from './client.js';
 import { Collection, type OperationOptions } from './collection.js';
+import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
 import { concernsOf, type ConcernOptions, readPreference } from './concern.js';
 import type { CursorOptions, CursorSource } from './cursor.js';
 import { AggregationCursor, type AggregateOptions, RunCommandCursor } from './cursors.js';
@@ -146,9 +147,9 @@ export class Db {
     return this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
   }
 
-  /** Change streams are not part of this version. */
-  watch(): never {
-    throw this.operations.refuse('watch', 'change streams are not supported');
+  /** The changes of the database's documents, from now on or from where the options say. */
+  watch<T = Document>(pipeline: readonly object[] = [], options: ChangeStreamOptions = {}): ChangeStream<T> {
+    return new ChangeStream<T>(this.#source(options), ...watchArguments(pipeline, options));
   }
 
   /** @internal */

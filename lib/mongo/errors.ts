@@ -118,7 +118,7 @@ function writeError(host: Host, reply: WriteReply, bulk: BulkContext | undefined
     const labels = reply.errorLabels === undefined ? {} : { errorLabels: reply.errorLabels };
     return host.error(['MongoServerError'], { ...first, ...labels });
   }
-  const writeErrors = faults.map((fault) => new WriteError(fault));
+  const writeErrors = faults.map((fault) => new WriteError({ ...fault, op: bulk.operation(fault.index) }));
   const result = new BulkWriteResult(reply.result ?? {}, bulk, { writeErrors, writeConcernErrors: reply.writeConcernErrors ?? [] });
   const message = first?.errmsg ?? 'write operation failed';
   return host.error(['MongoBulkWriteError'], { message, code: first?.code, writeErrors }, result);

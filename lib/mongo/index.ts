@@ -12,10 +12,12 @@ export {
   UnorderedBulkOperation,
 } from './bulk.js';
 export { BulkWriteResult, WriteError } from './bulk-result.js';
+export { ChangeStream, type ChangeStreamOptions } from './change-stream.js';
 export { type ClientStats, MongoClient } from './client.js';
 export {
   Collection,
   type CountOptions,
+  type DeleteResult,
   type FindOneAndOptions,
   type InsertOptions,
   type OperationOptions,
@@ -26,13 +28,15 @@ export {
 export type { ConcernOptions } from './concern.js';
 export { connectDB, type ConnectOptions, disconnectDB, ensureDBConnection, isDBConnected } from './connect.js';
 export { AbstractCursor, type CursorOptions } from './cursor.js';
-export { type AggregateOptions, AggregationCursor, FindCursor, type FindOptions, RunCommandCursor, type Verbosity } from './cursors.js';
+export { type AggregateOptions, AggregationCursor, FindCursor, type FindOptions, RunCommandCursor } from './cursors.js';
 export { Admin, Db, type DbOptions } from './db.js';
+export type { Explain, Verbosity } from './explain.js';
 export type { Hook } from './hook.js';
 export type { BsonOptions, Document } from './host.js';
 export type { CreateIndexesOptions, IndexDescription } from './indexes.js';
 export type { MongooseLike } from './mongoose.js';
 export type { MongoClientOptions } from './options.js';
+export type { ForgottenSession, SessionMode } from './scope.js';
 export {
   ClientSession,
   type ClientSessionOptions,

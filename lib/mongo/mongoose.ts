@@ -8,7 +8,7 @@
  */
 // oxlint-disable eslint/no-underscore-dangle -- names that Mongoose gave to what a driver reads and writes
 import { invalidArgument } from '../error/index.js';
-import { MongoClient } from './client.js';
+import { MongoClient, type TransactionWrapper } from './client.js';
 import { optionalPeer } from './host.js';
 import type { MongoClientOptions } from './options.js';
 
@@ -59,6 +59,7 @@ interface Connection {
   readonly models: Record<string, { init(): Promise<unknown> }>;
   emit(event: string, data?: unknown): boolean;
   onOpen(): void;
+  transaction(fn: () => unknown): Promise<unknown>;
 }
 
 type ConnectionClass = new (...args: never[]) => Connection;
@@ -80,6 +81,8 @@ interface MongooseParts {
 }
 
 const INSTALLED = Symbol.for('mooring.mongoose');
+/** The clock of before anyone replaced it by a fake one: a connection must not look stale by it. */
+const realNow = Date.now.bind(Date);
 const DISCONNECTED = 0;
 const CONNECTED = 1;
 const CONNECTING = 2;
@@ -129,7 +132,8 @@ export function createDriver(mongoose: MongooseLike): MongooseDriver {
 
 function connectionClass(mongoose: MongooseParts): ConnectionClass {
   const Native = mongoose.__driver.Connection;
-  return class MooringConnection extends Native {
+  // The name that Mongoose documents and tests for.
+  return class NativeConnection extends Native {
     /** Called by `openUri`. */
     async createClient(uri: string, options: Record<string, unknown> = {}): Promise<this> {
       checkOpening(mongoose, this, uri);
@@ -179,10 +183,14 @@ function checkOpening(mongoose: MongooseParts, connection: Connection, uri: unkn
     );
   }
   if (connection._destroyCalled === true)
-    throw new mongoose.Error('Connection has been closed and destroyed, and cannot be used for re-opening the connection.');
+    throw new mongoose.Error(
+      'Connection has been closed and destroyed, and cannot be used for re-opening the connection. Please create a new connection with `mongoose.createConnection()` or `mongoose.connect()`.',
+    );
   const open = connection.readyState === CONNECTING || connection.readyState === CONNECTED;
   if (open && connection._connectionString !== uri)
-    throw new mongoose.Error("Can't call `openUri()` on an active connection with different connection strings.");
+    throw new mongoose.Error(
+      "Can't call `openUri()` on an active connection with different connection strings. Make sure you aren't calling `mongoose.connect()` multiple times. See: https://mongoosejs.com/docs/connections.html#multiple_connections",
+    );
 }
 
 /** Takes Mongoose's options out and leaves those of the client. */
@@ -201,7 +209,7 @@ function configure(
     if (!(CONFIG as readonly string[]).includes(name)) client[name] = value;
     else if (value !== undefined && value !== null) connection.config[name] = name === 'autoIndex' ? value !== false : value;
   }
-  if (user !== undefined || pass !== undefined) {
+  if (isGiven(user) || isGiven(pass)) {
     client['auth'] = { ...(client['auth'] as object | undefined), username: user, password: pass };
     connection.user = user as string | undefined;
     hide(connection, 'pass', pass);
@@ -211,6 +219,10 @@ function configure(
   hide(connection, '_connectionOptions', others);
   if (typeof dbName === 'string') connection.$dbName = dbName;
   return { client, dbName: typeof dbName === 'string' ? dbName : undefined };
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null && value !== '';
 }
 
 /** A connection that reads from secondaries creates no indexes and collections. */
@@ -225,7 +237,7 @@ function withIndexDefaults(mongoose: MongooseParts, uri: string, given: Record<s
     (given['config'] as { autoIndex?: unknown } | undefined)?.autoIndex === true;
   if (explicit && (preference === 'secondary' || preference === 'secondaryPreferred')) {
     throw new mongoose.Error(
-      'MongoDB prohibits index creation on connections that read from non-primary replicas: autoCreate and autoIndex cannot be set with readPreference secondary or secondaryPreferred.',
+      'MongoDB prohibits index creation on connections that read from non-primary replicas.  Connections that set "readPreference" to "secondary" or "secondaryPreferred" may not opt-in to the following connection options: autoCreate, autoIndex',
     );
   }
   return { ...given, autoIndex: false, autoCreate: false };
@@ -252,8 +264,34 @@ function attach(connection: Connection, client: MongoClient, dbName: string | un
     for (const event of ['commandStarted', 'commandFailed', 'commandSucceeded'])
       client.on(event, (data: unknown) => connection.emit(event, data));
   }
+  client.transactionWrapper ??= transactionWrapper(connection);
   connection.onOpen();
   for (const collection of Object.values(connection.collections)) collection.onOpen();
+}
+
+/**
+ * Mongoose's own `connection.transaction` around each attempt: it puts documents back (`isNew`, versions, modified paths) when the callback throws, and sets
+ * `transactionAsyncLocalStorage`. It is called once more with a callback that throws when the attempt fails later: at its commit or by its deadline.
+ */
+function transactionWrapper(connection: Connection): TransactionWrapper {
+  return async (session, work, run) => {
+    let current: () => unknown = () => work(session);
+    const withTransaction = <T>(attempt: () => Promise<T>): Promise<unknown> => {
+      Reflect.deleteProperty(session, 'withTransaction');
+      const reset = async (): Promise<void> => {
+        const before = current;
+        current = () => {
+          throw new Error('rolled back');
+        };
+        await attempt().catch(() => {});
+        current = before;
+      };
+      return run(attempt as () => Promise<never>, reset);
+    };
+    Object.defineProperty(session, 'withTransaction', { value: withTransaction, configurable: true });
+    const target = Object.create(connection, { startSession: { value: async () => session } }) as Connection;
+    return target.transaction(() => current()) as Promise<never>;
+  };
 }
 
 function followTopology(connection: Connection, client: MongoClient): void {
@@ -282,7 +320,7 @@ function reconnected(connection: Connection): void {
 
 /** A server answered: the connection is not stale, and what waited for it may run. */
 function heartbeat(connection: Connection): void {
-  const now = Date.now();
+  const now = realNow();
   for (const one of [connection, ...connection.otherDbs]) {
     one._lastHeartbeatAt = now;
     if (one._queue.length > 0 && one.readyState === CONNECTED) one._flushQueue?.();

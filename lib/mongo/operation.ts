@@ -7,9 +7,11 @@
 import { isFailure, type Failure } from '../error/index.js';
 import type { KeyedLane, Outcome } from '../lane.js';
 import type { MongoHandle } from '../native.js';
+import type { MongoClient } from './client.js';
 import type { BulkContext } from './bulk-result.js';
 import { hostError, refuse } from './errors.js';
 import type { BsonOptions, Document, Host } from './host.js';
+import { currentScope, sessionAround } from './scope.js';
 import type { ClientSession } from './session.js';
 
 /** Operation codes; the bodies are in `src/mongo`. */
@@ -26,6 +28,9 @@ export const Opcode = {
   distinct: 17,
   command: 18,
   runCursorCommand: 19,
+  watch: 20,
+  nextChanges: 21,
+  closeChangeStream: 22,
   insert: 30,
   updateOne: 31,
   updateMany: 32,
@@ -50,6 +55,28 @@ export const FLAG_WRITE_CONCERN = 1;
 /** A command is a read that may be sent a second time. */
 export const FLAG_READ = 2;
 
+/** A change stream answers after one batch, also an empty one. */
+export const FLAG_ONE_BATCH = 1;
+
+/** Operations on data, which take part in a transaction: what a session may be forgotten of, by the name that the caller used. */
+const ON_DATA: ReadonlyMap<number, string> = new Map([
+  [Opcode.find, 'find'],
+  [Opcode.findOne, 'findOne'],
+  [Opcode.aggregate, 'aggregate'],
+  [Opcode.count, 'countDocuments'],
+  [Opcode.distinct, 'distinct'],
+  [Opcode.insert, 'insert'],
+  [Opcode.updateOne, 'updateOne'],
+  [Opcode.updateMany, 'updateMany'],
+  [Opcode.replaceOne, 'replaceOne'],
+  [Opcode.deleteOne, 'deleteOne'],
+  [Opcode.deleteMany, 'deleteMany'],
+  [Opcode.findOneAndUpdate, 'findOneAndUpdate'],
+  [Opcode.findOneAndReplace, 'findOneAndReplace'],
+  [Opcode.findOneAndDelete, 'findOneAndDelete'],
+  [Opcode.bulkWrite, 'bulkWrite'],
+]);
+
 /** One operation. */
 export interface Call {
   readonly opcode: number;
@@ -72,22 +99,36 @@ const BSON_BUFFER_BYTES = 17 * 1024 * 1024;
 export class Operations {
   readonly host: Host;
   readonly lane: KeyedLane<MongoHandle>;
+  readonly #client: MongoClient;
   readonly #topology: () => object;
 
-  constructor(host: Host, lane: KeyedLane<MongoHandle>, topology: () => object) {
-    this.host = host;
+  constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object) {
+    this.#client = client;
+    this.host = client.host;
     this.lane = lane;
     this.#topology = topology;
   }
 
   /** Runs an operation; rejects with the host's error. */
-  async run(call: Call): Promise<Value> {
+  async run(given: Call): Promise<Value> {
+    const session = this.sessionOf(given);
+    const call = session === given.session ? given : { ...given, session };
     // Built after the await: the error then carries the caller's frames.
     const outcome = await this.outcome(call);
     if (!isFailure(outcome)) return outcome;
     const error = this.error(outcome, call);
     call.session?.noteError(error);
     throw error;
+  }
+
+  /** The session that an operation runs with: its own, or the one around it when none is given (`null`: none at all). */
+  sessionOf(call: Call): ClientSession | null | undefined {
+    if (call.session !== undefined) return call.session;
+    const scope = currentScope();
+    const name = scope === undefined ? undefined : ON_DATA.get(call.opcode);
+    if (scope === undefined || name === undefined || scope.session.client !== this.#client) return undefined;
+    const { coll } = (call.body ?? {}) as { coll?: string };
+    return sessionAround(scope, coll === undefined ? name : `${coll}.${name}`);
   }
 
   /** Runs an operation without turning a failure into an error. */

@@ -4,13 +4,19 @@
  * Which of Rust's open clients is which JavaScript object. What is open is Rust's knowledge (`openThings`); only the objects themselves, which Rust cannot
  * hold, are kept here: on the realm's global object, so that they survive `jest.resetModules` and are shared by two copies of the package.
  */
+import type { AsyncLocalStorage } from 'node:async_hooks';
 import type { ConnectState } from './connect.js';
 import type { MongoClient } from './client.js';
+import type { Scope } from './scope.js';
 
 /** What is kept for a realm. */
 interface Realm {
   readonly clients: Set<MongoClient>;
   connect: ConnectState | undefined;
+  /** Which transaction or session runs around the code; made with the first one. */
+  scopes: AsyncLocalStorage<Scope> | undefined;
+  /** Call sites that were warned of already. */
+  readonly warned: Set<string>;
 }
 
 const KEY = Symbol.for('mooring.mongo');
@@ -19,7 +25,10 @@ const KEY = Symbol.for('mooring.mongo');
 export function realm(): Realm {
   const holder = globalThis as { [KEY]?: Realm };
   if (holder[KEY] === undefined)
-    Object.defineProperty(globalThis, KEY, { value: { clients: new Set(), connect: undefined }, configurable: true });
+    Object.defineProperty(globalThis, KEY, {
+      value: { clients: new Set(), connect: undefined, scopes: undefined, warned: new Set() },
+      configurable: true,
+    });
   return holder[KEY] as Realm;
 }
 

@@ -109,6 +109,7 @@ export class ClientSession extends EventEmitter {
   #controller = new AbortController();
   #hooks = new Hooks();
   #late: string | undefined;
+  #lastUse = performance.now();
   #firstError: Error | undefined;
   #ending: Promise<void> | undefined;
   #loop = false;
@@ -160,11 +161,14 @@ export class ClientSession extends EventEmitter {
   get isPinned(): boolean {
     return false;
   }
-  /** Not available: the server session lives in Rust. Typed `never`, so that this session is accepted where the Node driver's is asked for. */
+  /**
+   * Its `id`, and `lastUse` in milliseconds: all that is known here of the server session, which lives in Rust. Typed `never`, so that this session is accepted
+   * where the Node driver's is asked for.
+   */
   get serverSession(): never {
-    throw this.#operations.refuse('serverSession', 'server session is not available: it lives in Rust');
+    return { id: this.id, lastUse: this.#lastUse } as never;
   }
-  /** Not available: see {@link serverSession}. */
+  /** Not available. Typed `never` for the reason given at {@link serverSession}. */
   get clientOptions(): never {
     throw this.#operations.refuse('clientOptions', 'client options of a session are not available');
   }
@@ -276,6 +280,7 @@ export class ClientSession extends EventEmitter {
     if (this.hasEnded && this.#late === undefined) throw this.#expired();
     if (this.#late !== undefined) throw this.#lateError(this.#late);
     if (this.transaction.state === 'STARTING_TRANSACTION') this.transaction.state = 'TRANSACTION_IN_PROGRESS';
+    this.#lastUse = performance.now();
     return this.#handle;
   }
 

@@ -109,19 +109,28 @@ export class DriverEvents {
     this.#host = host;
     this.#handle = handle;
     this.#emit = emit;
-    handle.openFeed(() => this.#drain());
+    handle.openFeed(() => this.drain());
   }
 
   close(): void {
     this.#handle.closeFeed();
   }
 
-  #drain(): void {
+  /** Emits what waits. */
+  drain(): void {
     for (const record of this.#handle.drainFeed().events) {
       const { event, data } = JSON.parse(record) as { event: string; data?: string | object };
       if (!DRIVER_EVENTS.has(event)) continue;
-      this.#emit(event, shaped(this.#decoded(typeof data === 'string' ? (JSON.parse(data) as Document) : ((data ?? {}) as Document))));
+      const fields = typeof data === 'string' ? (JSON.parse(data) as Document) : ((data ?? {}) as Document);
+      this.#emit(event, this.#classed(event, shaped(this.#decoded(fields))));
     }
+  }
+
+  /** With the class of the host's driver, for those who look at it. */
+  #classed(event: string, data: object): object {
+    const made = this.#host.value(`${event.charAt(0).toUpperCase()}${event.slice(1)}Event`) as { prototype: object } | undefined;
+    Object.defineProperty(data, 'name', { value: event, enumerable: true, configurable: true, writable: true });
+    return made === undefined ? data : (Object.setPrototypeOf(data, made.prototype) as object);
   }
 
   /** Commands and replies come as BSON in base64: JSON would lose types. */

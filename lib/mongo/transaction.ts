@@ -29,6 +29,8 @@ export interface TransactionPlan {
   readonly onHookError?: ((error: unknown) => void) | undefined;
   /** Whether failures of the loop itself are `MooringError`s rather than the host driver's classes. */
   readonly ownErrors?: boolean;
+  /** Undoes what an attempt did outside of the server, after its rollback and before its hooks. */
+  readonly onRolledBack?: (() => Promise<void>) | undefined;
   /** Hears how many attempts were made. */
   readonly onAttempt?: (attempt: number) => void;
 }
@@ -105,16 +107,21 @@ async function conclude<T>(
   if (isFailure(outcome)) {
     const unknown = outcome.code === 'MOORING_UNKNOWN_COMMIT';
     session.transaction.state = unknown ? 'TRANSACTION_COMMITTED' : 'TRANSACTION_ABORTED';
-    if (!unknown) await session.settleHooks('rolled-back', plan.onHookError);
+    if (!unknown) await rolledBack(session, plan);
     throw loopError(session, outcome, plan);
   }
   const verdict = JSON.parse(String(outcome)) as Verdict;
   const committed = verdict.kind === 'committed';
   session.transaction.state = committed ? 'TRANSACTION_COMMITTED' : 'TRANSACTION_ABORTED';
-  await session.settleHooks(committed ? 'committed' : 'rolled-back', plan.onHookError);
+  await (committed ? session.settleHooks('committed', plan.onHookError) : rolledBack(session, plan));
   if (verdict.kind === 'retry') return { backoffMs: verdict.backoffMs ?? 0 };
   if (settled.kind === 'threw') throw settled.error;
   return { value: settled.value };
+}
+
+async function rolledBack(session: ClientSession, plan: TransactionPlan): Promise<void> {
+  await plan.onRolledBack?.();
+  await session.settleHooks('rolled-back', plan.onHookError);
 }
 
 function finishBody(session: ClientSession, settled: Settled<unknown>, plan: TransactionPlan, facts: AttemptFacts): object {
@@ -168,7 +175,7 @@ async function cut(session: ClientSession, failure: Failure, plan: TransactionPl
   if (byCaller) void operations.lane.run({ opcode: Opcode.abort, handle });
   session.cut(reason, byCaller ? 'aborted' : failure.code === 'MOORING_TIMEOUT' ? 'timed-out' : 'closed');
   // Not awaited: the caller is told at once.
-  if (failure.code !== 'MOORING_CLOSED') void session.settleHooks('rolled-back', plan.onHookError);
+  if (failure.code !== 'MOORING_CLOSED') void rolledBack(session, plan);
   return error;
 }
 

@@ -6,6 +6,7 @@
 import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { type ClientStats, MongoClient } from './client.js';
 import { defaultClient } from './connect.js';
+import { currentScope, type ForgottenSession, type SessionMode, within } from './scope.js';
 import type { ClientSession, ClientSessionOptions, TransactionOptions } from './session.js';
 import { runTransaction } from './transaction.js';
 
@@ -30,12 +31,22 @@ export interface WithTransactionOptions extends TransactionOptions {
   onHookError?: (error: unknown) => void;
   /** Default `console`. */
   logger?: TransactionLogger;
+  /** `ambient`: operations in the callback that name no session take this one; `{ session: null }` opts out. Default `explicit`. */
+  session?: SessionMode;
+  /** What becomes of an operation on data in the callback that names no session. Default `warn`, once per call site. */
+  forgottenSession?: ForgottenSession;
+  /** Inside another `withTransaction` of the same client: take part in its transaction, by its limits and concerns, or open one of its own. Default `join`. */
+  nested?: 'join' | 'requiresNew';
 }
 
 /** Options of {@link withSession}. Unknown names are refused. */
 export interface WithSessionOptions extends ClientSessionOptions {
   /** Default: the client of `connectDB`, else the only open one. */
   client?: MongoClient;
+  /** As in {@link WithTransactionOptions}. */
+  session?: SessionMode;
+  /** As in {@link WithTransactionOptions}. */
+  forgottenSession?: ForgottenSession;
 }
 
 /** Counters of sessions and transactions. */
@@ -59,9 +70,19 @@ const OPTION_NAMES = new Set<string>([
   'signal',
   'onHookError',
   'logger',
+  'session',
+  'forgottenSession',
+  'nested',
   ...TRANSACTION_NAMES,
 ]);
-const SESSION_NAMES = new Set<string>(['client', 'causalConsistency', 'snapshot', 'defaultTransactionOptions']);
+const SESSION_NAMES = new Set<string>([
+  'client',
+  'session',
+  'forgottenSession',
+  'causalConsistency',
+  'snapshot',
+  'defaultTransactionOptions',
+]);
 const MAX_RETRIES = 3;
 const TIMEOUT_MS = 5_000;
 
@@ -77,10 +98,22 @@ const TIMEOUT_MS = 5_000;
 export async function withTransaction<T>(fn: (session: ClientSession) => Promise<T>, options: WithTransactionOptions = {}): Promise<T> {
   if (typeof fn !== 'function') throw invalidArgument('fn', `fn must be a function, got ${fn === null ? 'null' : typeof fn}`);
   const plan = checked(options);
-  const session = (options.client ?? defaultClient()).startSession();
+  const around = checkedScope(options);
+  const client = options.client ?? defaultClient();
+  const outer = options.nested === 'requiresNew' ? undefined : currentScope();
+  if (outer?.session.client === client && outer.session.attempt > 0) return fn(outer.session);
+  const session = client.startSession();
+  const scope = { session, ...around, opened: new Error() };
   let attempts = 0;
+  const run = (attempt: () => Promise<T>, onRolledBack?: () => Promise<void>): Promise<T> =>
+    runTransaction(session, () => within(scope, attempt), {
+      ...plan,
+      ownErrors: true,
+      onAttempt: (number) => (attempts = number),
+      onRolledBack,
+    });
   try {
-    return await runTransaction(session, () => fn(session), { ...plan, ownErrors: true, onAttempt: (attempt) => (attempts = attempt) });
+    return await (client.transactionWrapper === undefined ? run(() => fn(session)) : client.transactionWrapper(session, fn, run));
   } catch (error) {
     (options.logger ?? console).error(`Session transaction failed after ${attempts} attempts`, error);
     throw error;
@@ -95,9 +128,11 @@ export async function withTransaction<T>(fn: (session: ClientSession) => Promise
 export async function withSession<T>(fn: (session: ClientSession) => Promise<T>, options: WithSessionOptions = {}): Promise<T> {
   if (typeof fn !== 'function') throw invalidArgument('fn', `fn must be a function, got ${fn === null ? 'null' : typeof fn}`);
   checkOptions(options, SESSION_NAMES);
-  const { client, ...session } = options;
+  const { client, session: _mode, forgottenSession: _forgotten, ...session } = options;
   checkClient(client);
-  return (client ?? defaultClient()).withSession(session, fn);
+  const around = checkedScope(options);
+  const opened = new Error();
+  return (client ?? defaultClient()).withSession(session, (made) => within({ session: made, ...around, opened }, () => fn(made)));
 }
 
 /** Sessions and transactions of `client`; default: the client of `connectDB`, else the only open one. */
@@ -143,6 +178,18 @@ function checked(options: WithTransactionOptions): {
     if (value === null || Number.isNaN(value)) throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : 'NaN'}`);
   }
   return { transaction, maxRetries, retryDelayMs, timeoutMs, signal, onHookError };
+}
+
+function oneOf(name: string, value: unknown, known: readonly string[]): void {
+  if (!known.includes(value as string)) throw invalidArgument(name, `${name} must be one of ${known.join(', ')}`);
+}
+
+function checkedScope(options: WithSessionOptions & { nested?: unknown }): { mode: SessionMode; forgotten: ForgottenSession } {
+  const { session = 'explicit', forgottenSession = 'warn', nested = 'join' } = options;
+  oneOf('session', session, ['explicit', 'ambient']);
+  oneOf('forgottenSession', forgottenSession, ['off', 'warn', 'throw']);
+  oneOf('nested', nested, ['join', 'requiresNew']);
+  return { mode: session, forgotten: forgottenSession };
 }
 
 function checkClient(client: unknown): void {

@@ -2,6 +2,7 @@
 //!
 //! Opening does no I/O. Closing is in `close`, operations come in through `dispatch`.
 
+use super::change_stream::ChangeStreams;
 use super::cursor::Cursors;
 use super::driver::Driver;
 use super::event::Watch;
@@ -34,12 +35,15 @@ pub struct Client {
     sessions: Sessions,
     lanes: Lanes,
     cursors: Cursors,
+    change_streams: ChangeStreams,
     counts: Counts,
     work: Arc<Work>,
     parked: Mutex<VecDeque<(String, Arc<Entry>)>>,
     tokens: AtomicU64,
     /// Its place among what the environment has open, until it has closed.
     registration: Mutex<Option<Registration>>,
+    /// Fires when a close begins.
+    pub(super) closing: CancellationToken,
     /// Fires when everything that runs must settle.
     pub(super) cut: CancellationToken,
     /// Fires when the client has closed.
@@ -81,11 +85,13 @@ impl Client {
             driver: OnceCell::new(),
             sessions: Sessions::default(),
             cursors: Cursors::default(),
+            change_streams: ChangeStreams::default(),
             counts: Counts::default(),
             work: Arc::default(),
             parked: Mutex::default(),
             tokens: AtomicU64::new(0),
             registration: Mutex::default(),
+            closing: CancellationToken::new(),
             cut: CancellationToken::new(),
             gone: CancellationToken::new(),
         }))
@@ -128,6 +134,10 @@ impl Client {
 
     pub(super) fn cursors(&self) -> &Cursors {
         &self.cursors
+    }
+
+    pub(super) fn change_streams(&self) -> &ChangeStreams {
+        &self.change_streams
     }
 
     pub(super) fn counts(&self) -> &Counts {
@@ -342,6 +352,7 @@ impl Client {
                 "unknown": count(&counts.unknown), "timedOut": count(&counts.timed_out),
             },
             "lateOperations": count(&counts.late), "inFlight": self.running(), "cursors": self.cursors.count(),
+            "changeStreams": self.change_streams.count(),
             "lanes": { "idle": idle, "busy": busy }, "connections": { "open": connections, "inUse": in_use },
         })
         .to_string()

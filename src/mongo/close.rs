@@ -35,6 +35,9 @@ impl Client {
             self.gone.cancelled().await;
             return CloseSummary::default();
         }
+        self.closing.cancel();
+        // They wait for events that may never come.
+        self.change_streams().close_all();
         let running = self.running();
         let drain = deadline.remaining().saturating_sub(RESERVE.min(share(deadline, 0.4)));
         let drained = tokio::time::timeout(drain, self.idle(false)).await.is_ok();
@@ -45,6 +48,7 @@ impl Client {
         self.cut.cancel();
         let _settled = tokio::time::timeout(share(deadline, 0.2).clamp(LAST_WORD, KILL_LEAST), self.idle(false)).await;
         self.cursors().close_all();
+        self.change_streams().close_all();
         self.unpark_all();
         self.drop_sessions();
         self.lanes().close();

@@ -235,7 +235,7 @@ fn gone(handle: u32, what: &str) -> Failure {
 }
 
 /// The crate keeps this to itself: a cursor is exhausted when the reply's id is 0.
-fn is_exhausted(batch: &RawBatch) -> bool {
+pub(super) fn is_exhausted(batch: &RawBatch) -> bool {
     let id = batch
         .as_raw_document()
         .get_document("cursor")
@@ -244,7 +244,7 @@ fn is_exhausted(batch: &RawBatch) -> bool {
     id == Some(0)
 }
 
-fn lay_out(handle: u32, batch: &RawBatch) -> Result<Bytes, Failure> {
+pub(super) fn lay_out(handle: u32, batch: &RawBatch) -> Result<Bytes, Failure> {
     let documents = batch.doc_slices().map_err(|found| error::failure(&found))?;
     let mut out = Vec::with_capacity(documents.as_bytes().len().saturating_add(8));
     out.extend(handle.to_le_bytes());

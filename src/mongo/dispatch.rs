@@ -4,12 +4,12 @@
 
 use super::bulk::Kind;
 use super::client::{Client, Unit};
-use super::cursor;
 use super::driver::Surroundings;
 use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
 use super::transaction::{self, Attempt, Stage};
 use super::{body, error, opcode, read, statement, verdict};
+use super::{change_stream, cursor};
 use crate::error::{ErrorCode, Failure, Phase};
 use crate::lifecycle::State;
 use crate::retry::Deadline;
@@ -23,6 +23,8 @@ use tokio_util::sync::CancellationToken;
 
 /// How long `close` takes when nobody says.
 const DEFAULT_CLOSE: Duration = Duration::from_secs(10);
+/// How long a close lets an operation look for a server: one that has found none has sent nothing, and may look for half a minute.
+const SELECTION_GRACE: Duration = Duration::from_millis(500);
 /// Flag of `close`: cut at once.
 const FORCE: u16 = 1;
 
@@ -107,6 +109,7 @@ impl Client {
                 | opcode::FINISH
                 | opcode::ATTEMPT
                 | opcode::CLOSE_CURSOR
+                | opcode::CLOSE_CHANGE_STREAM
         );
         let state = self.state.get();
         if state == State::Closed || (state.refuses_work() && !ends_something) {
@@ -182,6 +185,7 @@ struct Limits {
     /// Set for what commits.
     commit: Option<(Arc<Entry>, Arc<Attempt>)>,
     trace: Arc<Trace>,
+    in_session: bool,
 }
 
 impl Limits {
@@ -194,13 +198,24 @@ impl Limits {
         let owner =
             job.ticket.as_ref().filter(|_| control || attempt.is_some()).map(|ticket| Arc::clone(&ticket.entry));
         // In a transaction the attempt's own deadline rules: a socket that is given up would leave the transaction open.
-        let socket = limits.socket_timeout.filter(|_| attempt.is_none() && !control).map(Deadline::after);
+        // Waiting for events is no silent socket: each of its getMores is answered within a second or `maxAwaitTimeMS`.
+        let waits = job.opcode == opcode::NEXT_CHANGES;
+        let socket = limits.socket_timeout.filter(|_| attempt.is_none() && !control && !waits).map(Deadline::after);
         let deadline = match (job.deadline, socket) {
             (Some(own), Some(socket)) => Some(own.earliest(socket)),
             (own, socket) => own.or(socket),
         };
         let wait = limits.wait_queue_timeout.filter(|_| !control);
-        Self { client: Arc::clone(&job.client), deadline, wait, attempt, owner, commit, trace: Arc::clone(&job.trace) }
+        Self {
+            client: Arc::clone(&job.client),
+            deadline,
+            wait,
+            attempt,
+            owner,
+            commit,
+            trace: Arc::clone(&job.trace),
+            in_session: job.ticket.is_some(),
+        }
     }
 
     async fn run(self, job: Job, unit: Option<Unit>, cancel: CancellationToken) -> Outcome {
@@ -215,6 +230,7 @@ impl Limits {
                 return outcome.map_err(|failure| self.describe(failure));
             }
             () = cancel.cancelled() => error::aborted(),
+            () = self.closed_without_server() => error::closed("draining"),
             failure = self.first_limit() => failure,
         };
         let failure = self.describe(failure);
@@ -224,6 +240,15 @@ impl Limits {
         };
         self.leave(work, unit);
         Err(failure)
+    }
+
+    /// Resolves when the client closes while the operation has no server. One of a session may wait for its turn instead: that is drained.
+    async fn closed_without_server(&self) {
+        self.client.closing.cancelled().await;
+        tokio::time::sleep(SELECTION_GRACE).await;
+        if self.in_session || self.trace.phase() != Phase::SelectServer {
+            std::future::pending::<()>().await;
+        }
     }
 
     /// The operation settles without its result. What takes part in a transaction, or ends one, goes on: dropped, it would leave the transaction open.
@@ -338,6 +363,12 @@ async fn run(around: &mut Surroundings, given: &mongodb::bson::RawDocumentBuf, (
         }
         opcode::CLOSE_CURSOR => {
             around.client.cursors().close(body::count(given, "cursor")?.unwrap_or(0));
+            Ok(Reply::Nothing)
+        }
+        opcode::WATCH => change_stream::watch(around, given).await,
+        opcode::NEXT_CHANGES => change_stream::next(around, given, flags).await,
+        opcode::CLOSE_CHANGE_STREAM => {
+            around.client.change_streams().close(body::count(given, "stream")?.unwrap_or(0));
             Ok(Reply::Nothing)
         }
         opcode::AGGREGATE => read::aggregate(around, given).await,

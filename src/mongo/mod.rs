@@ -6,6 +6,7 @@
 
 mod body;
 mod bulk;
+mod change_stream;
 mod client;
 mod close;
 mod command;
@@ -53,6 +54,12 @@ pub mod opcode {
     pub const COMMAND: u16 = 18;
     /// Any command that answers a cursor.
     pub const RUN_CURSOR_COMMAND: u16 = 19;
+    /// Opens a change stream; answers its first batch.
+    pub const WATCH: u16 = 20;
+    /// Waits for the next events of a change stream; flag 1 answers after one batch, also an empty one.
+    pub const NEXT_CHANGES: u16 = 21;
+    /// Closes a change stream.
+    pub const CLOSE_CHANGE_STREAM: u16 = 22;
     /// Inserts documents.
     pub const INSERT: u16 = 30;
     /// Updates one.

@@ -1,0 +1,91 @@
+/**
+ * @module mongo/scope
+ *
+ * The transaction or session that runs around a piece of code, by `AsyncLocalStorage`: what the ambient session, nested calls and the detector of forgotten
+ * sessions look at. Made with the first `withTransaction` or `withSession`; an operation outside of any costs nothing but a look at an empty store.
+ */
+import { AsyncLocalStorage } from 'node:async_hooks';
+import { dirname } from 'node:path';
+import { MooringError } from '../error/index.js';
+import { realm } from './registry.js';
+import type { ClientSession } from './session.js';
+
+/** How the session reaches operations: by the option `session` alone, or by itself. */
+export type SessionMode = 'explicit' | 'ambient';
+/** What becomes of an operation that lacks the session. */
+export type ForgottenSession = 'off' | 'warn' | 'throw';
+
+/** What runs around the code. */
+export interface Scope {
+  readonly session: ClientSession;
+  readonly mode: SessionMode;
+  readonly forgotten: ForgottenSession;
+  /** Where it was opened. */
+  readonly opened: Error;
+  /** False once its callback is done: what the callback left running belongs to nothing. */
+  active: boolean;
+}
+
+/** The most call sites that are remembered as warned of. */
+const MAX_WARNED = 1_000;
+
+/** Runs `work` with `scope` around it. */
+export async function within<T>(scope: Omit<Scope, 'active'>, work: () => Promise<T>): Promise<T> {
+  const storage = (realm().scopes ??= new AsyncLocalStorage());
+  const open: Scope = { ...scope, active: true };
+  try {
+    return await storage.run(open, work);
+  } finally {
+    open.active = false;
+  }
+}
+
+/** The scope around the caller, if it is still open. */
+export function currentScope(): Scope | undefined {
+  const scope = realm().scopes?.getStore();
+  return scope?.active === true ? scope : undefined;
+}
+
+/**
+ * The session for an operation on data that was called without one: the ambient one, or none. Reports a forgotten one as the scope says.
+ *
+ * @throws MooringError `MOORING_INVALID_ARGUMENT` with `forgottenSession: 'throw'`.
+ */
+export function sessionAround(scope: Scope, operation: string): ClientSession | undefined {
+  if (scope.mode === 'ambient') return scope.session;
+  if (scope.forgotten === 'off') return undefined;
+  const at = siteOf(new Error());
+  const message = `${operation} at ${at} runs without the session of the ${scope.session.inTransaction() ? 'transaction' : 'session'} opened at ${siteOf(scope.opened)}: pass { session }, or { session: null } if that is meant`;
+  if (scope.forgotten === 'throw') {
+    throw new MooringError('MOORING_INVALID_ARGUMENT', message, {
+      details: { argument: 'session', operation, site: at, maybeExecuted: false },
+    });
+  }
+  const { warned } = realm();
+  const key = `${operation} ${at}`;
+  if (!warned.has(key)) {
+    if (warned.size < MAX_WARNED) warned.add(key);
+    process.emitWarning(message, { code: 'MOORING_FORGOTTEN_SESSION' });
+  }
+  return undefined;
+}
+
+/** The first line of a stack that is the application's: not ours, not Node's, not a package's. */
+export function siteOf(error: Error): string {
+  const frames = (error.stack ?? '').split('\n').slice(1).map((line) => line.trim().replace(/^at (?:async )?/, '')); // prettier-ignore
+  const own = ownFolder();
+  const theirs = frames.filter((frame) => isPlace(frame) && !frame.includes(own));
+  return theirs.find((frame) => !frame.includes('node_modules')) ?? theirs[0] ?? 'an unknown place';
+}
+
+/** Whether a frame names a file that is not Node's own. */
+function isPlace(frame: string): boolean {
+  return !frame.includes('node:') && !frame.startsWith('<') && frame.includes(':');
+}
+
+/** Our folder as stacks show it, which with source maps is not where the files are. */
+function ownFolder(): string {
+  const [, frame = ''] = (new Error().stack ?? '').split('\n');
+  const file = /\(?((?:file:\/\/)?[^()]+):\d+:\d+\)?$/.exec(frame.trim().replace(/^at /, ''))?.[1] ?? __filename;
+  return dirname(file.includes(' ') ? file.slice(file.lastIndexOf(' ') + 1) : file);
+}
