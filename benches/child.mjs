@@ -8,7 +8,7 @@ import { measure } from './measure.mjs';
 const [suiteName, clientName, caseName, milliseconds] = process.argv.slice(2);
 const { clients, cases } = await import(`./${suiteName}.bench.mjs`);
 const bench = cases.find((candidate) => candidate.name === caseName);
-const client = await clients[clientName].open(process.env);
+const client = await clients[clientName].open(process.env, bench);
 const operation = await bench.prepare(client, clientName);
 const result = await measure({
   operation,

@@ -17,9 +17,9 @@ const columns = [
   ['process us/op', (row) => number(row.processUs, 2)],
 ];
 
-/** Adds `mainRatio` and `opsRatio` to the peers' rows. */
-export function withRatios(rows) {
-  const ours = rows.find((row) => row.client.startsWith('mooring'));
+/** Adds `mainRatio` and `opsRatio` to the rows: against the client named `name`, else the first of mooring's. */
+export function withRatios(rows, name) {
+  const ours = rows.find((row) => (name === undefined ? row.client.startsWith('mooring') : row.client === name));
   return rows.map((row) => {
     if (row === ours || ours === undefined) return row;
     const mainRatio = row.mainUs === null || ours.mainUs === null ? undefined : row.mainUs / ours.mainUs;

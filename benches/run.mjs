@@ -38,7 +38,7 @@ function shuffled(list) {
 }
 
 async function measureOne(client, bench, suite, env) {
-  const trap = client.startsWith('mooring') ? ['--require', join(here, '..', 'dev', 'peer-sockets.cjs')] : [];
+  const trap = client.includes('mooring') ? ['--require', join(here, '..', 'dev', 'peer-sockets.cjs')] : [];
   const milliseconds = values.quick ? 600 : 3000;
   const args = [...trap, join(here, 'child.mjs'), suiteName, client, bench.name, String(milliseconds)];
   const { stdout } = await run(process.execPath, args, {
@@ -58,7 +58,10 @@ async function measureCase(bench, suite, env) {
       if (last === undefined || result.opsPerSecond > last.opsPerSecond) best.set(name, result);
     }
   }
-  return withRatios(names.map((name) => best.get(name)));
+  return withRatios(
+    names.map((name) => best.get(name)),
+    bench.ours,
+  );
 }
 
 await ensureDependencies();
@@ -72,9 +75,10 @@ if (values.tls && !suite.supportsTls) {
   process.exit(2);
 }
 const stack = await startStack(suite.servers({ tls: values.tls }));
+const own = await suite.start?.();
 const results = [];
 try {
-  const env = suite.connection(stack, { tls: values.tls });
+  const env = own?.env ?? suite.connection(stack, { tls: values.tls });
   console.log(
     `${suiteName}${values.tls ? ' over TLS' : ''}: ${cpus().length} cores, Node ${process.version}, best of ${values.quick ? 1 : 3} rounds; x = peer against mooring`,
   );
@@ -85,6 +89,7 @@ try {
     console.log(table(bench.name, rows));
   }
 } finally {
+  await own?.stop();
   await stack.stop();
 }
 if (values.json !== undefined) {

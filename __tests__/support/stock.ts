@@ -7,6 +7,14 @@ import { deepStrictEqual } from 'node:assert';
 import { request } from 'node:http';
 import { Connection, type Commitment, SendTransactionError } from '@solana/web3.js';
 
+/** The part of a response that is used. */
+export interface Answer {
+  readonly ok: boolean;
+  readonly status: number;
+  readonly statusText: string;
+  text(): Promise<string>;
+}
+
 /** What a call came to. */
 export type Said = { readonly value: unknown } | { readonly error: Record<string, unknown> };
 
@@ -49,7 +57,8 @@ export async function bothSay(
   return ours;
 }
 
-function post(url: string, { body }: { body: string }): Promise<unknown> {
+/** A `fetch` with just enough of it: the body is posted by this file. */
+export function post(url: string, { body }: { body: string }): Promise<Answer> {
   return new Promise((resolve, reject) => {
     // From a timer, so that the trap for peers' sockets sees who does it.
     setImmediate(() => {
@@ -60,7 +69,7 @@ function post(url: string, { body }: { body: string }): Promise<unknown> {
         res.on('end', () => {
           const text = Buffer.concat(chunks).toString();
           const status = res.statusCode ?? 0;
-          resolve({ ok: status >= 200 && status < 300, status, statusText: res.statusMessage, text: async () => text });
+          resolve({ ok: status >= 200 && status < 300, status, statusText: res.statusMessage ?? '', text: async () => text });
         });
       });
       req.on('error', reject);

@@ -4,8 +4,9 @@
  * Entry for users of `@solana/kit`: the pool as RPC transport. Integers come back as `bigint`, as kit's own transport gives them; they are marked in Rust, so
  * that the text is not walked in JavaScript. Subscriptions are not part of it.
  */
+import { STATUS_CODES } from 'node:http';
 import { SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR, SolanaError } from '@solana/kit';
-import { invalidArgument, isMooringError } from '../error/index.js';
+import { invalidArgument, isMooringError, type MooringError } from '../error/index.js';
 import type { ConnectionPool } from './pool.js';
 
 /** What kit hands to a transport. */
@@ -66,11 +67,18 @@ function revive(_name: string, value: unknown): unknown {
 function httpError(error: unknown): unknown {
   const status = isMooringError(error) ? error.details['httpStatus'] : undefined;
   if (!isMooringError(error) || typeof status !== 'number') return error;
+  // The text of the status, as kit's own transport says it; what the pool has to say is in the cause.
   const made = new SolanaError(SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR, {
-    headers: new Headers(),
-    message: error.message,
+    headers: headersOf(error),
+    message: STATUS_CODES[status] ?? '',
     statusCode: status,
   });
   Object.defineProperty(made, 'cause', { value: error, configurable: true, writable: true });
   return made;
+}
+
+/** Of the server's headers only how long to stay away is known here. */
+function headersOf({ details }: MooringError): Headers {
+  const after = details['retryAfterMs'];
+  return new Headers(typeof after === 'number' ? { 'retry-after': String(Math.ceil(after / 1000)) } : {});
 }

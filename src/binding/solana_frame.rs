@@ -60,7 +60,7 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
             let (code, rest) = frame.body.split_first().ok_or_else(|| malformed("body"))?;
             let (keys, rest) = split(rest)?;
             let method = AccountMethod::from_code(*code).ok_or_else(|| malformed("method"))?;
-            Ok(Work::Accounts(AccountRead::new(method, keys, &utf8(rest)?)?))
+            Ok(Work::Accounts(AccountRead::new(method, keys, utf8(rest)?)?))
         }
         _ => Err(malformed("opcode")),
     }

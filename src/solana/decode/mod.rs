@@ -44,7 +44,7 @@ impl Pool {
         read: &AccountRead,
         options: CallOptions,
     ) -> Result<AccountReply, PoolError> {
-        let result = self.call(Call { method: read.method.name(), params: &read.params }, options).await?;
+        let result = self.call(Call { method: read.method.name(), params: &read.params() }, options).await?;
         let decoded = read.method.shape().and_then(|shape| decode(shape, &result));
         Ok(decoded.map_or(AccountReply::Text(result), AccountReply::Decoded))
     }

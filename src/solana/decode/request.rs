@@ -22,13 +22,13 @@ pub enum AccountMethod {
     TokenAccountsByOwner,
 }
 
-/// One account read, ready to be made.
+/// One account read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccountRead {
     /// The method.
-    pub method: AccountMethod,
-    /// Its parameters as JSON array text.
-    pub params: String,
+    pub(super) method: AccountMethod,
+    keys: Vec<u8>,
+    rest: String,
 }
 
 impl AccountMethod {
@@ -68,28 +68,34 @@ impl AccountMethod {
 
 impl AccountRead {
     /// A read of `keys`, 32 bytes each; `rest` is the JSON text of further parameters, without brackets, empty for none.
-    pub fn new(method: AccountMethod, keys: &[u8], rest: &str) -> Result<Self, PoolError> {
-        let (keys, left) = keys.as_chunks::<KEY>();
-        let one = method != AccountMethod::Accounts;
-        if !left.is_empty() || (one && keys.len() != 1) {
+    pub fn new(method: AccountMethod, keys: &[u8], rest: String) -> Result<Self, PoolError> {
+        let whole = keys.len().is_multiple_of(KEY);
+        if !whole || (method != AccountMethod::Accounts && keys.len() != KEY) {
             return Err(PoolError::Argument { argument: "keys", message: "keys must be 32 bytes each".to_owned() });
         }
-        let mut params = String::with_capacity(keys.len() * 48 + rest.len() + 4);
-        params.push_str(if one { "[" } else { "[[" });
+        Ok(Self { method, keys: keys.to_vec(), rest })
+    }
+
+    /// The parameters as JSON array text. Not made at once, so that the thread that asks does not pay for base58.
+    pub(super) fn params(&self) -> String {
+        let (keys, _) = self.keys.as_chunks::<KEY>();
+        let listed = self.method == AccountMethod::Accounts;
+        let mut params = String::with_capacity(keys.len() * 48 + self.rest.len() + 4);
+        params.push_str(if listed { "[[" } else { "[" });
         for (index, key) in keys.iter().enumerate() {
             params.push_str(if index == 0 { "\"" } else { ",\"" });
             push_base58(key, &mut params);
             params.push('"');
         }
-        if !one {
+        if listed {
             params.push(']');
         }
-        if !rest.is_empty() {
+        if !self.rest.is_empty() {
             params.push(',');
-            params.push_str(rest);
+            params.push_str(&self.rest);
         }
         params.push(']');
-        Ok(Self { method, params })
+        params
     }
 }
 

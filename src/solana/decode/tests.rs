@@ -175,8 +175,8 @@ proptest! {
     #[test]
     fn keys_become_the_base58_of_their_bytes(keys in proptest::collection::vec(any::<[u8; 32]>(), 0..5)) {
         let texts: Vec<_> = keys.iter().map(|key| bs58::encode(key).into_string()).collect();
-        let read = AccountRead::new(AccountMethod::Accounts, &keys.concat(), r#"{"encoding":"base64"}"#).unwrap();
-        prop_assert_eq!(read.params, json!([texts, { "encoding": "base64" }]).to_string());
+        let read = AccountRead::new(AccountMethod::Accounts, &keys.concat(), r#"{"encoding":"base64"}"#.to_owned()).unwrap();
+        prop_assert_eq!(read.params(), json!([texts, { "encoding": "base64" }]).to_string());
     }
 }
 
@@ -205,7 +205,7 @@ fn shapes_that_only_look_right_are_left_to_the_caller() {
     for odd in [as_array.as_str(), &twice, &null_space, "[]", "1"] {
         assert!(decode(Shape::One, with(odd).as_bytes()).is_none(), "{odd}");
     }
-    assert!(AccountRead::new(AccountMethod::Account, &[0; 31], "").is_err());
-    assert!(AccountRead::new(AccountMethod::Account, &[0; 64], "").is_err());
+    assert!(AccountRead::new(AccountMethod::Account, &[0; 31], String::new()).is_err());
+    assert!(AccountRead::new(AccountMethod::Account, &[0; 64], String::new()).is_err());
     assert!((0..6).all(|code| AccountMethod::from_code(code).is_some()) && AccountMethod::from_code(6).is_none());
 }
