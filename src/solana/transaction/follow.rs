@@ -2,6 +2,7 @@
 //! nobody has seen. Runs only while somebody follows something.
 
 use crate::solana::call::CallOptions;
+use crate::solana::method::Class;
 use crate::solana::pool::Pool;
 use crate::solana::transaction::pending::{Following, Wanted};
 use crate::solana::transaction::status::{CHUNK, SignatureStatus};
@@ -89,7 +90,8 @@ impl Pool {
     async fn repeat_due(self: &Arc<Self>) {
         while !self.stop.is_cancelled() {
             tokio::time::sleep(REPEAT_TICK).await;
-            while self.pending.has_due(Instant::now()) && self.may_repeat() {
+            // A token first: what is due keeps its turn until there is one.
+            while self.pending.has_due(Instant::now()) && self.may_repeat() && self.take_token_now(Class::Send) {
                 let Some((transaction, fanout)) = self.pending.next_due(Instant::now()) else { break };
                 self.repeat(&transaction, fanout);
             }
@@ -100,6 +102,7 @@ impl Pool {
         self.pending.repeats.available_permits() > 0 && self.can_send_now()
     }
 
+    /// The token of the first endpoint is taken.
     fn repeat(self: &Arc<Self>, transaction: &SignedTransaction, fanout: usize) {
         let how = SendOptions {
             skip_preflight: true,
@@ -108,9 +111,9 @@ impl Pool {
             ..SendOptions::default()
         };
         let Ok(prepared) = self.prepare_send(transaction, &how) else { return };
-        for endpoint in self.best_endpoints(&prepared, fanout) {
+        for (index, endpoint) in self.best_endpoints(&prepared, fanout).into_iter().enumerate() {
             let Ok(permit) = Arc::clone(&self.pending.repeats).try_acquire_owned() else { return };
-            if !self.take_token_now(prepared.method.class) {
+            if index > 0 && !self.take_token_now(Class::Send) {
                 return;
             }
             let (pool, prepared) = (Arc::clone(self), prepared.clone());

@@ -2,6 +2,7 @@
 
 pub(in crate::solana) mod expiry;
 pub(in crate::solana) mod follow;
+pub(in crate::solana) mod listen;
 pub(in crate::solana) mod pending;
 pub(in crate::solana) mod status;
 pub(in crate::solana) mod track;

@@ -66,6 +66,8 @@ pub(in crate::solana) struct Pending {
     pub(in crate::solana) repeats: Arc<Semaphore>,
     /// The last believed block height of each endpoint.
     pub(in crate::solana) heights: Mutex<HashMap<String, (u64, Instant)>>,
+    /// Until when no websocket is tried.
+    pub(in crate::solana) deaf_until: Mutex<Option<Instant>>,
 }
 
 #[derive(Default)]
@@ -106,6 +108,8 @@ pub(in crate::solana) struct Following {
     pending: Arc<Pending>,
     /// Which transaction.
     pub signature: Arc<str>,
+    /// What it waits for.
+    pub commitment: Commitment,
     id: u64,
     end: oneshot::Receiver<End>,
 }
@@ -119,7 +123,13 @@ pub(in crate::solana) struct Held<'a> {
 impl Default for Pending {
     fn default() -> Self {
         let repeats = Arc::new(Semaphore::new(REPEATS));
-        Self { table: Mutex::default(), idle: Notify::new(), repeats, heights: Mutex::default() }
+        Self {
+            table: Mutex::default(),
+            idle: Notify::new(),
+            repeats,
+            heights: Mutex::default(),
+            deaf_until: Mutex::default(),
+        }
     }
 }
 
@@ -154,7 +164,7 @@ impl Pending {
         table.waiting += 1;
         let start = !std::mem::replace(&mut table.driven, true);
         drop(table);
-        (Following { pending: Arc::clone(self), signature, id, end }, start)
+        (Following { pending: Arc::clone(self), signature, commitment: wanted.commitment, id, end }, start)
     }
 
     /// Resolves when nobody follows anything any more.
@@ -166,6 +176,11 @@ impl Pending {
             }
             idle.await;
         }
+    }
+
+    /// How many followers there are.
+    pub(in crate::solana) fn waiting(&self) -> usize {
+        self.table().waiting
     }
 
     /// Lets the driver end. False: a follower came in the meantime.

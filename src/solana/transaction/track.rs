@@ -116,11 +116,13 @@ impl Pool {
         let deadline = Instant::now() + call.deadline.unwrap_or(FOLLOW.max(self.options.deadline));
         let mut following = self.follow(self.wanted(transaction, options, commitment));
         self.report_transaction(transaction);
+        // In a box of its own: what the send needs is given back before the long wait.
+        let first = Box::pin(self.first_send(transaction, (options, true), &call, deadline));
         tokio::select! {
             biased;
             // Some nodes answer late or never: the chain itself may be faster.
             end = following.end() => return Ok(self.ended(&transaction.signature, end, &call).await),
-            sent = self.first_send(transaction, (options, true), &call, deadline) => sent?,
+            sent = first => sent?,
         }
         let tracked = self.to_the_end(following, deadline, &call).await;
         drop(running);
@@ -229,14 +231,16 @@ impl Pool {
         deadline: Instant,
         call: &CallOptions,
     ) -> Result<Tracked, PoolError> {
+        let (signature, commitment) = (Arc::clone(&following.signature), following.commitment);
         let end = tokio::select! {
             biased;
             end = following.end() => Some(end),
+            () = self.listen(&signature, commitment) => None,
             () = self.stop.cancelled() => return Err(PoolError::Cut { maybe_executed: true }),
             () = call.cancel.cancelled() => return Err(PoolError::Aborted { maybe_executed: true }),
             () = tokio::time::sleep_until(deadline) => None,
         };
-        let signature = following.signature.to_string();
+        let signature = signature.to_string();
         if let Some(end) = end {
             return Ok(self.ended(&signature, end, call).await);
         }
