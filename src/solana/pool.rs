@@ -34,7 +34,6 @@ pub struct Pool {
     pub(super) flights: Arc<Flights>,
     /// Transactions that are being sent or followed.
     pub(super) pending: Arc<Pending>,
-    /// The newest slot in which a transaction of this pool was confirmed.
     /// Whether somebody listens to `rpc.transaction` events.
     pub(super) reports_transactions: AtomicBool,
     pub(super) budget: Budget,
