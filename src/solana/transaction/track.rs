@@ -215,7 +215,11 @@ impl Pool {
                 if refused_with(&error, "AlreadyProcessed") || (old && refused_with(&error, "BlockhashNotFound")) =>
             {
                 self.pending.doubt(&transaction.signature);
-                self.look_back(&[(transaction.signature.as_str().into(), None)]).await;
+                let one = [(transaction.signature.as_str().into(), None)];
+                tokio::select! {
+                    () = self.look_back(&one) => {}
+                    () = call.cancel.cancelled() => {}
+                }
             }
             // Some node may have it: following is the only way to know.
             Err(error) if may_be_on_its_way(&error) => {}
@@ -260,7 +264,7 @@ impl Pool {
         };
         if tracked.status == Verdict::Failed {
             tracked.logs = tokio::select! {
-                logs = self.logs_of(signature) => logs,
+                logs = tokio::time::timeout(LOGS_LIMIT, self.logs_of(signature)) => logs.ok().flatten(),
                 () = call.cancel.cancelled() => None,
             };
         }
