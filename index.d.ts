@@ -159,6 +159,9 @@ declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operati
 /** What a command takes; `null` and `undefined` are sent as empty strings, arrays are flattened once. */
 export declare type Argument = RedisValue | boolean | bigint | null | undefined | object;
 
+/** Turns flattened arguments into those that are encoded. */
+declare type ArgumentTransformer = (args: Argument[]) => readonly Argument[];
+
 /** How one attempt of a transaction begins. */
 declare interface AttemptOptions {
     readonly transaction: TransactionOptions;
@@ -685,6 +688,10 @@ declare class Command {
     /** Where a pipeline puts it. */
     place: Place | undefined;
     constructor(name: string | CommandSpec, args?: Argument[], options?: CommandOptions, callback?: Callback);
+    /** Replaces how the arguments of the command `name` (lower case) are made, for every client. */
+    static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void;
+    /** Replaces how the replies of the command `name` (lower case) are shaped, for every client. */
+    static setReplyTransformer(name: string, transformer: ReplyTransformer): void;
     /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
     static checkFlag(flag: string, name: string): boolean;
     /** Keys among the arguments. */
@@ -736,7 +743,9 @@ declare class CommandSpec {
     readonly inSubscriberMode: boolean;
     readonly inMonitorMode: boolean;
     /** Turns the decoded reply into what the caller gets. */
-    readonly reply: ((reply: unknown) => unknown) | undefined;
+    reply: ReplyTransformer | undefined;
+    /** Set by users: turns the flattened arguments into others, in place of what the command does by itself. */
+    argument: ArgumentTransformer | undefined;
     /** Id of the script given to `registerScript`; 0 for none. */
     readonly script: number;
     constructor(name: string, extraFlags?: number);
@@ -816,10 +825,14 @@ declare class Connection {
     get unsettled(): number;
     /** Whether the wire is gone; open another one then. */
     get released(): boolean;
+    /** Commands encoded since the last hand-over. */
+    get batched(): number;
     /** Takes one command; its outcome goes to the entry. */
     send(entry: Entry, placement: Placement): void;
     /** Hands over what this tick has encoded. */
     flush(): void;
+    /** The same, and the wire has taken it in when this returns. */
+    flushNow(): void;
     /** Synchronous transitions; each returns the status that holds from now on. Events follow on the next tick. */
     connect(): RedisStatus;
     disconnect(reconnect: boolean): RedisStatus;
@@ -846,6 +859,8 @@ declare interface ConnectionListener {
     onSelected(db: number): void;
     onGaveUp(retries: number): void;
     onWarning(text: string): void;
+    /** What the answer makes of the status; `answer` is to be called once the events before it were emitted. */
+    onRetry(status: RedisStatus, answer?: () => void): void;
     /** The delay before the next attempt in milliseconds, or a negative number to stop. */
     retryDelay(attempt: number): number;
     /** 0 reject, 1 reconnect and reject, 2 reconnect and send again. */
@@ -1028,6 +1043,8 @@ declare class Core implements ConnectionListener {
     readonly subscriptions: Subscriptions;
     /** Why the last attempt failed. */
     lastError: Error | undefined;
+    /** Failed attempts since the last success, as the retry strategy was told. */
+    retryAttempts: number;
     /** Retries after which the wire gave up. */
     gaveUpAfter: number | undefined;
     /** `sendCommand` is the client's own method, to notice when tracing code replaces it. */
@@ -1057,6 +1074,8 @@ declare class Core implements ConnectionListener {
     nextGroup(): number;
     /** Hands a command over, or settles it when the client's state forbids it. */
     send(outgoing: Entry, place?: Place): void;
+    /** Commands of this tick that the peer would put into an automatic pipeline. */
+    get autoPipelined(): number;
     onStatus(status: RedisStatus, extra: number, current: boolean): void;
     onError(error: Error): void;
     onMessage(message: Reply[]): void;
@@ -1066,6 +1085,8 @@ declare class Core implements ConnectionListener {
     onGaveUp(retries: number): void;
     onWarning(text: string): void;
     retryDelay(attempt: number): number;
+    /** `close` is emitted before the next attempt begins, so that a listener may still disconnect; the status changes at once. */
+    onRetry(status: RedisStatus, answer?: () => void): void;
     reconnectVerdict(error: Error): 0 | 1 | 2;
     onDrained(): void;
 }
@@ -2506,8 +2527,6 @@ export declare class Redis extends EventEmitter {
     readonly isCluster: boolean;
     readonly scriptsSet: Record<string, Script>;
     readonly addedBuiltinSet: Set<string>;
-    /** Always 0: commands are batched per tick without pipelines of their own. */
-    readonly autoPipelineQueueSize = 0;
     readonly [CORE]: Core;
     constructor(port: number, host: string, options?: RedisOptions);
     constructor(portOrUrl: number | string, options?: RedisOptions);
@@ -2523,6 +2542,10 @@ export declare class Redis extends EventEmitter {
     get offlineQueue(): {
         readonly length: number;
     };
+    /** With `enableAutoPipelining`: commands called in this tick, which go out together at its end. 0 without: commands are batched all the same. */
+    get autoPipelineQueueSize(): number;
+    /** Failed connection attempts since the last success. */
+    get retryAttempts(): number;
     /** Connects; resolves on ready, rejects when the attempt fails. */
     connect(callback?: Callback<void>): Promise<void>;
     /** Ends the connection at once; unsettled commands reject with `Connection is closed.`. With `reconnect` it is only dropped. */
@@ -2753,6 +2776,9 @@ export declare class ReplyError extends RedisError {
     static get brand(): string;
     get name(): string;
 }
+
+/** Turns a decoded reply into what the caller gets. */
+declare type ReplyTransformer = (reply: unknown) => unknown;
 
 /** One operation as this file hands it on. */
 declare interface Request_2 {

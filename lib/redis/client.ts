@@ -42,8 +42,6 @@ export class Redis extends EventEmitter {
   readonly isCluster: boolean = false;
   readonly scriptsSet: Record<string, Script> = {};
   readonly addedBuiltinSet = new Set<string>();
-  /** Always 0: commands are batched per tick without pipelines of their own. */
-  readonly autoPipelineQueueSize = 0;
   declare readonly [CORE]: Core;
   #pipelineClass: typeof Pipeline = Pipeline;
   #subscriber: SharedSubscriber | undefined;
@@ -81,6 +79,16 @@ export class Redis extends EventEmitter {
 
   get offlineQueue(): { readonly length: number } {
     return { length: this[CORE].stats()?.queued ?? 0 };
+  }
+
+  /** With `enableAutoPipelining`: commands called in this tick, which go out together at its end. 0 without: commands are batched all the same. */
+  get autoPipelineQueueSize(): number {
+    return this.options.enableAutoPipelining === true ? this[CORE].autoPipelined : 0;
+  }
+
+  /** Failed connection attempts since the last success. */
+  get retryAttempts(): number {
+    return this[CORE].retryAttempts;
   }
 
   /** Connects; resolves on ready, rejects when the attempt fails. */

@@ -5,7 +5,7 @@
  */
 import { asCallback, type Callback } from './callback.js';
 import { commandInfo } from './errors.js';
-import { type CommandSpec, specOf } from './commands.js';
+import { type ArgumentTransformer, type CommandSpec, type ReplyTransformer, sharedSpec, specOf } from './commands.js';
 import type { Place } from './core.js';
 import { type Argument, asText, type KeyPrefix, type RedisValue } from './transformers.js';
 import { exists, getKeyIndexes } from '@ioredis/commands';
@@ -52,11 +52,25 @@ export class Command {
     const promise = new Promise<unknown>((resolve, reject) => {
       this.resolve = (reply) => {
         this.isResolved = true;
-        resolve(this.transformReply(reply));
+        try {
+          resolve(this.transformReply(reply));
+        } catch (error) {
+          reject(error instanceof Error ? error : new Error(String(error), { cause: error }));
+        }
       };
       this.reject = reject;
     });
     this.promise = asCallback(promise, callback);
+  }
+
+  /** Replaces how the arguments of the command `name` (lower case) are made, for every client. */
+  static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void {
+    sharedSpec(name).argument = transformer;
+  }
+
+  /** Replaces how the replies of the command `name` (lower case) are shaped, for every client. */
+  static setReplyTransformer(name: string, transformer: ReplyTransformer): void {
+    sharedSpec(name).reply = transformer;
   }
 
   /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */

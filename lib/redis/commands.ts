@@ -7,6 +7,11 @@ import { exists, hasFlag, list } from '@ioredis/commands';
 import { blockingKind, blockingMs } from './blocking.js';
 import { type Argument, fields, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
 
+/** Turns a decoded reply into what the caller gets. */
+export type ReplyTransformer = (reply: unknown) => unknown;
+/** Turns flattened arguments into those that are encoded. */
+export type ArgumentTransformer = (args: Argument[]) => readonly Argument[];
+
 /** Flags of a descriptor; the meaning is that of `src/redis/ledger.rs`. */
 export const Flag = {
   readOnly: 1,
@@ -21,6 +26,8 @@ export const Flag = {
   quit: 512,
   monitor: 1024,
   client: 2048,
+  mayBlock: 4096,
+  loading: 8192,
 } as const;
 
 /** The six commands that change subscriptions. */
@@ -46,7 +53,9 @@ function flagsOf(name: string): number {
   if (exists(name) && hasFlag(name, 'readonly')) flags |= Flag.readOnly;
   if (IDEMPOTENT.has(name)) flags |= Flag.idempotent;
   if (SUBSCRIBE.has(name)) flags |= Flag.subscribe;
+  if (exists(name) && hasFlag(name, 'loading')) flags |= Flag.loading;
   if (blockingKind(name) === 'always') flags |= Flag.blocking;
+  if (blockingKind(name) === 'option') flags |= Flag.mayBlock;
   return flags;
 }
 
@@ -61,7 +70,9 @@ export class CommandSpec {
   readonly inSubscriberMode: boolean;
   readonly inMonitorMode: boolean;
   /** Turns the decoded reply into what the caller gets. */
-  readonly reply: ((reply: unknown) => unknown) | undefined;
+  reply: ReplyTransformer | undefined;
+  /** Set by users: turns the flattened arguments into others, in place of what the command does by itself. */
+  argument: ArgumentTransformer | undefined;
   /** Id of the script given to `registerScript`; 0 for none. */
   readonly script: number = 0;
   readonly #blocking: 'always' | 'option' | 'never';
@@ -82,6 +93,7 @@ export class CommandSpec {
 
   /** The arguments as they are encoded. */
   prepare(args: Argument[]): RedisValue[] {
+    if (this.argument !== undefined) return normalise([...this.argument(args.flat<Argument[]>())]);
     return normalise(this.#spread === undefined ? args : spread(this.#spread, args));
   }
 
@@ -126,9 +138,16 @@ function plainSet(args: readonly RedisValue[]): boolean {
 /** Built-in commands that get a method, as the peer lists them. */
 export const COMMAND_NAMES: readonly string[] = [...list.filter((name) => name !== 'monitor'), 'sentinel'];
 
-const SPECS: ReadonlyMap<string, CommandSpec> = new Map([...COMMAND_NAMES, 'monitor'].map((name) => [name, new CommandSpec(name)]));
+const SPECS = new Map([...COMMAND_NAMES, 'monitor'].map((name) => [name, new CommandSpec(name)]));
 
 /** What is known about the command `name`, in any case. */
 export function specOf(name: string): CommandSpec {
   return SPECS.get(name) ?? new CommandSpec(name);
+}
+
+/** The table's own entry for `name`, made when the command is not known: transformers set on it hold for every client. */
+export function sharedSpec(name: string): CommandSpec {
+  const spec = specOf(name);
+  SPECS.set(name, spec);
+  return spec;
 }

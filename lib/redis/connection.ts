@@ -34,6 +34,8 @@ export interface ConnectionListener {
   onSelected(db: number): void;
   onGaveUp(retries: number): void;
   onWarning(text: string): void;
+  /** What the answer makes of the status; `answer` is to be called once the events before it were emitted. */
+  onRetry(status: Status, answer?: () => void): void;
   /** The delay before the next attempt in milliseconds, or a negative number to stop. */
   retryDelay(attempt: number): number;
   /** 0 reject, 1 reconnect and reject, 2 reconnect and send again. */
@@ -118,6 +120,11 @@ export class Connection {
     return this.#released;
   }
 
+  /** Commands encoded since the last hand-over. */
+  get batched(): number {
+    return this.#out.commands;
+  }
+
   /** Takes one command; its outcome goes to the entry. */
   send(entry: Entry, placement: Placement): void {
     if (this.#released) return entry.reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED'));
@@ -141,6 +148,12 @@ export class Connection {
     const refused = this.#wire.flush(this.#out.buffer, length, this.#out.descriptors, commands);
     this.#out.clear();
     if (isFailure(refused)) this.#refuse(refused, commands);
+  }
+
+  /** The same, and the wire has taken it in when this returns. */
+  flushNow(): void {
+    this.flush();
+    this.#wire.stats();
   }
 
   /** Synchronous transitions; each returns the status that holds from now on. Events follow on the next tick. */
@@ -280,7 +293,8 @@ export class Connection {
       const isError = reader.meta[reader.at] === ERROR_VALUE;
       const value = reader.value(entry.buffers);
       if (isError) this.#rejectReply(entry, value as Error);
-      else entry.resolve(entry.transform === undefined ? value : entry.transform(value));
+      else if (entry.transform === undefined) entry.resolve(value);
+      else settleTransformed(entry, entry.transform, value);
     }
   }
 
@@ -303,10 +317,16 @@ export class Connection {
   }
 
   #askRetry(generation: number, attempt: number): void {
+    // Ended by hand in the meantime: nobody is to be asked.
+    if (this.#wire.status().status === 'end') return;
     let delay = -1;
     this.#guard(() => (delay = this.#listener.retryDelay(attempt)));
-    this.#wire.answerRetry(generation, delay);
-    nextTick(this.#drainLater);
+    if (delay < 0) return this.#listener.onRetry(this.#transition(() => unwrap(this.#wire.answerRetry(generation, delay))));
+    this.#listener.onRetry('reconnecting', () => {
+      if (this.#released) return;
+      this.#wire.answerRetry(generation, delay);
+      nextTick(this.#drainLater);
+    });
   }
 
   #askReconnect(reader: ReplyReader, seq: number): void {
@@ -320,6 +340,8 @@ export class Connection {
       const taken = this.#take(seq >>> 0);
       if (taken !== undefined) this.#reject(taken, error);
     }
+    // What the answer sent, to prepare the way, goes before the command itself.
+    this.flush();
     this.#wire.answerReconnectOnError(seq >>> 0, verdict);
     nextTick(this.#drainLater);
   }
@@ -354,4 +376,15 @@ export class Connection {
       });
     }
   }
+}
+
+/** Users may set transformers of their own: what those throw is the command's outcome. */
+function settleTransformed(entry: Entry, transform: (reply: unknown) => unknown, value: unknown): void {
+  let result: unknown;
+  try {
+    result = transform(value);
+  } catch (error) {
+    return entry.reject(error as Error);
+  }
+  entry.resolve(result);
 }

@@ -5,16 +5,18 @@
  *
  * Guarantees: `connect()` settles; the loop is held while commands are unsettled, a connect is awaited or somebody waits for `ready`, and by nothing else.
  */
-import { setImmediate } from 'node:timers';
+import { isAutoPipelined } from './auto-pipeline.js';
 import { type CommandSpec, Flag, specOf } from './commands.js';
 import { Connection, type ConnectionListener, type Entry, type Status } from './connection.js';
+import type { Placement } from './encode.js';
 import type { Redis } from './client.js';
+import { EventQueue } from './event-queue.js';
 import { commandInfo, CONNECTION_CLOSED, localError } from './errors.js';
 import { type ResolvedOptions, wireOptions } from './options.js';
 import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
 import type { Script } from './script.js';
+import { CHANNELS, ConnectTrace, sanitizeArgs, traced, tracedServer } from './tracing.js';
 import type { Reply } from './transformers.js';
-import { nextTick } from '../tick.js';
 
 /** The inside of a client; for this feature's modules. */
 export const CORE = Symbol('mooring.redis.core');
@@ -47,6 +49,7 @@ export interface Place {
 const ALONE: Place = { group: 0, index: 0 };
 const SUBSCRIBER_MODE = 'Connection in subscriber mode, only subscriber commands may be used';
 const MONITOR_MODE = "Connection is in monitoring mode, can't process commands.";
+const OFFLINE_QUEUE_DISABLED = "Stream isn't writeable and enableOfflineQueue options is false";
 const ENDINGS = new Set<string>(['close', 'reconnecting', 'end']);
 const UNCONNECTED = new Set<string>(['wait', 'close', 'reconnecting', 'end']);
 
@@ -65,7 +68,8 @@ export class Core implements ConnectionListener {
   readonly subscriptions = new Subscriptions();
   #connection: Connection | undefined;
   #waiters: Waiter[] = [];
-  #events: (() => void)[] = [];
+  readonly #events = new EventQueue();
+  readonly #attempt = new ConnectTrace();
   #awaitsReady = false;
   #held = false;
   #nameSent: string | null | undefined;
@@ -73,10 +77,15 @@ export class Core implements ConnectionListener {
   /** The group of a MULTI that was sent command by command, and how many members it has. */
   #inlineGroup = 0;
   #inlineCount = 0;
+  #autoPipelined = 0;
+  /** Whether the wire itself has said that it ended: a call may know before its event was drained. */
+  #endTold = false;
   /** The status of the wire; `client.status` may be assigned by queue libraries. */
   #status: Status = 'wait';
   /** Why the last attempt failed. */
   lastError: Error | undefined;
+  /** Failed attempts since the last success, as the retry strategy was told. */
+  retryAttempts = 0;
   /** Retries after which the wire gave up. */
   gaveUpAfter: number | undefined;
 
@@ -187,13 +196,39 @@ export class Core implements ConnectionListener {
     const { group, index } = place.group === 0 ? this.#inline(outgoing.spec) : place;
     const deadlineMs = client.options.commandTimeout ?? 0;
     const entry = (outgoing.spec.flags & Flag.subscribe) === 0 ? outgoing : this.#following(outgoing);
-    this.#connection?.send(entry, { group, index, deadlineMs });
+    const placement = { group, index, deadlineMs };
+    if (client.options.enableAutoPipelining === true) this.#countAutoPipelined(outgoing.spec, group);
+    if (CHANNELS.command.hasSubscribers === false) this.#connection?.send(entry, placement);
+    else this.#traced(entry, placement);
+    // What becomes of QUIT depends on the status in which it was called, which may be another one at the end of the tick.
+    if ((entry.spec.flags & Flag.quit) !== 0) this.#connection?.flushNow();
+  }
+
+  /** Commands of this tick that the peer would put into an automatic pipeline. */
+  get autoPipelined(): number {
+    return this.#connection === undefined || this.#connection.batched === 0 ? 0 : this.#autoPipelined;
+  }
+
+  #countAutoPipelined(spec: CommandSpec, group: number): void {
+    if (this.#connection?.batched === 0) this.#autoPipelined = 0;
+    if (group === 0 && isAutoPipelined(spec, this.#client.options.autoPipeliningIgnoredCommands)) this.#autoPipelined += 1;
+  }
+
+  #traced(entry: Entry, placement: Placement): void {
+    const { options, condition } = this.#client;
+    const { spec } = entry;
+    const sent = (): Promise<unknown> => new Promise((resolve, reject) => this.#connection?.send({ ...entry, resolve, reject }, placement));
+    const args = sanitizeArgs(spec.name, spec.shown(entry.args));
+    const context = { command: spec.name, args, database: condition.select, ...tracedServer(options) };
+    traced(CHANNELS.command, sent, () => context).then(entry.resolve, entry.reject);
   }
 
   #refusal(spec: CommandSpec): string | undefined {
     const { status, condition, options } = this.#client;
     if (status === 'end' || this.#connection === undefined) return CONNECTION_CLOSED;
     if (condition.subscriber !== false && !spec.inSubscriberMode && options.protocol !== 3) return SUBSCRIBER_MODE;
+    const early = status === 'connect' && (spec.flags & Flag.loading) !== 0;
+    if (options.enableOfflineQueue === false && status !== 'ready' && !early) return OFFLINE_QUEUE_DISABLED;
     if (options.monitor === true && !spec.inMonitorMode && status !== 'connect') return MONITOR_MODE;
     return undefined;
   }
@@ -261,42 +296,24 @@ export class Core implements ConnectionListener {
   }
 
   onStatus(status: Status, extra: number, current: boolean): void {
+    // Traces are told first, so that they are complete when `connect()` settles.
+    if (status === 'ready') {
+      this.lastError = undefined;
+      this.retryAttempts = 0;
+      this.#attempt.succeeded();
+    }
+    if (status === 'close') this.#attempt.failed(this.lastError ?? localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
     if (current) {
       this.#setStatus(status);
       this.#settleWaiters(status);
     }
+    this.#endTold = status === 'end';
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
-    if (status === 'ready') this.lastError = undefined;
+    if (status === 'connecting') this.#attempt.begin(this.#client.options);
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
     const client = this.#client;
-    this.#emitLater(ENDINGS.has(status), () => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
-  }
-
-  /**
-   * Queues an event for the next tick; those of a lost connection for after the promises that its last replies settled, as with a socket's own
-   * `close`. Order is kept.
-   */
-  #emitLater(afterPromises: boolean, emit: () => void): void {
-    this.#events.push(emit);
-    if (this.#events.length > 1) return;
-    if (afterPromises) setImmediate(() => this.#emitAll());
-    else nextTick(() => this.#emitAll());
-  }
-
-  #emitAll(): void {
-    const events = this.#events;
-    this.#events = [];
-    for (const [index, emit] of events.entries()) {
-      try {
-        emit();
-      } catch (error) {
-        // A listener's error is the process's matter; the other events come all the same.
-        const rest = events.slice(index + 1);
-        if (rest.length > 0) setImmediate(() => rest.forEach((next) => next()));
-        throw error;
-      }
-    }
+    this.#events.later(ENDINGS.has(status), () => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
   }
 
   #settleWaiters(status: Status): void {
@@ -349,10 +366,17 @@ export class Core implements ConnectionListener {
   }
 
   retryDelay(attempt: number): number {
+    this.retryAttempts = attempt;
     const { retryStrategy } = this.#client.options;
     if (typeof retryStrategy !== 'function') return -1;
     const delay = retryStrategy(attempt);
     return typeof delay === 'number' && Number.isFinite(delay) ? Math.max(Math.floor(delay), 0) : -1;
+  }
+
+  /** `close` is emitted before the next attempt begins, so that a listener may still disconnect; the status changes at once. */
+  onRetry(status: Status, answer?: () => void): void {
+    this.#setStatus(status);
+    if (answer !== undefined) this.#events.later(true, answer);
   }
 
   reconnectVerdict(error: Error): 0 | 1 | 2 {
@@ -365,7 +389,7 @@ export class Core implements ConnectionListener {
     const connection = this.#connection;
     if (connection === undefined || connection.unsettled > 0) return;
     // An ended wire is let go, so that a closed client leaves no handle behind; connect() opens another one.
-    if (!connection.released && this.#status !== 'end') return;
+    if (!connection.released && !this.#endTold) return;
     connection.release();
     this.#connection = undefined;
     this.#family.delete(this.#client);

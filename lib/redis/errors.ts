@@ -167,12 +167,12 @@ function dressed<E extends Error>(error: E, cause: MooringError, sent: Sent | un
   return error;
 }
 
+/** Frames of a command call that are ours: the method, `RUN` and what it calls. */
+const OWN_FRAMES = 3;
+
 /** Gives `error` the stack of the call instead of the one of the drain. */
 export function withStack(error: Error, call: Error): Error {
-  const frames = (call.stack ?? '')
-    .split('\n')
-    .slice(1)
-    .filter((line) => !line.includes(__dirname));
+  const frames = (call.stack ?? '').split('\n').slice(1 + OWN_FRAMES);
   error.stack = `${error.name}: ${error.message}\n${frames.join('\n')}`;
   return error;
 }

@@ -4,16 +4,19 @@
  * Entry `mooring/ioredis`: the names that ioredis exports, ours behind them. Cluster and Sentinel are not among them yet.
  */
 import { Redis } from './client.js';
+import { AbortError, MaxRetriesPerRequestError } from './errors.js';
+import { sanitizeArgs } from './tracing.js';
 
 // oxlint-disable-next-line import/no-default-export -- `import Redis from 'mooring/ioredis'` is how the peer is imported
 export { Redis, Redis as default } from './client.js';
 export type { Callback } from './callback.js';
 export { Command } from './command.js';
 export type { RedisKey } from './command-types.js';
-export { MaxRetriesPerRequestError, ReplyError } from './errors.js';
+export { AbortError, MaxRetriesPerRequestError, ReplyError } from './errors.js';
 export type { RedisOptions } from './options.js';
 export { type ChainableCommander, Pipeline } from './pipeline.js';
 export { ScanStream } from './stream.js';
+export { type BatchOperationContext, type CommandTraceContext, type ConnectTraceContext, sanitizeArgs } from './tracing.js';
 
 /** Prints an outcome; a callback for trying things out. */
 export function print(error: Error | null, reply?: unknown): void {
@@ -22,5 +25,5 @@ export function print(error: Error | null, reply?: unknown): void {
 }
 
 // `require()` of the entry is the class itself, as with the peer; the names above hang on it.
-Object.assign(Redis, { Redis, default: Redis, print, __esModule: true });
+Object.assign(Redis, { Redis, default: Redis, AbortError, MaxRetriesPerRequestError, print, sanitizeArgs, __esModule: true });
 module.exports = Redis;

@@ -10,6 +10,7 @@ import type { ChainableCommands } from './command-types.js';
 import { type Call, type Commander, installCommands, RUN } from './commander.js';
 import { type CommandSpec, specOf } from './commands.js';
 import { CORE } from './core.js';
+import { CHANNELS, traced, tracedServer } from './tracing.js';
 import { type Argument, asText, pairs, type RedisValue } from './transformers.js';
 
 /** `[error]` or `[null, result]` of one member. */
@@ -100,13 +101,22 @@ export class Pipeline implements Commander {
     // EXEC's reply is decoded once for all members.
     const buffers = members.some((member) => member.buffers);
     let pending = members.length;
-    return new Promise((resolve) => {
-      const settle = (index: number, result: MemberResult): void => {
-        this.#results[index] = result;
-        if (--pending === 0) resolve(this.#results);
-      };
-      members.forEach((member, index) => this.#sendMember(member, { group, index }, buffers, settle));
-    });
+    const send = (): Promise<MemberResult[]> =>
+      new Promise((resolve) => {
+        const settle = (index: number, result: MemberResult): void => {
+          this.#results[index] = result;
+          if (--pending === 0) resolve(this.#results);
+        };
+        members.forEach((member, index) => this.#sendMember(member, { group, index }, buffers, settle));
+      });
+    if (!this.#transaction) return send();
+    const { condition } = this.redis;
+    return traced(CHANNELS.batch, send, () => ({
+      batchMode: 'MULTI',
+      batchSize: members.length - 2,
+      database: condition.select,
+      ...tracedServer(this.options),
+    }));
   }
 
   #sendMember(
@@ -120,12 +130,13 @@ export class Pipeline implements Commander {
     const { index } = place;
     const resolve = (value: unknown): void => {
       const result = isExec ? this.#execReply(value, index, anyBuffers) : value;
-      settle(index, [null, result]);
+      // The callback of a member comes before that of `exec`.
       if (callback !== undefined) void asCallback(Promise.resolve(result), callback);
+      settle(index, [null, result]);
     };
     const reject = (error: Error): void => {
-      settle(index, [error] as unknown as MemberResult);
       if (callback !== undefined) asCallback(Promise.reject(error), callback).catch(() => {});
+      settle(index, [error] as unknown as MemberResult);
     };
     const buffers = isExec ? anyBuffers : member.buffers;
     if (!this.redis[CORE].isPatched) {
@@ -145,8 +156,17 @@ export class Pipeline implements Commander {
       const member = this.#members[position - (reply.length - index)];
       if (item instanceof Error || member === undefined) return item;
       const value = decodedAsBuffers && !member.buffers ? asText(item) : item;
-      return member.spec.reply === undefined ? value : member.spec.reply(value);
+      return member.spec.reply === undefined ? value : transformed(member.spec.reply, value);
     });
+  }
+}
+
+/** A transformer's error is the member's outcome. */
+function transformed(reply: (value: unknown) => unknown, value: unknown): unknown {
+  try {
+    return reply(value);
+  } catch (error) {
+    return error;
   }
 }
 

@@ -35,6 +35,10 @@ impl Flags {
     pub const MONITOR: Self = Self(1024);
     /// CLIENT, for which `reconnectOnError` is not asked.
     pub const CLIENT: Self = Self(2048);
+    /// XREAD and XREADGROUP without BLOCK: `blockingTimeout` guards them too.
+    pub const MAY_BLOCK: Self = Self(4096);
+    /// Valid while a server loads its data: never refused once a socket is open.
+    pub const LOADING: Self = Self(8192);
 
     /// Whether any of `other`'s bits is set.
     pub fn has(self, other: Self) -> bool {
@@ -89,7 +93,7 @@ pub(super) struct Entry {
     pub deadline: Option<Instant>,
     /// Own timeout of a blocking command in milliseconds, -1 unknown.
     pub blocking_ms: i32,
-    /// When a written blocking command expires.
+    /// When a blocking command ends with null, waiting or written.
     pub expires: Option<Instant>,
     /// Registered script; 0 none.
     pub script: i32,

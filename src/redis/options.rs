@@ -183,7 +183,7 @@ impl Default for Options {
             monitor: false,
             inflight_limit: 0,
             offline_queue_max: 0,
-            offline_queue_max_bytes: 256 * 1024 * 1024,
+            offline_queue_max_bytes: 1024 * 1024 * 1024,
             ask_reconnect_on_error: false,
             failover: false,
             heartbeat_ms: 0,

@@ -46,18 +46,18 @@ impl Machine {
             out.push(self.select(options.db));
         }
         if options.read_only {
-            out.push(quiet(&[b"READONLY"]));
+            out.push(quiet(&[b"readonly"]));
         }
         if let Some(name) = &self.connection_name {
-            out.push(quiet(&[b"CLIENT", b"SETNAME", name.as_bytes()]));
+            out.push(quiet(&[b"client", b"setname", name.as_bytes()]));
         }
         if !options.disable_client_info {
             let tag = options.client_info_tag.as_ref().map_or(String::new(), |tag| format!("({tag})"));
-            out.push(quiet(&[b"CLIENT", b"SETINFO", b"LIB-NAME", format!("mooring{tag}").as_bytes()]));
-            out.push(quiet(&[b"CLIENT", b"SETINFO", b"LIB-VER", env!("CARGO_PKG_VERSION").as_bytes()]));
+            out.push(quiet(&[b"client", b"setinfo", b"lib-name", format!("mooring{tag}").as_bytes()]));
+            out.push(quiet(&[b"client", b"setinfo", b"lib-ver", env!("CARGO_PKG_VERSION").as_bytes()]));
         }
         if options.enable_ready_check {
-            out.push(Entry::internal(Origin::Info, &[b"INFO"]));
+            out.push(Entry::internal(Origin::Info, &[b"info"]));
         }
         out
     }
@@ -104,14 +104,19 @@ impl Machine {
             OLD_SERVER
         } else {
             let command = if origin == Origin::Auth { "AUTH" } else { "HELLO" };
-            return self.fatal(&WireError::Reply { command, text: error }, now);
+            let error = WireError::Reply { command, text: error };
+            return self.fatal(&error, error.clone(), now);
         };
         self.notice(NOTICE_WARNING, 0, Some(WireError::Reply { command: "AUTH", text: warning.to_owned() }));
     }
 
     fn info_refused(&mut self, error: String, now: Instant) {
         if !error.contains("NOPERM") {
-            return self.fatal(&WireError::ReadyCheck(error), now);
+            return self.fatal(
+                &WireError::ReadyCheck(error.clone()),
+                WireError::Reply { command: "INFO", text: error },
+                now,
+            );
         }
         let text = format!("{NO_INFO}{error}");
         self.notice(NOTICE_WARNING, 0, Some(WireError::Reply { command: "INFO", text }));
@@ -119,6 +124,9 @@ impl Machine {
 
     /// INFO came: ready, or loading for a while.
     fn checked(&mut self, info: &str, now: Instant) {
+        if matches!(self.phase, Phase::Closing { .. }) {
+            return;
+        }
         let field = |name: &str| info.lines().find_map(|line| line.trim_end().strip_prefix(name));
         if field("loading:").is_none_or(|loading| loading == "0") {
             return self.handshake_step(now);
@@ -132,14 +140,17 @@ impl Machine {
     pub(super) fn check_again(&mut self, now: Instant) {
         self.phase = Phase::Handshaking { until: self.handshake_until(now) };
         self.handshake_due = 1;
-        self.push_own(Origin::Info, &[b"INFO"]);
+        self.push_own(Origin::Info, &[b"info"]);
     }
 
-    /// The handshake cannot succeed: everything waiting learns why, then the retry policy goes on.
-    fn fatal(&mut self, error: &WireError, now: Instant) {
+    /// The handshake cannot succeed: everything waiting ends with `error`, then the retry policy goes on.
+    fn fatal(&mut self, error: &WireError, event: WireError, now: Instant) {
+        if !matches!(self.phase, Phase::Handshaking { .. } | Phase::Loading { .. }) {
+            return;
+        }
         self.settle_all(error);
-        self.emit_error(error.clone());
-        self.lost(now, None);
+        self.emit_error(event);
+        self.disconnect(true, now);
     }
 
     fn ready(&mut self, now: Instant) {
@@ -150,7 +161,7 @@ impl Machine {
         self.pulse.ping_at = crate::redis::options::millis(self.options.heartbeat_ms).map(|idle| now + idle);
         self.set_status(Status::Ready, 0);
         if self.options.monitor {
-            return self.push_own(Origin::Monitor, &[b"MONITOR"]);
+            return self.push_own(Origin::Monitor, &[b"monitor"]);
         }
         if self.databases.expected != self.databases.wire {
             let select = self.select(self.databases.expected);
@@ -164,14 +175,14 @@ fn authentication(options: &crate::redis::Options) -> Option<Entry> {
     let user = options.username.as_deref();
     let password = options.password.as_deref();
     if options.protocol == 3 {
-        let mut args: Vec<&[u8]> = vec![b"HELLO", b"3"];
-        if let Some(password) = password {
-            args.extend([b"AUTH", user.unwrap_or("default").as_bytes(), password.as_bytes()]);
+        let mut args: Vec<&[u8]> = vec![b"hello", b"3"];
+        if let Some(password) = password.or(user.map(|_| "")) {
+            args.extend([b"auth", user.unwrap_or("default").as_bytes(), password.as_bytes()]);
         }
         return Some(Entry::internal(Origin::Hello, &args));
     }
-    let password = password?;
-    let mut args: Vec<&[u8]> = vec![b"AUTH"];
+    let password = password.or(user.map(|_| ""))?;
+    let mut args: Vec<&[u8]> = vec![b"auth"];
     args.extend(user.map(str::as_bytes));
     args.push(password.as_bytes());
     Some(Entry::internal(Origin::Auth, &args))

@@ -39,12 +39,14 @@ impl Machine {
                 self.finish();
             }
             Phase::Closing { .. } | Phase::Draining => self.by_hand |= by_hand,
-            Phase::Ready => {
+            Phase::Ready | Phase::Handshaking { .. } | Phase::Loading { .. } => {
                 self.by_hand = by_hand;
                 let until = now + Duration::from_millis(u64::from(self.options.disconnect_timeout_ms));
-                self.phase = Phase::Closing { until, left: self.ledger.queued() };
+                // What waits is sent before the end only where it could have been sent anyway.
+                let left = if self.is_ready() { self.ledger.queued() } else { 0 };
+                self.phase = Phase::Closing { until, left };
             }
-            Phase::Idle | Phase::Opening | Phase::Handshaking { .. } | Phase::Loading { .. } => {
+            Phase::Idle | Phase::Opening => {
                 self.by_hand = by_hand;
                 self.lost(now, None);
             }

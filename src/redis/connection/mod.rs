@@ -170,9 +170,16 @@ pub(super) struct Machine {
     monitoring: bool,
     quit: Option<Quit>,
     /// Errors that JavaScript is asked about.
-    asked: HashMap<u32, (Entry, String)>,
+    asked: HashMap<u32, Asked>,
     pulse: Pulse,
     connection_name: Option<String>,
+}
+
+/// A command whose error JavaScript was asked about.
+#[derive(Debug)]
+struct Asked {
+    entry: Entry,
+    in_transaction: bool,
 }
 
 impl Machine {

@@ -1,6 +1,6 @@
 //! Replies on their way in: paired with the ledger, delivered, swallowed, or the reason to try elsewhere.
 
-use super::{Machine, Phase, Status, Transition};
+use super::{Asked, Machine, Phase, Status, Transition};
 use crate::redis::command::{Entry, Flags, Origin};
 use crate::redis::error::WireError;
 use crate::redis::pubsub::{Frame, frame};
@@ -40,8 +40,18 @@ impl Machine {
         }
     }
 
+    /// What was sent is not sent again: its replies may be what cannot be understood.
     fn garbled(&mut self, error: ProtocolError, now: Instant) {
-        self.lost(now, Some(WireError::Protocol(error)));
+        let error = WireError::Protocol(error);
+        let unanswered = self.ledger.abandon_written();
+        if !unanswered.is_empty() {
+            self.out.discard();
+            let failure = self.out.failure(error.clone().into());
+            for seq in unanswered {
+                self.out.fail(seq, failure, true);
+            }
+        }
+        self.lost(now, Some(error));
     }
 
     fn reply(&mut self, now: Instant) {
@@ -49,6 +59,10 @@ impl Machine {
             return;
         }
         let Some(entry) = self.ledger.answered() else {
+            if matches!(self.phase, Phase::Closing { .. }) {
+                // The answers of a handshake that was given up.
+                return self.out.discard();
+            }
             return self.garbled(ProtocolError::Unexpected, now);
         };
         if entry.origin != Origin::User {
@@ -178,8 +192,8 @@ impl Machine {
             }
         }
         if self.options.ask_reconnect_on_error && !entry.flags.has(Flags::CLIENT) {
-            let text = String::from_utf8_lossy(error).into_owned();
-            self.asked.insert(entry.seq, (entry.clone(), text));
+            let in_transaction = self.ledger.is_in_transaction(entry);
+            self.asked.insert(entry.seq, Asked { entry: entry.clone(), in_transaction });
             self.out.accept_as(&[token::ASK_RECONNECT, entry.seq.cast_signed(), 0]);
             return true;
         }
@@ -188,15 +202,16 @@ impl Machine {
 
     /// `reconnectOnError` answered: 0 the error stands, 1 reconnect, 2 reconnect and send the command again.
     pub(crate) fn answer_reconnect(&mut self, seq: u32, verdict: i32, now: Instant) -> Transition {
-        if let Some((entry, text)) = self.asked.remove(&seq) {
+        if let Some(Asked { entry, in_transaction }) = self.asked.remove(&seq) {
             if verdict == 2 {
-                if entry.group != 0 {
-                    // Out of its pipeline or transaction it would be another command: the error stands.
-                    self.refuse(seq, WireError::Reply { command: "", text });
+                if in_transaction {
+                    // Out of its transaction it would be another command.
+                    self.refuse(seq, WireError::Aborted);
                 } else if matches!(self.phase, Phase::Ended) || self.abandoned || self.closing {
                     self.refuse(seq, WireError::Closed { lost: false });
                 } else {
-                    self.ledger.enqueue_again(Entry { sent_before: true, ..entry });
+                    // Behind what was flushed meanwhile: the answer may have prepared the way, by a DEL for instance.
+                    self.ledger.enqueue(Entry { sent_before: true, group: 0, index: 0, ..entry });
                 }
             }
             if verdict != 0 && matches!(self.phase, Phase::Ready) {

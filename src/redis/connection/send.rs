@@ -3,6 +3,7 @@
 use super::{Databases, Machine, Phase, Quit};
 use crate::redis::command::{Entry, Flags, Origin, Submission, arguments};
 use crate::redis::error::WireError;
+use crate::redis::options::millis;
 use crate::redis::reply::token;
 use std::time::Duration;
 use tokio::time::Instant;
@@ -37,7 +38,9 @@ impl Machine {
             self.disconnect(false, now);
             return self.out.answer(entry.seq, token::SIMPLE, b"OK");
         }
-        if !ready && !self.options.enable_offline_queue {
+        let early =
+            entry.flags.has(Flags::LOADING) && matches!(self.phase, Phase::Handshaking { .. } | Phase::Loading { .. });
+        if !ready && !early && !self.options.enable_offline_queue {
             return self.refuse(entry.seq, WireError::OfflineDisabled);
         }
         if (!ready || self.ledger.queued_bytes() > WRITE_HIGH) && self.is_full() {
@@ -49,6 +52,9 @@ impl Machine {
         entry.db = self.databases.expected;
         if entry.flags.has(Flags::QUIT) {
             self.quit = Some(Quit { seq: entry.seq, until: if ready { None } else { self.quit_until(now) } });
+        }
+        if !ready && entry.flags.has(Flags(Flags::BLOCKING.0 | Flags::MAY_BLOCK.0)) {
+            entry.expires = millis(self.options.blocking_timeout_ms).map(|wait| now + wait);
         }
         self.ledger.enqueue(entry);
     }
@@ -115,7 +121,7 @@ impl Machine {
 
     pub(super) fn select(&mut self, db: u32) -> Entry {
         self.databases.wire = db;
-        Entry { db, ..Entry::internal(Origin::Select, &[b"SELECT", db.to_string().as_bytes()]) }
+        Entry { db, ..Entry::internal(Origin::Select, &[b"select", db.to_string().as_bytes()]) }
     }
 
     fn launch_own(&mut self, entry: Entry, buffer: &mut Vec<u8>) {
@@ -135,10 +141,11 @@ impl Machine {
     }
 
     fn blocking_expiry(&self, entry: &Entry, now: Instant) -> Option<Instant> {
-        if !entry.flags.has(Flags::BLOCKING) {
-            return None;
-        }
         let options = &self.options;
+        if !entry.flags.has(Flags::BLOCKING) {
+            let guarded = entry.flags.has(Flags::MAY_BLOCK);
+            return millis(options.blocking_timeout_ms).filter(|_| guarded).map(|wait| now + wait);
+        }
         let grace = u64::from(options.blocking_timeout_grace_ms);
         let own = u64::try_from(entry.blocking_ms).ok().filter(|own| *own > 0);
         let fallback = u64::from(options.blocking_timeout_ms);

@@ -101,7 +101,7 @@ impl Machine {
         let quiet_until = self.pulse.last_read + idle;
         if quiet_until <= now && self.ledger.in_flight() == 0 && self.own.is_empty() && !self.monitoring {
             self.pulse.ping_until = millis(self.options.heartbeat_timeout_ms).map(|timeout| now + timeout);
-            self.push_own(Origin::Ping, &[b"PING"]);
+            self.push_own(Origin::Ping, &[b"ping"]);
         }
         self.pulse.ping_at = Some(if quiet_until > now { quiet_until } else { now + idle });
     }

@@ -105,6 +105,7 @@ impl Ledger {
     /// Puts a command at the end of the queue.
     pub(super) fn enqueue(&mut self, entry: Entry) {
         self.watch(entry.deadline);
+        self.watch(entry.expires);
         self.queued_bytes += entry.bytes.len();
         self.queue.push_back(entry);
     }
@@ -179,14 +180,15 @@ impl Ledger {
         }
         self.expire_waiting(now, &mut expiry);
         self.expire_flight(now, &mut expiry);
-        let waiting = self.again.iter().chain(&self.queue).filter_map(|entry| entry.deadline);
         let flying = self.flight.iter().filter(|entry| !entry.settled);
-        self.earliest = waiting.chain(flying.flat_map(|entry| [entry.deadline, entry.expires]).flatten()).min();
+        let unsettled = flying.chain(&self.again).chain(&self.queue);
+        self.earliest = unsettled.flat_map(|entry| [entry.deadline, entry.expires]).flatten().min();
         expiry
     }
 
     fn expire_waiting(&mut self, now: Instant, expiry: &mut Expiry) {
-        let is_over = |entry: &Entry| entry.deadline.is_some_and(|deadline| deadline <= now);
+        let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
+        let is_over = |entry: &Entry| has_passed(entry.deadline) || has_passed(entry.expires);
         let both = || self.again.iter().chain(&self.queue);
         let groups: HashSet<i32> =
             both().filter(|entry| entry.group != 0 && is_over(entry)).map(|entry| entry.group).collect();
@@ -195,7 +197,8 @@ impl Ledger {
             let over = is_over(entry) || groups.contains(&entry.group);
             if over {
                 *queued_bytes -= entry.bytes.len();
-                expiry.expired.push(Expired { seq: entry.seq, maybe_sent: entry.sent_before, blocking: false });
+                let blocking = has_passed(entry.expires);
+                expiry.expired.push(Expired { seq: entry.seq, maybe_sent: entry.sent_before, blocking });
             }
             !over
         };
@@ -212,7 +215,7 @@ impl Ledger {
             let written = entry.end <= self.written;
             let maybe_sent = written || entry.sent_before;
             // The late reply of a blocking command would be an element that nobody gets.
-            expiry.recycle |= entry.flags.has(Flags::BLOCKING) || !written;
+            expiry.recycle |= blocking || entry.flags.has(Flags::BLOCKING) || !written;
             entry.settled = true;
             self.tombstones += 1;
             self.tombstoned_at.get_or_insert(now);
@@ -220,6 +223,27 @@ impl Ledger {
                 expiry.expired.push(Expired { seq: entry.seq, maybe_sent, blocking });
             }
         }
+    }
+
+    /// The connection's replies cannot be understood: settles what was written, so that it is not sent again, and hands out the numbers of the user's.
+    pub(super) fn abandon_written(&mut self) -> Vec<u32> {
+        let written = self.written;
+        let unanswered = self.flight.iter_mut().filter(|entry| entry.end <= written && !entry.settled);
+        unanswered
+            .filter_map(|entry| {
+                entry.settled = true;
+                (entry.origin == Origin::User).then_some(entry.seq)
+            })
+            .collect()
+    }
+
+    /// Whether a member of this group stands inside a transaction: what comes next of its group is EXEC or DISCARD, not another MULTI.
+    pub(super) fn is_in_transaction(&self, entry: &Entry) -> bool {
+        let marks = Flags(Flags::MULTI.0 | Flags::EXEC.0);
+        let behind = self.flight.iter().chain(&self.again).chain(&self.queue);
+        let next =
+            behind.filter(|other| other.group == entry.group && other.flags.has(marks)).map(|other| other.flags).next();
+        entry.group != 0 && (entry.flags.has(marks) || next.is_some_and(|flags| flags.has(Flags::EXEC)))
     }
 
     /// Settles everything: hands out the numbers of the user's commands and whether they may have been sent.

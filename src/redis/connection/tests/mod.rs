@@ -28,7 +28,11 @@ fn a_refused_password_settles_what_waits_with_the_servers_text_and_goes_on_tryin
     h.connect();
     h.exchange();
     assert_eq!(h.failures(), [(0, "reply".to_owned(), false)]);
+    // The rest of the handshake's answers belongs to nobody; the server has its time to hang up.
+    assert_eq!(h.statuses(), ["connecting", "connect"]);
+    h.advance(SECOND * 2);
     assert_eq!(h.statuses(), ["connecting", "connect", "close", "reconnecting"]);
+    assert_eq!(h.events().iter().filter(|event| matches!(event, Happened::Error(_))).count(), 1);
 }
 
 #[test]
@@ -245,6 +249,25 @@ fn javascript_decides_about_an_error_when_it_wants_to() {
 }
 
 #[test]
+fn a_command_that_is_sent_again_after_an_error_goes_behind_what_the_answer_sent_and_a_member_of_a_transaction_is_aborted()
+ {
+    let mut h = Harness::new(r#"{"askReconnectOnError":true}"#);
+    h.connect();
+    h.exchange();
+    h.server.refuse = Some(("SET", "ERR no"));
+    h.flush(&["SET", "0"], 0);
+    h.exchange();
+    h.server.refuse = None;
+    h.flush(&["DEL", "1"], 0);
+    h.machine.answer_reconnect(0, 2, h.now);
+    h.advance(Duration::ZERO);
+    h.advance(SECOND);
+    h.open();
+    h.exchange();
+    assert_eq!(h.replies(), [(1, "1".to_owned()), (0, "0".to_owned())]);
+}
+
+#[test]
 fn a_script_that_the_server_lost_is_sent_as_text_again() {
     let mut h = Harness::new("{}");
     h.machine.register_script(7, "return 1");
@@ -374,4 +397,32 @@ fn something_else_than_redis_is_a_protocol_error() {
     h.receive(b"HTTP/1.1 400 Bad Request\r\n");
     assert!(h.events().contains(&Happened::Error("parser".to_owned())));
     assert_eq!(h.machine.transition().status.as_str(), "reconnecting");
+}
+
+#[test]
+fn replies_that_cannot_be_understood_reject_what_was_sent_and_keep_what_was_not() {
+    let mut h = Harness::new(r#"{"inflightLimit":1}"#);
+    h.connect();
+    h.exchange();
+    h.server.mute = true;
+    h.flush(&["GET", "0"], READ);
+    h.flush(&["GET", "1"], READ);
+    h.exchange();
+    h.receive(b"&\r\n");
+    assert_eq!(h.failures(), [(0, "parser".to_owned(), true)]);
+    h.server.mute = false;
+    h.advance(SECOND);
+    h.open();
+    h.exchange();
+    assert_eq!(h.replies(), [(1, "1".to_owned())]);
+}
+
+#[test]
+fn a_blocking_command_that_waits_for_a_connection_ends_with_null_too() {
+    let mut h = Harness::new(r#"{"blockingTimeoutMs":100}"#);
+    h.flush_blocking(&["BLPOP", "0"], 5000);
+    h.advance(Duration::from_millis(50));
+    assert!(h.replies().is_empty());
+    h.advance(Duration::from_millis(100));
+    assert_eq!(h.replies(), [(0, "nil".to_owned())]);
 }
