@@ -1,0 +1,82 @@
+/**
+ * @module dev/suites/run
+ *
+ * Runs a peer's suite on the peer and on mooring and prints both scores and every test that only one of them passes.
+ *
+ *   node dev/suites/run.mjs ioredis|bullmq [--target reference|mooring] [--list] [test files..]
+ *
+ * The suites want redis on port 6379 and ports of their own: they run in a network namespace of their own where the system allows it.
+ */
+import { spawnSync } from 'node:child_process';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { parseArgs } from 'node:util';
+import { findRedisServer } from '../binaries.mjs';
+import { ROOT, run } from './checkout.mjs';
+import * as bullmq from './bullmq.mjs';
+import * as ioredis from './ioredis.mjs';
+
+const SUITES = { bullmq, ioredis };
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: { target: { type: 'string' }, list: { type: 'boolean', default: false } },
+});
+const [name, ...files] = positionals;
+const suite = SUITES[name];
+if (suite === undefined) throw new Error(`name a suite: ${Object.keys(SUITES).join(', ')}`);
+const { folder, targets } = await suite.prepare();
+const wanted = values.target === undefined ? Object.keys(targets) : [values.target];
+const scores = {};
+for (const target of wanted) scores[target] = await score(target);
+report(scores);
+
+/** Whether processes may have a network of their own. */
+function isolated() {
+  return spawnSync('unshare', ['-rn', 'true']).status === 0;
+}
+
+/** Every file in a process of its own, so that one that crashes or whose hooks fail costs only its own tests. */
+async function score(target) {
+  const scratch = mkdtempSync(join(tmpdir(), 'mooring-suite-'));
+  const server = `"${await findRedisServer()}" --save '' --appendonly no --dir "${scratch}" --enable-debug-command yes --loglevel warning`;
+  const network = isolated() ? 'ip link set lo up || exit 1' : ':';
+  const script = `${network}; ${server} >/dev/null & redis=$!; sleep 1; "$@"; kill $redis; wait $redis`;
+  const tests = files.length > 0 ? files : suite.files(folder);
+  const commands = tests.map((file, index) => suite.command(folder, join(scratch, `${index}.json`), file, targets[target]));
+  const request = JSON.stringify({ folder, tests, commands, timeout: suite.TIMEOUT });
+  const command = ['sh', '-c', script, 'suite', process.execPath, join(ROOT, 'dev', 'suites', 'each.mjs'), request];
+  const env = { TARGET: targets[target], TS_NODE_TRANSPILE_ONLY: 'true', NODE_ENV: 'test', ...suite.environment?.(target) };
+  const [program, ...args] = isolated() ? ['unshare', '-rn', ...command] : command;
+  try {
+    await run(program, args, { cwd: folder, env, anyCode: true });
+    return tests.flatMap((file, index) => {
+      const output = join(scratch, `${index}.json`);
+      return existsSync(output)
+        ? suite.results(output, folder)
+        : [{ file, title: '(the whole file)', state: 'fail', error: 'the process crashed' }];
+    });
+  } finally {
+    rmSync(scratch, { recursive: true, force: true });
+  }
+}
+
+function report(all) {
+  for (const [target, tests] of Object.entries(all)) {
+    const count = (state) => tests.filter((test) => test.state === state).length;
+    console.log(`${name} on ${target}: ${count('pass')} pass, ${count('pending')} pending, ${count('fail')} fail of ${tests.length}`);
+  }
+  const expected = new Set((all.reference ?? []).filter((test) => test.state === 'pass').map(title));
+  const onlyReference = (all.mooring ?? []).filter(
+    (test) => test.state === 'fail' && (all.reference === undefined || expected.has(title(test))),
+  );
+  for (const test of onlyReference) console.log(`- ${test.file}: ${test.title}\n    ${test.error}`);
+  if (values.list)
+    for (const test of all.reference ?? [])
+      if (test.state === 'fail') console.log(`reference fails ${test.file}: ${test.title}\n    ${test.error}`);
+}
+
+function title(test) {
+  return `${test.file} ${test.title}`;
+}
