@@ -38,7 +38,7 @@ export async function prepare() {
     folder,
     targets: {
       reference: configured(folder, 'reference', peer),
-      mooring: configured(folder, 'mooring', join(ROOT, 'dist', 'redis', 'ioredis.js')),
+      mooring: configured(folder, 'mooring', wrapped(folder)),
     },
   };
 }
@@ -54,6 +54,16 @@ function conformance(folder) {
     .replace(/import \{ createClient.*\n/, "import { default as IORedis } from 'ioredis';\n")
     .replace(/import \{ createNodeRedisClient.*\n/, "import { createIORedisClient } from '../src/classes/ioredis-client';\n");
   writeFileSync(file, changed);
+}
+
+/** Vitest would transform the built file: this one requires it as Node does. */
+function wrapped(folder) {
+  const file = join(folder, 'mooring-ioredis.mjs');
+  const ours = JSON.stringify(join(ROOT, 'dist', 'redis', 'ioredis.js'));
+  const names = ['Redis', 'Command', 'Pipeline', 'ScanStream', 'ReplyError'].map((name) => `export const ${name} = ours.${name};`);
+  const require = "import { createRequire } from 'node:module';";
+  writeFileSync(file, `${require}\nconst ours = createRequire(import.meta.url)(${ours});\nexport default ours;\n${names.join('\n')}\n`);
+  return file;
 }
 
 function configured(folder, name, ioredis) {
