@@ -69,9 +69,10 @@ impl Prepared {
             if place.at_least_confirmed && default == Commitment::Processed { Commitment::Confirmed } else { default };
         let config = list.get(place.index).map_or("null", |raw| raw.get());
         let head = config_head(config);
-        let own = if place.field == "commitment" { head.commitment } else { head.preflight };
-        let own = own.and_then(|raw| Commitment::parse(raw.get().trim_matches('"')));
-        if own.is_some() || list.len() < place.index || !(config == "null" || config.starts_with('{')) {
+        let given = if place.field == "commitment" { head.commitment } else { head.preflight };
+        // Also one that is not understood here: the node says what is wrong with it.
+        let own = given.and_then(|raw| Commitment::parse(raw.get().trim_matches('"')));
+        if given.is_some() || list.len() < place.index || !(config == "null" || config.starts_with('{')) {
             return Ok(Self::with(name, method, text.to_owned(), own.unwrap_or(injected), head.min_context_slot));
         }
         let field = format!("\"{}\":\"{}\"", place.field, injected.as_str());
@@ -174,6 +175,8 @@ mod tests {
         assert_eq!(params("getBalance", own), own);
         assert_eq!(Prepared::new("getBalance", own, Commitment::Processed).unwrap().commitment, Commitment::Finalized);
         assert_eq!(params("getTransaction", r#"["s"]"#), r#"["s",{"commitment":"confirmed"}]"#);
+        let odd = r#"["k",{"commitment":"maybe"}]"#;
+        assert_eq!(params("getBalance", odd), odd);
         let processed = r#"["s",{"commitment":"processed"}]"#;
         assert_eq!(params("getTransaction", processed), processed);
     }
