@@ -3,9 +3,8 @@
  *
  * Accounts for the pool's own methods: decoded in Rust when the keys are objects of a peer's class, else from the reply's text.
  */
-import { MooringError } from '../error/index.js';
 import type { Operation } from '../lane.js';
-import type { Answered } from './answer.js';
+import { type Answered, expected } from './answer.js';
 import * as decode from './decode.js';
 import * as op from './operation.js';
 import { base58, type PublicKeyLike } from './peer.js';
@@ -59,14 +58,6 @@ function bytesOf(keys: readonly Key[]): Uint8Array[] | undefined {
 
 function fromText<K extends Key>(outcome: Answered, like: K): (shape.AccountInfo<K> | null)[] {
   const { value } = (JSON.parse(String(outcome)) as { value?: unknown } | null) ?? {};
-  if (value === undefined) throw garbled();
-  return (Array.isArray(value) ? value : [value]).map((wire) => (shape.isAccount(wire) ? shape.account(wire, like) : refuse()));
-}
-
-function refuse(): never {
-  throw garbled();
-}
-
-function garbled(): MooringError {
-  return new MooringError('MOORING_PROTOCOL', 'reply holds no accounts in base64', { details: { maybeExecuted: false } });
+  const list = Array.isArray(value) ? value : [value];
+  return expected('the read of accounts', () => (list.every(shape.isAccount) ? list.map((wire) => shape.account(wire, like)) : undefined));
 }

@@ -1,13 +1,26 @@
 /**
  * @module solana/answer
  *
- * Small answers in the shape that nodes give them, told by a look at their fields instead of a schema. `undefined` means: not the usual shape, the peer decides.
+ * Small answers in the shape that nodes give them, told by a look at their fields instead of a schema. `undefined` means: not the usual shape. The pool's own
+ * methods refuse it; those of a `Connection` let the peer decide.
  */
-import type { Failure } from '../error/index.js';
+import { type Failure, MooringError } from '../error/index.js';
 import type { Outcome } from '../lane.js';
 
 /** An outcome that is no failure. */
 export type Answered = Exclude<Outcome, Failure>;
+
+/** What `look` makes of an answer to `method`. @throws MooringError `MOORING_PROTOCOL` when it is not of the usual shape. */
+export function expected<T>(method: string, look: () => T | undefined): T {
+  let seen: T | undefined;
+  try {
+    seen = look();
+  } catch {
+    // A look that stumbles has seen another shape; its own message may quote what it saw.
+  }
+  if (seen !== undefined) return seen;
+  throw new MooringError('MOORING_PROTOCOL', `reply to ${method} is not of the usual shape`, { details: { maybeExecuted: false } });
+}
 
 /** `{context, value: number}` */
 export function balance(outcome: Answered): unknown {
@@ -27,6 +40,20 @@ export function blockhash(outcome: Answered): unknown {
 export function statuses(outcome: Answered): unknown {
   const answer = parse(outcome);
   return Array.isArray(answer?.value) && answer.value.every(isStatus) ? answer : undefined;
+}
+
+/** `{context, value: {amount, decimals, ...}}` */
+export function tokenAmount(outcome: Answered): unknown {
+  const answer = parse(outcome);
+  if (!isObject(answer?.value)) return undefined;
+  const { amount, decimals } = answer.value;
+  return typeof amount === 'string' && typeof decimals === 'number' ? answer : undefined;
+}
+
+/** `{context, value: []}` */
+export function list(outcome: Answered): unknown {
+  const answer = parse(outcome);
+  return Array.isArray(answer?.value) ? answer : undefined;
 }
 
 function isStatus(value: unknown): boolean {

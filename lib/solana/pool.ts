@@ -8,6 +8,7 @@ import { fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.
 import { KeyedLane, type Operation } from '../lane.js';
 import { type FailureRecord, native, type SolanaPool, type UnconfirmedTransaction } from '../native.js';
 import { readAccounts } from './account.js';
+import * as answer from './answer.js';
 import type { Answered } from './answer.js';
 import * as check from './check.js';
 import {
@@ -120,7 +121,7 @@ export class ConnectionPool {
 
   /** Lamports of an account; 0 when it does not exist. */
   async getBalance(publicKey: Key, options: CallOptions = {}): Promise<number> {
-    return (await this.#read<number>('getBalance', [base58(publicKey, 'publicKey')], options)).value;
+    return (await this.#read<number>('getBalance', [base58(publicKey, 'publicKey')], options, answer.balance)).value;
   }
 
   /** Lamports of many accounts in order, a hundred per request. */
@@ -160,7 +161,8 @@ export class ConnectionPool {
     commitment: Commitment = 'confirmed',
     options: CallOptions = {},
   ): Promise<shape.WithContext<shape.TokenAmount>> {
-    return await this.#read<shape.TokenAmount>('getTokenAccountBalance', [base58(publicKey, 'publicKey'), { commitment }], options);
+    const params = [base58(publicKey, 'publicKey'), { commitment }];
+    return await this.#read<shape.TokenAmount>('getTokenAccountBalance', params, options, answer.tokenAmount);
   }
 
   /** Token accounts of an owner, by mint or by token program, parsed by the node. */
@@ -171,8 +173,8 @@ export class ConnectionPool {
     options: CallOptions = {},
   ): Promise<shape.WithContext<shape.ParsedTokenAccount<K>[]>> {
     const params = [base58(owner, 'owner'), check.tokenFilter(filter), { encoding: 'jsonParsed', commitment }];
-    const { context, value } = await this.#read('getTokenAccountsByOwner', params, options);
-    return { context, value: shape.tokenAccounts(value, owner) };
+    const { context, value } = await this.#read('getTokenAccountsByOwner', params, options, answer.list);
+    return { context, value: answer.expected('getTokenAccountsByOwner', () => shape.tokenAccounts(value, owner)) };
   }
 
   /** Statuses in order, null for those not found; found ones are kept per signature. */
@@ -184,7 +186,8 @@ export class ConnectionPool {
     if (!Array.isArray(signatures)) throw invalidArgument('signatures', 'signatures must be an array of signatures');
     const checked = signatures.map((one) => check.signature(one, 'signatures'));
     const operation = op.statuses(checked, config.searchTransactionHistory === true, check.callOptions(options));
-    return (await this.#json(operation)) as shape.WithContext<(shape.SignatureStatus | null)[]>;
+    const outcome = await this.#run(operation);
+    return answer.expected('getSignatureStatuses', () => answer.statuses(outcome)) as shape.WithContext<(shape.SignatureStatus | null)[]>;
   }
 
   /**
@@ -356,11 +359,18 @@ export class ConnectionPool {
 
   async #blockhash(commitment: Commitment, options: CallOptions, cached: boolean): Promise<shape.BlockhashInfo> {
     const operation = op.call('getLatestBlockhash', [{ commitment }], check.callOptions(options), cached);
-    return ((await this.#json(operation)) as shape.WithContext<shape.BlockhashInfo>).value;
+    const outcome = await this.#run(operation);
+    return (answer.expected('getLatestBlockhash', () => answer.blockhash(outcome)) as shape.WithContext<shape.BlockhashInfo>).value;
   }
 
-  async #read<T>(method: string, params: readonly unknown[], options: CallOptions): Promise<shape.WithContext<T>> {
-    return (await this.#json(op.call(method, params, check.callOptions(options), true))) as shape.WithContext<T>;
+  async #read<T>(
+    method: string,
+    params: readonly unknown[],
+    options: CallOptions,
+    look: (outcome: Answered) => unknown,
+  ): Promise<shape.WithContext<T>> {
+    const outcome = await this.#run(op.call(method, params, check.callOptions(options), true));
+    return answer.expected(method, () => look(outcome)) as shape.WithContext<T>;
   }
 
   async #json(operation: Operation): Promise<unknown> {

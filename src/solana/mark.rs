@@ -40,12 +40,18 @@ fn copy_string(rest: &[u8], out: &mut Vec<u8>) -> usize {
     let inside = rest.get(1..end).unwrap_or_default();
     out.push(b'"');
     let escaped = inside.get(..6).is_some_and(|head| head.eq_ignore_ascii_case(b"\\u007f"));
-    if inside.first() == Some(&DEL) || escaped {
+    // A name is never marked, so it needs no telling apart.
+    if (inside.first() == Some(&DEL) || escaped) && !is_name(rest.get(end + 1..)) {
         out.push(DEL);
     }
     out.extend_from_slice(inside);
     out.push(b'"');
     end + 1
+}
+
+/// Whether the string before `after` is the name of a member.
+fn is_name(after: Option<&[u8]>) -> bool {
+    after.unwrap_or_default().iter().find(|byte| !byte.is_ascii_whitespace()) == Some(&b':')
 }
 
 fn copy_number(rest: &[u8], out: &mut Vec<u8>) -> usize {
@@ -95,6 +101,7 @@ mod tests {
         assert_eq!(mark_integers("\"\u{7f}5\""), "\"\u{7f}\u{7f}5\"");
         assert_eq!(mark_integers(r#""\u007F5""#), "\"\u{7f}\\u007F5\"");
         assert_eq!(mark_integers(r#""a\"1""#), r#""a\"1""#);
+        assert_eq!(mark_integers("{\"\u{7f}1\" :\"\u{7f}1\"}"), "{\"\u{7f}1\" :\"\u{7f}\u{7f}1\"}", "names stay");
     }
 
     proptest! {

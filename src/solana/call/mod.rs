@@ -9,6 +9,8 @@ pub(in crate::solana) mod hedge;
 pub(in crate::solana) mod plan;
 pub(in crate::solana) mod reply;
 pub(in crate::solana) mod request;
+#[cfg(test)]
+mod tests;
 
 use crate::solana::call::request::Prepared;
 use crate::solana::error::PoolError;

@@ -8,6 +8,8 @@ use serde_json::value::RawValue;
 
 /// How far into a result the slot of its context is looked for.
 const CONTEXT_HEAD: usize = 256;
+/// Deeper replies are refused: what JavaScript does with them (a reviver, `JSON.stringify`) would overflow its stack.
+const MAX_DEPTH: u32 = 512;
 
 #[derive(Deserialize)]
 struct Wire<'a> {
@@ -37,6 +39,9 @@ pub(in crate::solana) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptErr
     let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| {
         garbled(if error.is_eof() { "reply is cut short" } else { "reply is not a JSON-RPC object" })
     })?;
+    if is_too_deep(body) {
+        return Err(garbled("reply is nested too deeply"));
+    }
     let ours = wire.id.is_some_and(|raw| raw.get() == id.to_string());
     if let Some(error) = wire.error {
         // An error may come with id null, when the node could not read the request.
@@ -71,6 +76,36 @@ pub(in crate::solana) fn context_slot(result: &[u8]) -> Option<u64> {
     }
     let at = memchr::memmem::find(head, b"\"slot\":")?;
     number(head.get(at + 7..)?)
+}
+
+/// Whether valid JSON nests deeper than [`MAX_DEPTH`].
+fn is_too_deep(json: &[u8]) -> bool {
+    let (mut depth, mut rest) = (0u32, json);
+    while let Some((byte, after)) = rest.split_first() {
+        rest = after;
+        match byte {
+            b'[' | b'{' => depth += 1,
+            b']' | b'}' => depth = depth.saturating_sub(1),
+            b'"' => rest = after_string(after),
+            _ => {}
+        }
+        if depth > MAX_DEPTH {
+            return true;
+        }
+    }
+    false
+}
+
+/// What follows the string whose inside begins here.
+fn after_string(mut inside: &[u8]) -> &[u8] {
+    while let Some(at) = memchr::memchr2(b'"', b'\\', inside) {
+        let escapes = inside.get(at) == Some(&b'\\');
+        inside = inside.get(at + 1 + usize::from(escapes)..).unwrap_or_default();
+        if !escapes {
+            return inside;
+        }
+    }
+    &[]
 }
 
 /// The digits at the start of `text`.

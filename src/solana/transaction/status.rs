@@ -29,6 +29,9 @@ pub(in crate::solana) struct SignatureStatus {
     pub error: Option<String>,
 }
 
+/// A status as received, and read.
+type Seen<'a> = (&'a RawValue, SignatureStatus);
+
 #[derive(Deserialize)]
 struct Reply<'a> {
     #[serde(borrow)]
@@ -50,8 +53,8 @@ struct Wire<'a> {
 impl SignatureStatus {
     fn parse(raw: &RawValue) -> Option<Self> {
         let wire: Wire<'_> = serde_json::from_str(raw.get()).ok()?;
-        let commitment = match wire.confirmation_status.as_deref().and_then(Commitment::parse) {
-            Some(commitment) => commitment,
+        let commitment = match wire.confirmation_status.as_deref() {
+            Some(text) => Commitment::parse(text)?,
             // Older nodes: no count of confirmations means rooted.
             None if wire.confirmations.is_none() => Commitment::Finalized,
             None => Commitment::Processed,
@@ -84,11 +87,9 @@ impl Pool {
             let options = CallOptions { cached: false, ..options.clone() };
             let result = self.ask(chunk, search_history, None, options).await?;
             slot = reply::context_slot(&result).unwrap_or(slot).max(slot);
-            let parsed = parse(&result)?;
-            for (signature, raw) in chunk.iter().zip(parsed.value) {
-                if let Some(raw) = raw {
-                    let status = SignatureStatus::parse(raw);
-                    self.keep(signature, raw, status.as_ref());
+            for (signature, seen) in chunk.iter().zip(parse(&result, chunk.len())?) {
+                if let Some((raw, status)) = seen {
+                    self.keep(signature, raw, &status);
                     found.insert(signature, result.slice_ref(raw.get().as_bytes()));
                 }
             }
@@ -97,9 +98,9 @@ impl Pool {
         Ok(assemble(signatures, &found, slot).into())
     }
 
-    fn keep(&self, signature: &str, raw: &RawValue, status: Option<&SignatureStatus>) {
+    fn keep(&self, signature: &str, raw: &RawValue, status: &SignatureStatus) {
         let fresh = self.options.ttl.status;
-        let settled = status.is_some_and(|status| status.commitment == Commitment::Finalized);
+        let settled = status.commitment == Commitment::Finalized;
         let lifetime = if settled && !fresh.is_zero() { SETTLED_LIFETIME } else { fresh };
         self.cache.put(key(signature), raw.get().as_bytes(), lifetime);
     }
@@ -113,13 +114,9 @@ impl Pool {
         options: CallOptions,
     ) -> Result<(u64, Vec<Option<SignatureStatus>>), PoolError> {
         let result = self.ask(signatures, history, floor, options).await?;
-        let parsed = parse(&result)?;
-        if parsed.value.len() != signatures.len() {
-            return Err(garbled("statuses are not as many as signatures"));
-        }
-        let statuses = signatures.iter().zip(parsed.value).map(|(signature, raw)| {
-            let (raw, status) = (raw?, raw.and_then(SignatureStatus::parse)?);
-            self.keep(signature, raw, Some(&status));
+        let statuses = signatures.iter().zip(parse(&result, signatures.len())?).map(|(signature, seen)| {
+            let (raw, status) = seen?;
+            self.keep(signature, raw, &status);
             Some(status)
         });
         Ok((reply::context_slot(&result).unwrap_or(0), statuses.collect()))
@@ -146,8 +143,19 @@ fn key(signature: &str) -> Bytes {
     format!("status\n{signature}").into()
 }
 
-fn parse(result: &Bytes) -> Result<Reply<'_>, PoolError> {
-    serde_json::from_slice(result).map_err(|_| garbled("statuses are not a list"))
+/// One place per signature; one that cannot be read makes the whole reply unusable: it must not pass for a transaction that nobody has seen.
+fn parse(result: &[u8], signatures: usize) -> Result<Vec<Option<Seen<'_>>>, PoolError> {
+    let reply: Reply<'_> = serde_json::from_slice(result).map_err(|_| garbled("statuses are not a list"))?;
+    if reply.value.len() != signatures {
+        return Err(garbled("statuses are not as many as signatures"));
+    }
+    let read = |raw: Option<_>| {
+        raw.map(|raw| {
+            SignatureStatus::parse(raw).map(|status| (raw, status)).ok_or_else(|| garbled("a status is none"))
+        })
+        .transpose()
+    };
+    reply.value.into_iter().map(read).collect()
 }
 
 fn garbled(detail: &str) -> PoolError {
@@ -163,21 +171,38 @@ fn assemble(signatures: &[String], found: &HashMap<&str, Bytes>, slot: u64) -> S
 
 #[cfg(test)]
 mod tests {
-    use super::{SignatureStatus, parse};
+    use super::parse;
     use crate::solana::endpoint::slot::Commitment;
-    use bytes::Bytes;
+    use proptest::prelude::*;
 
     #[test]
     fn reads_statuses_of_old_and_new_nodes() {
         let body = br#"{"context":{"slot":9},"value":[null,{"slot":5,"confirmations":1,"err":null,"confirmationStatus":"confirmed"},
             {"slot":6,"confirmations":null,"err":{"InstructionError":[0,{"Custom":1}]}}]}"#;
-        let bytes = Bytes::from_static(body);
-        let reply = parse(&bytes).unwrap();
-        let statuses: Vec<_> = reply.value.iter().map(|raw| raw.and_then(SignatureStatus::parse)).collect();
-        assert_eq!(statuses[0], None);
-        assert_eq!(statuses[1].as_ref().unwrap().commitment, Commitment::Confirmed);
-        assert_eq!(statuses[1].as_ref().unwrap().error, None);
-        assert_eq!(statuses[2].as_ref().unwrap().commitment, Commitment::Finalized);
-        assert_eq!(statuses[2].as_ref().unwrap().error.as_deref(), Some(r#"{"InstructionError":[0,{"Custom":1}]}"#));
+        let statuses = parse(body, 3).unwrap();
+        let status = |at: usize| statuses[at].as_ref().map(|(_, status)| status.clone());
+        assert_eq!(status(0), None);
+        assert_eq!(status(1).unwrap().commitment, Commitment::Confirmed);
+        assert_eq!(status(1).unwrap().error, None);
+        assert_eq!(status(2).unwrap().commitment, Commitment::Finalized);
+        assert_eq!(status(2).unwrap().error.as_deref(), Some(r#"{"InstructionError":[0,{"Custom":1}]}"#));
+    }
+
+    #[test]
+    fn a_status_that_cannot_be_read_does_not_pass_for_none() {
+        for value in
+            ["[]", "[null,null]", "[5]", "[{}]", r#"[{"slot":-1}]"#, r#"[{"slot":5,"confirmationStatus":"x"}]"#]
+        {
+            assert!(parse(format!(r#"{{"value":{value}}}"#).as_bytes(), 1).is_err(), "{value}");
+        }
+        assert!(parse(br#"{"value":[null]}"#, 1).unwrap()[0].is_none());
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(bytes in proptest::collection::vec(any::<u8>(), 0..100), value in "[\\[\\]{}a-z\":,0-9-]{0,60}") {
+            drop(parse(&bytes, 1));
+            drop(parse(format!(r#"{{"value":[{value}]}}"#).as_bytes(), 1));
+        }
     }
 }
