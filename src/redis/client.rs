@@ -47,6 +47,8 @@ pub(crate) struct Shared {
     paused: AtomicBool,
     peer: Mutex<Option<SocketAddr>>,
     registration: Mutex<Option<Registration>>,
+    /// Clients that end with this one.
+    companions: Mutex<Vec<Weak<Self>>>,
     this: Weak<Self>,
 }
 
@@ -88,9 +90,25 @@ impl Client {
             paused: AtomicBool::new(false),
             peer: Mutex::default(),
             registration: Mutex::default(),
+            companions: Mutex::default(),
             this: Weak::clone(this),
         });
         Self { shared, registry: Arc::downgrade(registry) }
+    }
+
+    /// Another client in the same registry, which ends when this one does.
+    pub(super) fn companion(&self, options: Options, sink: Arc<dyn ReplySink>) -> Self {
+        let registry = self.registry.upgrade().unwrap_or_default();
+        let client = Self::open(options, sink, &registry);
+        lock(&self.shared.companions).push(Arc::downgrade(&client.shared));
+        // It may have ended already.
+        self.shared.with(|_, _| ());
+        client
+    }
+
+    /// Its options.
+    pub(super) fn options(&self) -> &Options {
+        &self.shared.options
     }
 
     /// Takes encoded commands. Copies; the driver does the rest.
@@ -181,6 +199,11 @@ impl Client {
         Managed::close(self.shared.as_ref(), deadline)
     }
 
+    /// Ends for good without waiting for anything: what is unanswered is settled.
+    pub fn shut(&self) {
+        self.shared.shut();
+    }
+
     /// Gives up at once and tells nobody.
     pub fn abandon(&self) {
         Managed::abandon(self.shared.as_ref());
@@ -238,7 +261,24 @@ impl Shared {
             self.sink.deliver(chunk);
             self.settled.notify_waiters();
         }
+        let over = machine.is_over();
+        drop(machine);
+        if over {
+            self.end_companions();
+        }
         result
+    }
+
+    fn shut(&self) {
+        self.with(Machine::shut);
+        self.wake.notify_one();
+    }
+
+    fn end_companions(&self) {
+        let companions = std::mem::take(&mut *lock(&self.companions));
+        for companion in companions.iter().filter_map(Weak::upgrade) {
+            companion.shut();
+        }
     }
 
     /// Resolves when the driver is to look at the machine.
@@ -356,6 +396,7 @@ impl Managed for Shared {
 
     fn abandon(&self) {
         lock(&self.machine).abandon();
+        self.end_companions();
         drop(lock(&self.registration).take());
         self.wake.notify_one();
         self.settled.notify_waiters();

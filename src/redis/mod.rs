@@ -9,6 +9,7 @@ mod connection;
 mod error;
 mod io;
 mod ledger;
+mod limit_store;
 mod options;
 mod pubsub;
 pub mod reply;

@@ -111,6 +111,13 @@ pub struct Chunk {
     failures: Vec<(i32, Failure)>,
 }
 
+impl Chunk {
+    /// The tokens, for a sink that reads them itself.
+    pub(super) fn tokens(&self) -> &Tokens {
+        &self.tokens
+    }
+}
+
 /// The writing end: belongs to the connection's state machine.
 #[derive(Debug, Default)]
 pub struct Outlet {
@@ -267,7 +274,8 @@ impl<'a> Reply<'a> {
     }
 }
 
-fn has_bytes(kind: i32) -> bool {
+/// Whether the value of a token is a number of bytes.
+pub(super) fn has_bytes(kind: i32) -> bool {
     matches!(kind, token::SIMPLE | token::ERROR | token::BIGINT | token::BULK | token::DOUBLE | token::VERBATIM)
 }
 

@@ -5,7 +5,11 @@
 mod backoff;
 mod budget;
 mod deadline;
+mod leased_rate;
+mod limit_store;
 
 pub use backoff::{Backoff, full_jitter};
 pub use budget::{Budget, BudgetOptions};
 pub use deadline::Deadline;
+pub use leased_rate::{LeasedRate, PATIENCE};
+pub use limit_store::{Ask, LATENESS, Lease, LeaseFuture, LimitStore, Unavailable, spacing};

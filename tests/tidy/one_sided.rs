@@ -25,6 +25,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "write"),
     ("redis", "io"),
     ("redis", "ledger"),
+    ("redis", "limit_store"),
     ("redis", "reconnect"),
     ("redis", "resp"),
     ("redis", "tls"),
