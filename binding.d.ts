@@ -75,6 +75,8 @@ export declare class RedisWire {
 
 /** A pool of RPC endpoints. */
 export declare class SolanaPool {
+  /** Shares the limits of a pool that has made no call yet with other processes, through the server of `redis`. `local_share` is checked by the caller. */
+  shareLimits(redis: RedisWire, keyPrefix: string, localShare?: number | undefined | null): void
   /** Opens a pool; `wake` and `wake_feed` are called when there is something to drain. */
   static open(options: string, wake: () => void, wakeFeed: () => void): SolanaPool | FailureRecord
   /** Starts the operations in `buffer[0, length)`. */

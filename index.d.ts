@@ -823,6 +823,8 @@ declare class Connection {
     constructor(options: string, stringNumbers: boolean, listener: ConnectionListener);
     /** Commands that have not settled. */
     get unsettled(): number;
+    /** The native client; none once it is gone. */
+    get wire(): RedisWire | undefined;
     /** Whether the wire is gone; open another one then. */
     get released(): boolean;
     /** Commands encoded since the last hand-over. */
@@ -1006,6 +1008,11 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly readYourWrites?: boolean;
     /** Default `console`; lines below warn are given only to a logger of your own. */
     readonly logger?: PoolLogger;
+    /**
+     * Shares `maxRequestsPerSecond` and `maxTransactionsPerSecond` with other processes through Redis: a client of this package, or it with settings. Default:
+     * each process has limits of its own.
+     */
+    readonly sharedLimits?: SharedLimitsClient | SharedLimitsOptions;
     /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
     readonly web3?: Web3Module;
     /**
@@ -1055,6 +1062,8 @@ declare class Core implements ConnectionListener {
     get family(): ReadonlySet<Redis>;
     /** Whether a wire exists. */
     get isOpen(): boolean;
+    /** The wire itself; none after `end`. */
+    get wire(): Connection['wire'];
     /** Facts about the wire; none after `end`. */
     stats(): ReturnType<Connection['stats']> | undefined;
     /** Opens the connection; resolves on ready. */
@@ -2037,6 +2046,7 @@ export declare interface PoolStats {
     readonly rateLimits: {
         readonly maxRequestsPerSecond: number;
         readonly maxTransactionsPerSecond: number;
+        readonly shared: SharedLimitStats | null;
     };
     readonly endpoints: readonly EndpointStats[];
 }
@@ -2533,6 +2543,8 @@ export declare class Redis extends EventEmitter {
     constructor(options?: RedisOptions | null);
     /** The same as `new Redis(..)`. */
     static createClient(...args: [RedisOptions?]): Redis;
+    /** The wire, for features that use the same server. @internal */
+    get [WIRE](): Core['wire'];
     /** `normal`, `subscriber` or `monitor`. */
     get mode(): 'normal' | 'subscriber' | 'monitor';
     /** Commands on their way, and commands waiting for a connection. */
@@ -2943,6 +2955,31 @@ declare namespace shape {
     }
 }
 
+/** A Redis client of this package: of `createRedisClient`, `redisClient`, or a `Redis`. */
+export declare interface SharedLimitsClient {
+    readonly status: string;
+    closeFamily(deadlineMs?: number): Promise<void>;
+}
+
+/** How limits are shared. */
+export declare interface SharedLimitsOptions {
+    /** Where the limits are kept. Processes share what has the same endpoints (URLs and headers) on the same Redis, in the same database. */
+    readonly redis: SharedLimitsClient;
+    /**
+     * The part of each limit, above 0 and up to 1, that this process uses while Redis is away or takes longer than 20 ms. Default: one part per process that Redis
+     * last knew of; the whole limit when it never answered.
+     */
+    readonly localShare?: number;
+}
+
+/** Limits shared with other processes. */
+export declare interface SharedLimitStats {
+    /** Processes that share the limit of reads, this one included; null before Redis first answered. */
+    readonly processes: number | null;
+    /** Whether this process keeps to its own share of the reads, because Redis is away or slow or was until a moment ago. */
+    readonly local: boolean;
+}
+
 /** Where the shutdown's lines go; `console`, pino and winston fit. */
 export declare interface ShutdownLogger {
     info(message: string, ...details: unknown[]): unknown;
@@ -3209,6 +3246,9 @@ export declare type Verbosity = 'queryPlanner' | 'queryPlannerExtended' | 'execu
 export declare interface Web3Module {
     readonly Connection: new (...args: never[]) => object;
 }
+
+/** Under this symbol a Redis client shows its wire to the features that use its server. */
+declare const WIRE: unique symbol;
 
 /** How a close went. */
 declare interface WireCloseReport {

@@ -9,6 +9,9 @@ import { MooringError } from './error/index.js';
 
 export type * from '../binding.js';
 
+/** Under this symbol a Redis client shows its wire to the features that use its server. */
+export const WIRE: unique symbol = Symbol.for('mooring.redis.wire') as never;
+
 /** The exports of the addon. */
 export type Native = typeof Binding;
 

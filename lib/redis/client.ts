@@ -23,6 +23,7 @@ import { checkDefinition, Script, type ScriptDefinition } from './script.js';
 import { SocketView } from './socket.js';
 import { ScanStream, type ScanStreamOptions } from './stream.js';
 import { type Argument, pairs, type RedisValue } from './transformers.js';
+import { WIRE } from '../native.js';
 import { nextTick } from '../tick.js';
 
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the command methods are installed on the prototype below
@@ -64,6 +65,11 @@ export class Redis extends EventEmitter {
   /** The same as `new Redis(..)`. */
   static createClient(...args: [RedisOptions?]): Redis {
     return new Redis(...args);
+  }
+
+  /** The wire, for features that use the same server. @internal */
+  get [WIRE](): Core['wire'] {
+    return this[CORE].wire;
   }
 
   /** `normal`, `subscriber` or `monitor`. */

@@ -115,6 +115,11 @@ export class Connection {
     return this.#unsettled;
   }
 
+  /** The native client; none once it is gone. */
+  get wire(): RedisWire | undefined {
+    return this.#released ? undefined : this.#wire;
+  }
+
   /** Whether the wire is gone; open another one then. */
   get released(): boolean {
     return this.#released;

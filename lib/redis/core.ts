@@ -113,6 +113,11 @@ export class Core implements ConnectionListener {
     return this.#connection !== undefined;
   }
 
+  /** The wire itself; none after `end`. */
+  get wire(): Connection['wire'] {
+    return this.#status === 'end' ? undefined : this.#connection?.wire;
+  }
+
   /** Facts about the wire; none after `end`. */
   stats(): ReturnType<Connection['stats']> | undefined {
     return this.#connection?.stats();

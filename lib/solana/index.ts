@@ -21,6 +21,7 @@ export type { PublicKeyLike } from './peer.js';
 export { type CloseReport, ConnectionPool, type SendTransactionOptions, SolanaConnectionPool } from './pool.js';
 export { isRetryable, type RetryOptions } from './retry.js';
 export type { AccountInfo, BlockhashInfo, ParsedTokenAccount, SignatureStatus, TokenAmount, WithContext } from './shape.js';
-export type { EndpointRates, EndpointStats, PoolStats } from './stats.js';
+export type { SharedLimitsClient, SharedLimitsOptions } from './shared-limits.js';
+export type { EndpointRates, EndpointStats, PoolStats, SharedLimitStats } from './stats.js';
 export type { SendableTransaction, SendOptions, Signer } from './transaction.js';
 export type { ProxyRules, WireOptions } from './wire.js';

@@ -7,6 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { MooringError } from '../error/index.js';
 import type { Web3 } from './peer.js';
+import { type SharedLimits, sharedLimits, type SharedLimitsClient, type SharedLimitsOptions } from './shared-limits.js';
 import { wired, type WireOptions } from './wire.js';
 
 /** How sure a read must be. */
@@ -107,6 +108,11 @@ export interface ConnectionPoolOptions extends WireOptions {
   readonly readYourWrites?: boolean;
   /** Default `console`; lines below warn are given only to a logger of your own. */
   readonly logger?: PoolLogger;
+  /**
+   * Shares `maxRequestsPerSecond` and `maxTransactionsPerSecond` with other processes through Redis: a client of this package, or it with settings. Default:
+   * each process has limits of its own.
+   */
+  readonly sharedLimits?: SharedLimitsClient | SharedLimitsOptions;
   /** A copy of `@solana/web3.js` 1.x; default: the installed one, loaded when first needed. */
   readonly web3?: Web3Module;
   /**
@@ -129,12 +135,13 @@ export interface ResolvedOptions {
   readonly logger: PoolLogger;
   readonly web3: Web3 | undefined;
   readonly copyAccountData: boolean;
+  readonly shared: SharedLimits | undefined;
 }
 
 /** Checks what Rust never sees and fills in the endpoints. */
 export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('options', 'options must be an object');
-  const { logger = console, web3, ...rest } = options;
+  const { logger = console, web3, sharedLimits: shared, ...rest } = options;
   if (logger === null || typeof logger.warn !== 'function' || typeof logger.error !== 'function') {
     throw invalid('logger', 'logger must have the functions warn and error');
   }
@@ -145,8 +152,14 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
   const { copyAccountData, ...native } = merged as ConnectionPoolOptions;
   const copy = copyAccountData ?? false;
   if (typeof copy !== 'boolean') throw invalid('copyAccountData', 'copyAccountData must be true or false');
-  const commitment = native.commitment ?? 'processed';
-  return { json: serialize(wired(native)), commitment, logger, web3: web3 as Web3 | undefined, copyAccountData: copy };
+  return {
+    json: serialize(wired(native)),
+    commitment: native.commitment ?? 'processed',
+    logger,
+    web3: web3 as Web3 | undefined,
+    copyAccountData: copy,
+    shared: sharedLimits(shared),
+  };
 }
 
 /** One endpoint as JSON text. */

@@ -30,6 +30,7 @@ import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type
 import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
 import { hand, threw } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
+import { share } from './shared-limits.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
 import {
@@ -83,7 +84,7 @@ export class ConnectionPool {
 
   /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
   constructor(options: ConnectionPoolOptions = {}) {
-    const { json, commitment, logger, web3, copyAccountData } = resolve(options);
+    const { json, commitment, logger, web3, copyAccountData, shared } = resolve(options);
     this.#logger = logger;
     this.#givenWeb3 = web3;
     this.#commitment = commitment;
@@ -92,7 +93,7 @@ export class ConnectionPool {
     const drainEvents = (): void => {
       hand(this.#lane.handle.drainFeed(), logger, this.#listeners);
     };
-    const open = (wake: () => void): SolanaPool => unwrap(native.SolanaPool.open(json, wake, drainEvents));
+    const open = (wake: () => void): SolanaPool => share(unwrap(native.SolanaPool.open(json, wake, drainEvents)), shared);
     this.#lane = new KeyedLane<SolanaPool>(open, () => {
       this.#closed = true;
     });

@@ -42,6 +42,14 @@ export interface EndpointStats {
   readonly limits: EndpointRates;
 }
 
+/** Limits shared with other processes. */
+export interface SharedLimitStats {
+  /** Processes that share the limit of reads, this one included; null before Redis first answered. */
+  readonly processes: number | null;
+  /** Whether this process keeps to its own share of the reads, because Redis is away or slow or was until a moment ago. */
+  readonly local: boolean;
+}
+
 /** What a pool is doing. */
 export interface PoolStats {
   /** Endpoints. */
@@ -72,6 +80,10 @@ export interface PoolStats {
   readonly heavyQueueLength: number;
   /** Second attempts of slow reads, and how many of them answered first. */
   readonly hedges: { readonly begun: number; readonly won: number };
-  readonly rateLimits: { readonly maxRequestsPerSecond: number; readonly maxTransactionsPerSecond: number };
+  readonly rateLimits: {
+    readonly maxRequestsPerSecond: number;
+    readonly maxTransactionsPerSecond: number;
+    readonly shared: SharedLimitStats | null;
+  };
   readonly endpoints: readonly EndpointStats[];
 }

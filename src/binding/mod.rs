@@ -6,5 +6,6 @@ mod error;
 mod lifecycle;
 mod mongo;
 mod redis;
+mod shared_limits;
 mod solana;
 mod solana_frame;

@@ -8,7 +8,7 @@ use crate::bridge::{frame, scope};
 use crate::lifecycle::CloseSummary;
 use crate::redis::reply::{Chunk, Inbox, ReplySink};
 use crate::redis::{Client, Options, Stats, Transition};
-use crate::retry::Deadline;
+use crate::retry::{Deadline, LimitStore};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Function, Int32ArraySlice, PromiseRaw, Result, Uint8ArraySlice};
 use napi_derive::napi;
@@ -65,6 +65,13 @@ pub struct WireCloseReport {
     pub drained: u32,
     /// Commands that were cut.
     pub aborted: u32,
+}
+
+impl RedisWire {
+    /// Limits kept on this client's server.
+    pub(super) fn limit_store(&self, key_prefix: &str) -> Arc<dyn LimitStore> {
+        self.client.limit_store(key_prefix)
+    }
 }
 
 impl ReplySink for Stream {

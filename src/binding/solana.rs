@@ -163,6 +163,11 @@ impl SolanaPool {
         self.feed.close();
     }
 
+    /// The room's pool.
+    pub(super) fn pool(&self) -> &Pool {
+        &self.pool
+    }
+
     fn start(&self, frame: Frame<'_>) {
         let (id, pool) = (frame.id, Arc::clone(&self.pool));
         let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));

@@ -7,7 +7,7 @@ use super::client::Client;
 use super::command::{STRIDE, encode};
 use super::options::{Options, Resend, Retry};
 use super::reply::{Chunk, ReplySink, has_bytes, token};
-use crate::retry::{Ask, LATENESS, Lease, LeaseFuture, LimitStore, Unavailable};
+use crate::retry::{Ask, BACKLOG, Lease, LeaseFuture, LimitStore, Unavailable};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
 use std::fmt::Write;
@@ -90,7 +90,7 @@ impl LimitStore for RedisLimits {
         let micros = |time: Duration| format!("{:.3}", time.as_secs_f64() * 1e6);
         let key = |what: &str| format!("{}mooring:limit:{{{key}}}:{what}", self.prefix);
         let (slots, processes) = (key("slots"), key("processes"));
-        let (interval, cover, backlog) = (micros(ask.interval), micros(ask.cover), micros(LATENESS / 2));
+        let (interval, cover, backlog) = (micros(ask.interval), micros(ask.cover), micros(BACKLOG));
         let (need, soon) = (ask.need.to_string(), ask.soon.to_string());
         let parts =
             ["EVALSHA", &self.digest, "2", &slots, &processes, process, &interval, &need, &soon, &cover, &backlog];

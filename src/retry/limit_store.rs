@@ -8,7 +8,9 @@ use std::pin::Pin;
 use std::time::Duration;
 
 /// How late a slot may be used, on the store's clock. The spacing pays for it, see [`spacing`].
-pub const LATENESS: Duration = Duration::from_millis(100);
+pub const LATENESS: Duration = Duration::from_millis(120);
+/// How old a slot may be when it is lent: what nobody used lately may start at once.
+pub const BACKLOG: Duration = Duration::from_millis(40);
 
 /// The distance between two slots of a limit of `per_second` starts, which must be above 0.
 ///

@@ -12,4 +12,4 @@ pub use backoff::{Backoff, full_jitter};
 pub use budget::{Budget, BudgetOptions};
 pub use deadline::Deadline;
 pub use leased_rate::{LeasedRate, PATIENCE};
-pub use limit_store::{Ask, LATENESS, Lease, LeaseFuture, LimitStore, Unavailable, spacing};
+pub use limit_store::{Ask, BACKLOG, LATENESS, Lease, LeaseFuture, LimitStore, Unavailable, spacing};

@@ -7,12 +7,16 @@ use crate::solana::error::PoolError;
 use crate::solana::method::Class;
 use crate::solana::pool::Pool;
 use crate::solana::queue::{Priority, Queue};
+use crate::solana::shared_limits::Leases;
 use arc_swap::ArcSwapOption;
 use std::sync::atomic::{AtomicU32, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 use tokio::sync::{Semaphore, SemaphorePermit};
 use tokio::time::Instant;
+
+/// How long a probe waits for a slot.
+const SOON: Duration = Duration::from_millis(200);
 
 static READS: Registry<Queue> = Registry::new();
 static SENDS: Registry<Queue> = Registry::new();
@@ -23,6 +27,8 @@ pub(super) struct Limit {
     number: usize,
     rate: f64,
     queue: ArcSwapOption<Member<Queue>>,
+    /// Its part of a limit that other processes share.
+    leases: OnceLock<Arc<Leases>>,
     /// Calls of this pool that wait for their start.
     pub(super) waiting: AtomicU32,
     starts: Mutex<Starts>,
@@ -61,6 +67,7 @@ impl Limit {
             number: NEXT.fetch_add(1, Ordering::Relaxed),
             rate,
             queue: ArcSwapOption::empty(),
+            leases: OnceLock::new(),
             waiting: AtomicU32::new(0),
             starts: Mutex::default(),
         }
@@ -68,11 +75,12 @@ impl Limit {
 
     /// Shares the queue of all pools over the endpoints that `key` names.
     fn join(&self, registry: &'static Registry<Queue>, key: &str) {
+        let identities = key;
         // A pool without endpoints shares with nobody.
         let key = if key.is_empty() { format!("\n{}", self.number) } else { key.to_owned() };
         let last = self.queue.load_full();
-        if last.as_ref().is_some_and(|member| member.has_key(&key)) {
-            return;
+        if let Some(member) = last.as_ref().filter(|member| member.has_key(&key)) {
+            return self.lend_to(member, identities);
         }
         let member = match last.as_ref() {
             // Who waits in the old queue comes along, unless others share it.
@@ -81,15 +89,39 @@ impl Limit {
         };
         let stays = last.as_ref().is_some_and(|last| Arc::ptr_eq(&last.value(), &member.value()));
         member.want(self.number, Some(self.rate));
+        self.lend_to(&member, identities);
         if let Some(last) = last.filter(|_| !stays) {
             last.want(self.number, None);
+            last.lend(self.number, None);
         }
         self.queue.store(Some(Arc::new(member)));
+    }
+
+    /// Shares with other processes from now on.
+    pub(super) fn share(&self, leases: Leases) {
+        // The first ones stay.
+        drop(self.leases.set(Arc::new(leases)));
+    }
+
+    fn lend_to(&self, member: &Member<Queue>, identities: &str) {
+        if let Some(leases) = self.leases.get() {
+            leases.lend_to(&member.value(), identities);
+            member.lend(self.number, Some(leases));
+        }
+    }
+
+    /// Whether other processes share it.
+    pub(super) fn leases(&self) -> Option<&Arc<Leases>> {
+        self.leases.get()
     }
 
     fn leave(&self) {
         if let Some(member) = self.queue.swap(None) {
             member.want(self.number, None);
+            member.lend(self.number, None);
+        }
+        if let Some(leases) = self.leases.get() {
+            leases.close();
         }
     }
 
@@ -188,6 +220,17 @@ impl Pool {
     pub(super) fn start_now(&self, endpoint: &Endpoint, class: Class) -> bool {
         let now = Instant::now();
         endpoint.facts().next_start(class, now) <= now && self.take_token_now(class) && endpoint.try_start(class)
+    }
+
+    /// As `start_now`, for one who may wait a moment when the slots are lent from elsewhere: there is none at hand without traffic.
+    pub(super) async fn start_soon(&self, endpoint: &Endpoint, class: Class) -> bool {
+        let shared = self.limit(class).leases().is_some();
+        if !shared {
+            return false;
+        }
+        let until = Instant::now() + SOON;
+        let token = tokio::time::timeout_at(until, self.take_token(class, Priority::Bulk, until));
+        token.await.is_ok_and(|taken| taken.is_ok()) && endpoint.try_start(class)
     }
 
     /// The right to run a heavy read, until it is dropped.

@@ -4,6 +4,7 @@
 //! The first line goes first; one start in ten goes to the last one, so that it never stands still.
 
 use crate::solana::endpoint::rate_limit::{Gcra, Wanted};
+use crate::solana::shared_limits::Leases;
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -53,6 +54,8 @@ pub(super) struct Queue {
 struct State {
     bucket: Option<Gcra>,
     wanted: Wanted,
+    /// Pools of this queue that share their limit with other processes; the first one's slots are used.
+    lenders: Vec<(usize, Arc<Leases>)>,
     lines: [VecDeque<oneshot::Sender<()>>; LINES],
     /// Callers in each line who have not given up.
     present: [usize; LINES],
@@ -84,6 +87,7 @@ impl Queue {
         let state = State {
             bucket: None,
             wanted: Wanted::default(),
+            lenders: Vec::new(),
             lines: Default::default(),
             present: [0; LINES],
             started: 0,
@@ -104,6 +108,25 @@ impl Queue {
         }
         drop(state);
         self.changed.notify_one();
+    }
+
+    /// The pool `member` shares the limit with other processes by these slots (`None`: it leaves).
+    pub(super) fn lend(&self, member: usize, leases: Option<&Arc<Leases>>) {
+        let mut state = self.state();
+        state.lenders.retain(|(other, _)| *other != member);
+        state.lenders.extend(leases.map(|leases| (member, Arc::clone(leases))));
+        drop(state);
+        self.look();
+    }
+
+    /// Something has changed that those who wait may profit from.
+    pub(super) fn look(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Callers who wait.
+    pub(super) fn waiting(&self) -> u32 {
+        u32::try_from(self.state().waiting()).unwrap_or(u32::MAX)
     }
 
     /// The rate in force.
@@ -165,7 +188,15 @@ async fn serve(queue: Arc<Queue>) {
 impl State {
     /// The one place where a start is taken; otherwise says when there may be one.
     fn take_start(&mut self, now: Instant) -> Result<(), Instant> {
-        self.bucket.as_mut().map_or(Ok(()), |bucket| bucket.reserve(now, now).map(drop))
+        let Some(bucket) = &mut self.bucket else { return Ok(()) };
+        let Some((_, leases)) = self.lenders.first() else { return bucket.reserve(now, now).map(drop) };
+        let at = bucket.next(now);
+        if at > now {
+            return Err(at);
+        }
+        leases.start(now)?;
+        bucket.take(now);
+        Ok(())
     }
 
     fn waiting(&self) -> usize {
@@ -227,7 +258,8 @@ impl State {
         } else {
             ahead.min(self.present.get(line).copied().unwrap_or(0).saturating_mul(floor).saturating_add(floor))
         };
-        bucket.next(now) + times(bucket.interval(), turns)
+        let leased = self.lenders.first().map_or(now, |(_, leases)| leases.next(now));
+        bucket.next(now).max(leased) + times(bucket.interval(), turns)
     }
 }
 

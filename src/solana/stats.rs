@@ -66,6 +66,17 @@ pub struct RateLimits {
     pub max_requests_per_second: f64,
     /// Sends.
     pub max_transactions_per_second: f64,
+    /// How they are shared with other processes; null when they are not.
+    pub shared: Option<SharedStats>,
+}
+
+/// Limits shared with other processes.
+#[derive(Debug, Serialize)]
+pub struct SharedStats {
+    /// Processes that share the limit of reads, this one included; null before the first answer.
+    pub processes: Option<u32>,
+    /// Whether this process keeps to its own share of the reads, because Redis is away or slow or was until a moment ago.
+    pub local: bool,
 }
 
 /// One endpoint.
@@ -143,6 +154,10 @@ impl Pool {
             rate_limits: RateLimits {
                 max_requests_per_second: self.reads.rate(),
                 max_transactions_per_second: self.sends.rate(),
+                shared: self.reads.leases().map(|leases| {
+                    let (processes, local) = leases.state();
+                    SharedStats { processes, local }
+                }),
             },
             endpoints: endpoints.iter().map(|endpoint| endpoint.stats()).collect(),
         }

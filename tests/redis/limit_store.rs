@@ -31,13 +31,13 @@ fn lends_each_slot_once_and_those_nobody_used_at_once() {
     let wire = Wire::open(&server(), "");
     let (store, key) = (wire.client.limit_store("app:"), limit("slots"));
     run(async {
-        let first = store.lease(&key, "a", ask(100.0, 20, 0)).await.unwrap();
-        assert_eq!((micros(first.first), first.count, first.processes), (-50_000.0, 9, 1));
-        assert_eq!(first.interval, Duration::from_millis(11));
-        let second = store.lease(&key, "b", ask(100.0, 20, 5)).await.unwrap();
-        assert_eq!((second.count, second.processes), (4, 2), "half of the stretch, since others are at it");
-        assert!(micros(second.first) <= 49_000.0 && second.first > 0.0, "right behind the first: {}", second.first);
-        let early = store.lease(&key, "a", ask(100.0, 0, 5)).await.unwrap();
+        let first = store.lease(&key, "a", ask(112.0, 20, 0)).await.unwrap();
+        assert_eq!((micros(first.first), first.count, first.processes), (-40_000.0, 10, 1));
+        assert_eq!(first.interval, Duration::from_millis(10));
+        let second = store.lease(&key, "b", ask(112.0, 20, 5)).await.unwrap();
+        assert_eq!((second.count, second.processes), (5, 2), "half of the stretch, since others are at it");
+        assert!(micros(second.first) <= 60_000.0 && second.first > 0.0, "right behind the first: {}", second.first);
+        let early = store.lease(&key, "a", ask(112.0, 0, 5)).await.unwrap();
         assert_eq!(early.count, 0, "what is only expected takes no turn from those who wait");
     });
     let mut other = Wire::open(&server(), "");
@@ -53,9 +53,9 @@ fn the_smallest_limit_of_the_living_holds_for_all() {
     let wire = Wire::open(&server(), "");
     let (store, key) = (wire.client.limit_store(""), limit("smallest"));
     run(async {
-        assert_eq!(store.lease(&key, "a", ask(10.0, 1, 0)).await.unwrap().interval, Duration::from_millis(110));
-        assert_eq!(store.lease(&key, "b", ask(100.0, 1, 0)).await.unwrap().interval, Duration::from_millis(110));
-        assert_eq!(store.lease(&key, "c", ask(5.0, 1, 0)).await.unwrap().interval, Duration::from_millis(220));
+        assert_eq!(store.lease(&key, "a", ask(11.2, 1, 0)).await.unwrap().interval, Duration::from_millis(100));
+        assert_eq!(store.lease(&key, "b", ask(112.0, 1, 0)).await.unwrap().interval, Duration::from_millis(100));
+        assert_eq!(store.lease(&key, "c", ask(5.6, 1, 0)).await.unwrap().interval, Duration::from_millis(200));
     });
 }
 

@@ -16,8 +16,8 @@ use tokio::time::Instant;
 
 /// How long an answer may take before the share of this process is used.
 pub const PATIENCE: Duration = Duration::from_millis(20);
-/// The same for the first answer, when the number of processes, and so the share, is not known.
-const FIRST_PATIENCE: Duration = Duration::from_millis(500);
+/// The same for the first answer: the connection is being made, and the number of processes is not known.
+const FIRST_PATIENCE: Duration = Duration::from_millis(250);
 /// A lease covers traffic of this time.
 const COVER: Duration = Duration::from_millis(100);
 /// More is asked for when the last slot held is less than this ahead.
@@ -152,22 +152,23 @@ impl LeasedRate {
     /// What to ask the store for now, with so many callers waiting; the answer goes to [`Self::answered`] or [`Self::failed`].
     pub fn ask(&mut self, now: Instant, waiting: u32) -> Option<Ask> {
         self.settle(now);
-        if self.asked_at.is_some() || self.retry_at.is_some_and(|at| at > now) {
+        if !self.may_ask(now) {
             return None;
         }
-        let held = self.blocks.iter().map(|block| block.left).sum();
-        let need = waiting.saturating_sub(held);
-        let soon = self.soon(now).saturating_sub(held);
-        let runs_out = self.last_slot().is_none_or(|last| last <= now + LEAD);
-        let wanted = runs_out && (need > 0 || (soon > held && self.asked_before(now, LEAD)));
+        let wants = self.wants(now, waiting);
         let away = self.alone.is_some_and(|alone| alone.until.is_none());
-        if !wanted && !away && !self.asked_before(now, HEARTBEAT) {
+        if wants.is_none() && !away && !self.asked_before(now, HEARTBEAT) {
             return None;
         }
         self.asked_at = Some(now);
         self.last_ask = Some(now);
-        let (need, soon) = if wanted { (need, soon) } else { (0, 0) };
+        let (need, soon) = wants.unwrap_or_default();
         Some(Ask { interval: spacing(self.per_second), need, soon, cover: COVER })
+    }
+
+    /// Whether [`Self::ask`] would ask for slots.
+    pub fn would_ask(&self, now: Instant, waiting: u32) -> bool {
+        self.may_ask(now) && self.wants(now, waiting).is_some()
     }
 
     /// The store answered the last ask.
@@ -195,13 +196,13 @@ impl LeasedRate {
     }
 
     /// When [`Self::start`] or [`Self::ask`] may say something else, if nothing comes in between.
-    pub fn next_look(&self, waiting: u32) -> Option<Instant> {
+    pub fn next_look(&self, now: Instant, waiting: u32) -> Option<Instant> {
         let overdue = self.asked_at.map(|at| at + self.patience());
         let back = self.alone.and_then(|alone| alone.until);
         let runs_out = self.last_slot().filter(|_| waiting > 0).and_then(|last| last.checked_sub(LEAD));
         let asks_again = self.retry_at.or(runs_out).or(self.last_ask.map(|at| at + HEARTBEAT));
         let asks_again = asks_again.filter(|_| self.asked_at.is_none());
-        [overdue, back, asks_again].into_iter().flatten().min()
+        [overdue, back, asks_again].into_iter().flatten().filter(|at| *at > now).min()
     }
 
     /// Takes in what the passing of time has changed.
@@ -221,6 +222,20 @@ impl LeasedRate {
         } else if self.alone.and_then(|alone| alone.until).is_some_and(|until| until <= now) {
             self.alone = None;
         }
+    }
+
+    fn may_ask(&self, now: Instant) -> bool {
+        self.asked_at.is_none() && self.retry_at.is_none_or(|at| at <= now)
+    }
+
+    /// Slots for those who wait, and for those who will come soon.
+    fn wants(&self, now: Instant, waiting: u32) -> Option<(u32, u32)> {
+        if self.last_slot().is_some_and(|last| last > now + LEAD) {
+            return None;
+        }
+        let held = self.blocks.iter().map(|block| block.left).sum();
+        let (need, soon) = (waiting.saturating_sub(held), self.soon(now).saturating_sub(held));
+        (need > 0 || (soon > held && self.asked_before(now, LEAD))).then_some((need, soon))
     }
 
     fn use_slot(&mut self, now: Instant) -> Result<(), Option<Instant>> {
@@ -271,7 +286,7 @@ impl LeasedRate {
     }
 
     fn patience(&self) -> Duration {
-        if self.processes.is_none() && self.share.is_none() { FIRST_PATIENCE } else { PATIENCE }
+        if self.processes.is_none() && self.failures == 0 { FIRST_PATIENCE } else { PATIENCE }
     }
 
     fn last_slot(&self) -> Option<Instant> {

@@ -53,12 +53,12 @@ impl Pool {
             if !endpoint.is_due(now, self.options.probe_interval, endpoints.len()) {
                 continue;
             }
-            if !self.start_now(endpoint, Class::Read) {
-                endpoint.facts().breaker.release_probe();
-                continue;
-            }
+            let started = self.start_now(endpoint, Class::Read);
             let (pool, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
             drop(tokio::spawn(async move {
+                if !started && !pool.start_soon(&endpoint, Class::Read).await {
+                    return endpoint.facts().breaker.release_probe();
+                }
                 let Ok(call) = Prepared::new("getSlot", "", Commitment::Processed) else { return };
                 tokio::select! {
                     _ = pool.attempt(&endpoint, &call, PROBE_LIMIT) => {}
