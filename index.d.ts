@@ -1674,6 +1674,8 @@ export declare class MongoClient extends EventEmitter {
     db(name?: string, options?: DbOptions): Db;
     /** A session; the caller ends it. No I/O. */
     startSession(options?: ClientSessionOptions): ClientSession;
+    /** Not supported: it needs a server of version 8.0. Use `collection.bulkWrite`. */
+    bulkWrite(): Promise<never>;
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
@@ -1754,6 +1756,8 @@ export declare interface MongoClientOptions extends ConcernOptions, BsonOptions 
     };
     /** Operations in flight at once; more are refused with `MOORING_POOL_EXHAUSTED`. Default 10 000. */
     maxInFlight?: number;
+    /** Milliseconds after which a session that has not ended is reported by a process warning with the place where it was started. Default: never. */
+    leakThresholdMs?: number;
     /** The client's name in reports. */
     name?: string;
     pkFactory?: {

@@ -1,8 +1,8 @@
 /** @module __tests__/mongo/scope: ambient sessions, nested transactions and the detector of forgotten sessions. */
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import { type ClientSession, type Collection, isMooringError, type MongoClient, withSession, withTransaction } from '../../dist/index.js';
-import { connected, failureOf, recorder, until } from './fixture';
+import { type ClientSession, type Collection, isMooringError, MongoClient, withSession, withTransaction } from '../../dist/index.js';
+import { connected, failureOf, recorder, until, uriFor } from './fixture';
 
 let client: MongoClient;
 let items: Collection;
@@ -177,5 +177,26 @@ describe('a forgotten session', () => {
     const error = await failureOf(() => withTransaction(async () => {}, { client, [name]: value }));
     expect(error).toMatchObject({ code: 'MOORING_INVALID_ARGUMENT' });
     expect(error.message).toContain(`${name} must be one of`);
+  });
+});
+
+describe('leakThresholdMs', () => {
+  test('names where a session was started that is held too long, once, and no other', async () => {
+    const strict = await connected('mooring_scope_leak', { leakThresholdMs: 100 });
+    const spy = jest.spyOn(process, 'emitWarning').mockImplementation(() => {});
+    const held = strict.startSession();
+    await strict.startSession().endSession();
+    await withSession(async () => delay(1), { client: strict });
+    await delay(300);
+    const texts = spy.mock.calls.map(([text]) => String(text));
+    spy.mockRestore();
+    expect(texts).toHaveLength(1);
+    expect(texts[0]).toMatch(/^session started at .*scope\.test\.ts:\d+:\d+.* is held for more than 100 ms/u);
+    await held.endSession();
+    await strict.close();
+  });
+
+  test.each([0, -1, 'soon', Number.NaN])('%s is refused before any I/O', (leakThresholdMs) => {
+    expect(() => new MongoClient(uriFor('x'), { leakThresholdMs: leakThresholdMs as number })).toThrow('leakThresholdMs');
   });
 });

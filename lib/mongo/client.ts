@@ -16,6 +16,7 @@ import { Db, type DbOptions } from './db.js';
 import { hostError, refuse } from './errors.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document, type Host, resolveHost } from './host.js';
 import { Opcode, Operations, pick } from './operation.js';
+import { watchForLeak } from './leak.js';
 import { type MongoClientOptions, splitOptions, type SplitOptions } from './options.js';
 import { openClients } from './registry.js';
 import { ClientSession, type ClientSessionOptions } from './session.js';
@@ -58,6 +59,7 @@ export class MongoClient extends EventEmitter {
   transactionWrapper: TransactionWrapper | undefined;
   readonly #host: Host;
   readonly #split: SplitOptions;
+  readonly #leakThresholdMs: number | undefined;
   readonly #defaultTransactionOptions: MongoClientOptions['defaultTransactionOptions'];
   #operations: Operations | undefined;
   #events: DriverEvents | undefined;
@@ -73,6 +75,7 @@ export class MongoClient extends EventEmitter {
   constructor(uri: string, options: MongoClientOptions = {}) {
     super();
     this.#split = splitOptions(uri, options);
+    this.#leakThresholdMs = options.leakThresholdMs;
     this.#host = resolveHost(options.driver);
     this.#defaultTransactionOptions = options.defaultTransactionOptions;
     this.bsonOptions = this.#split.bson;
@@ -117,7 +120,14 @@ export class MongoClient extends EventEmitter {
     const merged =
       defaults === undefined ? options : { ...options, defaultTransactionOptions: { ...defaults, ...options.defaultTransactionOptions } };
     this.#lastSession = (this.#lastSession % 0xffff_ffff) + 1;
-    return new ClientSession(this, this.operations, this.#lastSession, merged);
+    const session = new ClientSession(this, this.operations, this.#lastSession, merged);
+    if (this.#leakThresholdMs !== undefined) watchForLeak(session, this.#leakThresholdMs);
+    return session;
+  }
+
+  /** Not supported: it needs a server of version 8.0. Use `collection.bulkWrite`. */
+  bulkWrite(): Promise<never> {
+    return Promise.reject(this.operations.refuse('bulkWrite', 'client.bulkWrite is not supported: use collection.bulkWrite'));
   }
 
   /** Runs `fn` with a session and ends it on every path. */

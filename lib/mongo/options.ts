@@ -4,7 +4,7 @@
  * Splits the Node driver's client options into those that JavaScript itself needs (BSON flags, `pkFactory`) and those for Rust, which validates and
  * applies them, once. An option that neither side knows is refused, never ignored.
  */
-import { invalidArgument } from '../error/index.js';
+import { checkMilliseconds, invalidArgument } from '../error/index.js';
 import { type ConcernOptions, concernsOf, readConcern, readPreference, writeConcern } from './concern.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document, type HostModule } from './host.js';
 import type { TransactionOptions } from './session.js';
@@ -42,6 +42,8 @@ export interface MongoClientOptions extends ConcernOptions, BsonOptions {
   driverInfo?: { name?: string; version?: string; platform?: string };
   /** Operations in flight at once; more are refused with `MOORING_POOL_EXHAUSTED`. Default 10 000. */
   maxInFlight?: number;
+  /** Milliseconds after which a session that has not ended is reported by a process warning with the place where it was started. Default: never. */
+  leakThresholdMs?: number;
   /** The client's name in reports. */
   name?: string;
   pkFactory?: { createPk(): unknown };
@@ -66,6 +68,7 @@ const HERE = new Set<string>([
   'forceServerObjectId',
   'autoEncryption',
   'defaultTransactionOptions',
+  'leakThresholdMs',
 ]);
 /** What Rust's BSON decoder takes; anything else would vanish in the encoding. */
 const PLAIN = new Set(['string', 'number', 'boolean', 'bigint', 'object']);
@@ -79,6 +82,7 @@ export function splitOptions(uri: unknown, options: unknown): SplitOptions {
     throw invalidArgument('options', 'options must be an object');
   const given = options as MongoClientOptions;
   if (given['autoEncryption'] !== undefined) throw invalidArgument('autoEncryption', 'autoEncryption is not supported');
+  if (given.leakThresholdMs !== undefined) checkMilliseconds('leakThresholdMs', given.leakThresholdMs, 1);
   const native: Document = {};
   for (const [name, value] of Object.entries(given)) {
     if (value === undefined || HERE.has(name)) continue;

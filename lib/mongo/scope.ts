@@ -28,6 +28,7 @@ export interface Scope {
 
 /** The most call sites that are remembered as warned of. */
 const MAX_WARNED = 1_000;
+const FRAMES = 50;
 
 /** Runs `work` with `scope` around it. */
 export async function within<T>(scope: Omit<Scope, 'active'>, work: () => Promise<T>): Promise<T> {
@@ -54,7 +55,7 @@ export function currentScope(): Scope | undefined {
 export function sessionAround(scope: Scope, operation: string): ClientSession | undefined {
   if (scope.mode === 'ambient') return scope.session;
   if (scope.forgotten === 'off') return undefined;
-  const at = siteOf(new Error());
+  const at = siteOf(deepError());
   const message = `${operation} at ${at} runs without the session of the ${scope.session.inTransaction() ? 'transaction' : 'session'} opened at ${siteOf(scope.opened)}: pass { session }, or { session: null } if that is meant`;
   if (scope.forgotten === 'throw') {
     throw new MooringError('MOORING_INVALID_ARGUMENT', message, {
@@ -70,11 +71,20 @@ export function sessionAround(scope: Scope, operation: string): ClientSession | 
   return undefined;
 }
 
+/** An error whose stack reaches through a library: the usual ten frames end inside of Mongoose. */
+export function deepError(): Error {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = FRAMES;
+  const error = new Error();
+  Error.stackTraceLimit = stackTraceLimit;
+  return error;
+}
+
 /** The first line of a stack that is the application's: not ours, not Node's, not a package's. */
 export function siteOf(error: Error): string {
   const frames = (error.stack ?? '').split('\n').slice(1).map((line) => line.trim().replace(/^at (?:async )?/, '')); // prettier-ignore
   const own = ownFolder();
-  const theirs = frames.filter((frame) => isPlace(frame) && !frame.includes(own));
+  const theirs = frames.filter((frame) => isPlace(frame) && !frame.includes(own) && !frame.includes(__dirname));
   return theirs.find((frame) => !frame.includes('node_modules')) ?? theirs[0] ?? 'an unknown place';
 }
 
@@ -83,7 +93,7 @@ function isPlace(frame: string): boolean {
   return !frame.includes('node:') && !frame.startsWith('<') && frame.includes(':');
 }
 
-/** Our folder as stacks show it, which with source maps is not where the files are. */
+/** Our folder as stacks show it, which with source maps is not where the files are; without them it is `__dirname`. */
 function ownFolder(): string {
   const [, frame = ''] = (new Error().stack ?? '').split('\n');
   const file = /\(?((?:file:\/\/)?[^()]+):\d+:\d+\)?$/.exec(frame.trim().replace(/^at /, ''))?.[1] ?? __filename;

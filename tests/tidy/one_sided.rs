@@ -59,6 +59,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("mongo", "hook"),
     ("mongo", "host"),
     ("mongo", "indexes"),
+    ("mongo", "leak"),
     ("mongo", "mongoose"),
     ("mongo", "operation"),
     ("mongo", "registry"),
