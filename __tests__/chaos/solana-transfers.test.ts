@@ -132,7 +132,7 @@ describe(`transfers under faults (seed ${seed})`, () => {
       await wait(500);
       await audit(intents);
     },
-    limitMs(60_000),
+    limitMs(120_000),
   );
 
   async function audit(intents: readonly Intent[]): Promise<void> {
@@ -283,7 +283,7 @@ describe('many pending transactions', () => {
         process.stdout.write(`pending: ${PENDING}, ${(pending / 2 ** 20).toFixed(1)} MiB, requests per second ${JSON.stringify(rates)}\n`);
         expect(rates.statuses).toBeLessThanOrEqual(21);
         expect(rates.heights).toBeLessThanOrEqual(3);
-        await rpc.clearFaults();
+        // Still under the fault: one that goes out again now must not land.
         await rpc.advance(200);
         const ends = await Promise.all(tracking);
         expect(new Set(ends.map(({ status }) => status))).toEqual(new Set(['expired']));
@@ -291,6 +291,6 @@ describe('many pending transactions', () => {
         await rpc.stop();
       }
     },
-    limitMs(60_000),
+    limitMs(120_000),
   );
 });
