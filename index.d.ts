@@ -19,8 +19,6 @@ export declare abstract class AbstractCursor<T = Document_2> extends EventEmitte
     constructor(source: CursorSource, options?: CursorOptions);
     /** The operation that opens the cursor. */
     protected abstract first(): Call;
-    /** The server's plan for this. */
-    explain(_verbosity?: Explain): Promise<Document_2>;
     get closed(): boolean;
     get killed(): boolean;
     get namespace(): {
@@ -146,7 +144,7 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
     geoNear(value: object): this;
     /** A cursor for the same pipeline, from its start, without the session. */
     clone(): AggregationCursor<T>;
-    explain(verbosity?: Explain): Promise<Document_2>;
+    explain(verbosity?: Verbosity | boolean): Promise<Document_2>;
     protected first(): Call;
 }
 
@@ -154,7 +152,7 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
 export declare type AnyBulkWriteOperation = object;
 
 /** What index operations and bulk writes use of a collection, whatever its documents. */
-declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
+declare type AnyCollection = Pick<Collection, 'collectionName' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
 
 /** What a command takes; `null` and `undefined` are sent as empty strings, arrays are flattened once. */
 export declare type Argument = RedisValue | boolean | bigint | null | undefined | object;
@@ -230,8 +228,6 @@ declare interface BulkContext {
         index: number;
         _id: unknown;
     }[];
-    /** What was asked for at an index, as the server's command says it. */
-    operation(index: number): object;
 }
 
 /**
@@ -371,58 +367,6 @@ export declare interface ChainableCommander extends Omit<Pipeline, 'multi' | 'ad
 /** The command methods of a pipeline: each answers the pipeline. */
 declare type ChainableCommands<Self> = Record<MethodName | 'call' | 'callBuffer', (...args: (Argument | Callback)[]) => Self>;
 
-/** A stream of changes. */
-export declare class ChangeStream<T = Document_2> extends EventEmitter {
-    #private;
-    static readonly RESPONSE: "response";
-    static readonly MORE: "more";
-    static readonly INIT: "init";
-    static readonly CLOSE: "close";
-    static readonly CHANGE: "change";
-    static readonly END: "end";
-    static readonly ERROR: "error";
-    static readonly RESUME_TOKEN_CHANGED: "resumeTokenChanged";
-    readonly pipeline: readonly object[];
-    readonly options: ChangeStreamOptions;
-    /** @internal */
-    constructor(source: ChangeStreamSource, pipeline: readonly object[], options: ChangeStreamOptions);
-    /** Behind which event the stream stands. */
-    get resumeToken(): unknown;
-    get closed(): boolean;
-    /** Events that are here already. */
-    bufferedCount(): number;
-    /** Waits for an event; false when the stream has ended. */
-    hasNext(): Promise<boolean>;
-    /** The next event. */
-    next(): Promise<T>;
-    /** The next event, or null when there is none now. */
-    tryNext(): Promise<T | null>;
-    [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
-    /** The events as an object stream; destroying it closes this. */
-    stream(): Readable;
-    /** Ends the stream; whoever waits for an event is rejected. */
-    close(): Promise<void>;
-    [Symbol.asyncDispose](): Promise<void>;
-}
-
-/** Options of `watch`. */
-export declare interface ChangeStreamOptions extends CursorOptions {
-    fullDocument?: 'default' | 'updateLookup' | 'whenAvailable' | 'required' | (string & {});
-    fullDocumentBeforeChange?: 'off' | 'whenAvailable' | 'required' | (string & {});
-    /** A resume token: the `_id` of an event, or `resumeToken`. */
-    resumeAfter?: unknown;
-    startAfter?: unknown;
-    /** A `Timestamp`. */
-    startAtOperationTime?: unknown;
-    showExpandedEvents?: boolean;
-    collation?: object;
-}
-
-/** Where a stream looks: a collection, a database without `coll`, the deployment without `db`. */
-declare type ChangeStreamSource = Omit<CursorSource, 'db'> & {
-    readonly db?: string;
-};
-
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
     #private;
@@ -454,12 +398,9 @@ export declare class ClientSession extends EventEmitter {
     get operationTime(): never;
     get loadBalanced(): boolean;
     get isPinned(): boolean;
-    /**
-     * Its `id`, and `lastUse` in milliseconds: all that is known here of the server session, which lives in Rust. Typed `never`, so that this session is accepted
-     * where the Node driver's is asked for.
-     */
+    /** Not available: the server session lives in Rust. Typed `never`, so that this session is accepted where the Node driver's is asked for. */
     get serverSession(): never;
-    /** Not available. Typed `never` for the reason given at {@link serverSession}. */
+    /** Not available: see {@link serverSession}. */
     get clientOptions(): never;
     inTransaction(): boolean;
     /** Begins a transaction. No I/O: the server learns of it with the first operation. */
@@ -537,7 +478,6 @@ export declare interface ClientStats {
     lateOperations: number;
     inFlight: number;
     cursors: number;
-    changeStreams: number;
     lanes: {
         idle: number;
         busy: number;
@@ -608,8 +548,14 @@ export declare class Collection<T extends object = Document_2> {
     updateOne(filter: object, update: object | readonly object[], options?: WriteOptions): Promise<UpdateResult>;
     updateMany(filter: object, update: object | readonly object[], options?: WriteOptions): Promise<UpdateResult>;
     replaceOne(filter: object, replacement: object, options?: WriteOptions): Promise<UpdateResult>;
-    deleteOne(filter?: object, options?: WriteOptions): Promise<DeleteResult>;
-    deleteMany(filter?: object, options?: WriteOptions): Promise<DeleteResult>;
+    deleteOne(filter?: object, options?: WriteOptions): Promise<{
+        acknowledged: boolean;
+        deletedCount: number;
+    }>;
+    deleteMany(filter?: object, options?: WriteOptions): Promise<{
+        acknowledged: boolean;
+        deletedCount: number;
+    }>;
     findOneAndUpdate(filter: object, update: object | readonly object[], options?: FindOneAndOptions): Promise<WithId<T> | null>;
     findOneAndReplace(filter: object, replacement: object, options?: FindOneAndOptions): Promise<WithId<T> | null>;
     findOneAndDelete(filter: object, options?: FindOneAndOptions): Promise<WithId<T> | null>;
@@ -646,8 +592,8 @@ export declare class Collection<T extends object = Document_2> {
     drop(options?: OperationOptions): Promise<boolean>;
     options(options?: CursorOptions): Promise<Document_2>;
     isCapped(options?: CursorOptions): Promise<boolean>;
-    /** The changes of the collection's documents, from now on or from where the options say. */
-    watch<U = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<U>;
+    /** Change streams are not part of this version. */
+    watch(): never;
     /** @internal */
     get operations(): Operations;
     /** @internal Where a cursor of this collection reads. */
@@ -986,7 +932,7 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly commitment?: Commitment;
     /** Milliseconds for a whole call. Default 30 000. */
     readonly deadlineMs?: number;
-    /** Attempts of a read. Default 3. */
+    /** Attempts of a read. Default: 3, or as many as there are endpoints if these are more. */
     readonly readAttempts?: number;
     /** Attempts of a send, the same bytes each. Default 2. */
     readonly sendAttempts?: number;
@@ -1142,8 +1088,6 @@ export declare interface CursorOptions extends ConcernOptions, BsonOptions {
     maxAwaitTimeMS?: number;
     timeoutMS?: number;
     comment?: unknown;
-    /** The server's plan instead of the documents. */
-    explain?: Explain;
 }
 
 /** What every cursor is made of. */
@@ -1192,8 +1136,8 @@ export declare class Db {
     stats(options?: OperationOptions & {
         scale?: number;
     }): Promise<Document_2>;
-    /** The changes of the database's documents, from now on or from where the options say. */
-    watch<T = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<T>;
+    /** Change streams are not part of this version. */
+    watch(): never;
     /** @internal */
     get operations(): Operations;
     /** @internal Runs a command that writes, with the client's write concern unless it has one. */
@@ -1208,12 +1152,6 @@ export declare interface DbOptions extends ConcernOptions, BsonOptions {
     pkFactory?: {
         createPk(): unknown;
     };
-}
-
-/** What a delete did. */
-export declare interface DeleteResult {
-    acknowledged: boolean;
-    deletedCount: number;
 }
 
 /** The state of a client as Rust describes it. */
@@ -1339,12 +1277,6 @@ export declare type ErrorCode = 'MOORING_INVALID_ARGUMENT' | 'MOORING_INVALID_CO
 /** Named facts of an error: numbers, texts and flags such as `argument`, `endpoint`, `retryAfterMs`. */
 export declare type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
 
-/** The option: a verbosity, or `true` for all plans. */
-export declare type Explain = Verbosity | boolean | {
-    verbosity: Verbosity;
-    maxTimeMS?: number;
-};
-
 /** A failure record of the addon; for rooms that shape their own classes from it. */
 declare type Failure = FailureRecord;
 
@@ -1408,7 +1340,7 @@ export declare class FindCursor<T = Document_2> extends AbstractCursor<T> {
     allowDiskUse(value?: boolean): this;
     /** A cursor for the same query, from its start, without the session. */
     clone(): FindCursor<T>;
-    explain(verbosity?: Explain): Promise<Document_2>;
+    explain(verbosity?: Verbosity | boolean): Promise<Document_2>;
     /** Documents that the query matches. */
     count(): Promise<number>;
     protected first(): Call;
@@ -1458,9 +1390,6 @@ export declare interface FindOptions extends CursorOptions {
     singleBatch?: boolean;
     let?: object;
 }
-
-/** What becomes of an operation that lacks the session. */
-export declare type ForgottenSession = 'off' | 'warn' | 'throw';
 
 declare type Generic = Record<MethodName, (...args: (Argument | Callback)[]) => Promise<unknown>>;
 
@@ -1658,8 +1587,6 @@ export declare class MongoClient extends EventEmitter {
     _closeCalled: boolean;
     /** Written by Mongoose. */
     _destroyCalled: boolean;
-    /** @internal How a library on this client wants its transactions run; set by Mongoose's driver. */
-    transactionWrapper: TransactionWrapper | undefined;
     /** @throws MongoParseError (a `MooringError` too) for an unusable URI or option, before any I/O. */
     constructor(uri: string, options?: MongoClientOptions);
     static connect(uri: string, options?: MongoClientOptions): Promise<MongoClient>;
@@ -1708,8 +1635,8 @@ export declare class MongoClient extends EventEmitter {
     get writeConcern(): ConcernOptions['writeConcern'];
     get readPreference(): ConcernOptions['readPreference'];
     get timeoutMS(): number | undefined;
-    /** The changes of the deployment's documents, from now on or from where the options say. */
-    watch<T = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<T>;
+    /** Change streams are not part of this version. */
+    watch(): never;
     /** @internal */
     get operations(): Operations;
     /** @internal */
@@ -1894,8 +1821,6 @@ export declare interface OperationOptions extends ConcernOptions, BsonOptions {
     maxTimeMS?: number;
     timeoutMS?: number;
     comment?: unknown;
-    /** The server's plan instead of the result. */
-    explain?: Explain;
 }
 
 /** The operations of one opened client. */
@@ -1903,11 +1828,9 @@ declare class Operations {
     #private;
     readonly host: Host;
     readonly lane: KeyedLane<MongoHandle>;
-    constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object);
+    constructor(host: Host, lane: KeyedLane<MongoHandle>, topology: () => object);
     /** Runs an operation; rejects with the host's error. */
-    run(given: Call): Promise<Value>;
-    /** The session that an operation runs with: its own, or the one around it when none is given (`null`: none at all). */
-    sessionOf(call: Call): ClientSession | null | undefined;
+    run(call: Call): Promise<Value>;
     /** Runs an operation without turning a failure into an error. */
     outcome(call: Call): Promise<Outcome>;
     /** The host's error for a failure of `call`. */
@@ -2930,9 +2853,6 @@ export declare const SessionManager: Readonly<{
     getSessionStats: typeof getSessionStats;
 }>;
 
-/** How the session reaches operations: by the option `session` alone, or by itself. */
-export declare type SessionMode = 'explicit' | 'ambient';
-
 /** Counters of sessions and transactions. */
 export declare interface SessionStats {
     /** Sessions that were started. */
@@ -3214,9 +3134,6 @@ export declare interface TransactionOptions {
 /** Where a transaction stands; the names are the Node driver's. */
 export declare type TransactionState = 'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
 
-/** Runs `work` in a transaction by `run`, which calls `attempt` once for each attempt and `reset` after one that was rolled back. */
-declare type TransactionWrapper = <T>(session: ClientSession, work: (session: ClientSession) => Promise<T>, run: (attempt: () => Promise<T>, reset: () => Promise<void>) => Promise<T>) => Promise<T>;
-
 /** A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time. */
 declare interface UnconfirmedTransaction {
     /** Its signature. */
@@ -3244,7 +3161,7 @@ export declare interface UpdateResult {
 declare type Value = Buffer | string | number | undefined;
 
 /** What `explain` reports. */
-export declare type Verbosity = 'queryPlanner' | 'queryPlannerExtended' | 'executionStats' | 'allPlansExecution';
+export declare type Verbosity = 'queryPlanner' | 'executionStats' | 'allPlansExecution';
 
 /** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
 export declare interface Web3Module {
@@ -3326,10 +3243,6 @@ export declare function withSession<T>(fn: (session: ClientSession) => Promise<T
 export declare interface WithSessionOptions extends ClientSessionOptions {
     /** Default: the client of `connectDB`, else the only open one. */
     client?: MongoClient;
-    /** As in {@link WithTransactionOptions}. */
-    session?: SessionMode;
-    /** As in {@link WithTransactionOptions}. */
-    forgottenSession?: ForgottenSession;
 }
 
 /**
@@ -3359,12 +3272,6 @@ export declare interface WithTransactionOptions extends TransactionOptions {
     onHookError?: (error: unknown) => void;
     /** Default `console`. */
     logger?: TransactionLogger;
-    /** `ambient`: operations in the callback that name no session take this one; `{ session: null }` opts out. Default `explicit`. */
-    session?: SessionMode;
-    /** What becomes of an operation on data in the callback that names no session. Default `warn`, once per call site. */
-    forgottenSession?: ForgottenSession;
-    /** Inside another `withTransaction` of the same client: take part in its transaction, by its limits and concerns, or open one of its own. Default `join`. */
-    nested?: 'join' | 'requiresNew';
 }
 
 /** A write concern. */
@@ -3385,12 +3292,11 @@ export declare class WriteError {
     get index(): number;
     get errmsg(): string;
     get errInfo(): object | undefined;
-    getOperation(): object | undefined;
+    getOperation(): undefined;
     toJSON(): {
         code: number;
         index: number;
         errmsg: string;
-        op: object | undefined;
     };
     toString(): string;
 }
@@ -3401,8 +3307,6 @@ declare interface WriteFault {
     readonly code: number;
     readonly errmsg: string;
     readonly errInfo?: object;
-    /** What was asked for. */
-    readonly op?: object;
 }
 
 /** Options of updates, replacements and deletes. */

@@ -8,6 +8,7 @@ import { spawn } from 'node:child_process';
 import { createRequire } from 'node:module';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { newKey, quiet } from './solana-pools.mjs';
 
 const require = createRequire(import.meta.url);
 const LATENCY_MS = 20;
@@ -30,13 +31,14 @@ async function startServer(latency) {
   throw new Error('the server of the benchmark did not start');
 }
 
-const openPool = async (url) => {
+const openPool = async (url, more = {}) => {
   const { ConnectionPool } = require('../dist/index.js');
   return new ConnectionPool({
     endpoints: [url],
     maxRequestsPerSecond: 1_000_000,
     cacheConfig: { balanceTTL: 0, blockhashTTL: 0, accountInfoTTL: 0, signatureStatusTTL: 0 },
     web3: await import('@solana/web3.js'),
+    ...more,
   });
 };
 const connection = async (url, options) => {
@@ -112,12 +114,32 @@ const balance = (who, concurrency, only, ours) => ({
 const WEB3 = ['mooring Connection', 'web3.js + mooring', 'web3.js', 'web3.js + undici'];
 const KIT = ['kit + mooring', 'kit', 'kit + undici'];
 
+/** Reads at a limit of 500 a second, behind which so many calls that may wait (`bulk`) are queued all the time. */
+const queued = (count) => ({
+  name: `getBalance, 50 in flight, ${count} more queued`,
+  concurrency: 50,
+  only: ['mooring pool'],
+  ours: 'mooring pool',
+  prepare: async () => {
+    const pool = await openPool(process.env.BENCH_RPC, { maxRequestsPerSecond: 500, queueMax: 20_000, logger: quiet });
+    // Keys of their own: equal reads would share one place.
+    const wait = async () => {
+      for (;;) await pool.getBalance(newKey(), { priority: 'bulk', deadlineMs: 3_600_000 });
+    };
+    for (let i = 0; i < count; i += 1) void wait();
+    while (pool.getPoolStats().requestQueueLength < count * 0.9) await new Promise((resolve) => setTimeout(resolve, 20));
+    return () => pool.request('getBalance', [newKey()]);
+  },
+});
+
 /** What is measured. */
 export const cases = [
   balance('web3.js', 50, WEB3, 'web3.js + mooring'),
   balance('kit', 50, KIT, 'kit + mooring'),
   balance('the pool', 50, ['mooring pool', ...WEB3.slice(2), ...KIT.slice(1)], 'mooring pool'),
   balance('one caller', 1, ['mooring pool', ...WEB3, ...KIT], 'mooring pool'),
+  queued(10),
+  queued(10_000),
   {
     name: 'getMultipleAccountsInfo of 100 x 1 KiB, 8 in flight',
     concurrency: 8,

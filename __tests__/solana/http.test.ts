@@ -121,7 +121,8 @@ describe('statuses', () => {
       await pool.getBalance(key());
       await new Promise((resolve) => setTimeout(resolve, 10));
     }
-    expect(limited.requests.length).toBe(before);
+    // Without a time it is asked at half the rate, and at half of that again.
+    expect(limited.requests.length - before).toBeLessThanOrEqual(told === undefined ? 3 : 0);
   });
 
   it.each([400, 405, 413, 415, 422])('%i: final, unless a JSON-RPC error in the body says more', async (status) => {

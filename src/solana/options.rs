@@ -77,8 +77,8 @@ pub struct PoolOptions {
     pub commitment: Commitment,
     /// For a whole call, all attempts included. Default 30 s.
     pub deadline: Duration,
-    /// Attempts of a read. Default 3.
-    pub read_attempts: u32,
+    /// Attempts of a read. Default: 3, or as many as there are endpoints.
+    pub read_attempts: Option<u32>,
     /// Attempts of a send, identical bytes each. Default 2.
     pub send_attempts: u32,
     /// Slots a node may be behind the best one. Default 20.
@@ -164,7 +164,9 @@ impl PoolOptions {
             ttl: cache_ttl(object)?,
             commitment: commitment(object)?,
             deadline: millis(object, "deadlineMs", 1.0, 30_000.0)?,
-            read_attempts: integer(object, "readAttempts", (1, 20), 3)?,
+            read_attempts: present(object, "readAttempts")
+                .map(|_| integer(object, "readAttempts", (1, 20), 1))
+                .transpose()?,
             send_attempts: integer(object, "sendAttempts", (1, 20), 2)?,
             max_slot_lag: u64::from(integer(object, "maxSlotLag", (1, 1_000_000), 20)?),
             cache_max_bytes: u64::from(integer(object, "cacheMaxBytes", (0, u32::MAX), 64 * 1024 * 1024)?),
@@ -356,7 +358,7 @@ mod tests {
     fn fills_in_the_documented_defaults() {
         let options = PoolOptions::from_json("{}").unwrap();
         assert!((options.reads_per_second - 100.0).abs() < 1e-9 && (options.sends_per_second - 10.0).abs() < 1e-9);
-        assert_eq!((options.read_attempts, options.send_attempts), (3, 2));
+        assert_eq!((options.read_attempts, options.send_attempts), (None, 2));
         assert_eq!(options.commitment, Commitment::Processed);
         assert_eq!(options.ttl.status, Duration::from_millis(500));
         assert_eq!(options.deadline, Duration::from_secs(30));

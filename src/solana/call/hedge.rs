@@ -120,21 +120,26 @@ impl Hedge {
     }
 }
 
-/// How long one call waits for its attempts before it begins another.
-pub(in crate::solana) struct Patience(Vec<Watched>);
+/// How long one call waits for its attempts before it begins another. The second time it waits half as long, the third a third: several may be silent.
+pub(in crate::solana) struct Patience {
+    watched: Vec<Watched>,
+    overtaken: u32,
+}
 
 struct Watched {
     endpoint: Arc<Endpoint>,
     began: Instant,
     hedge: bool,
     hedge_at: Option<Instant>,
-    silent_at: Option<Instant>,
+    look_at: Option<Instant>,
+    /// From when on it is silent.
+    silent_at: Instant,
 }
 
 impl Patience {
     /// Nothing to wait for yet.
     pub(in crate::solana) fn none() -> Self {
-        Self(Vec::new())
+        Self { watched: Vec::new(), overtaken: 0 }
     }
 
     /// An attempt begins.
@@ -144,22 +149,23 @@ impl Patience {
         }
         let began = Instant::now();
         let latency = endpoint.facts().latency.get().unwrap_or_default();
-        let first = self.0.is_empty();
+        let first = self.watched.is_empty();
         let hedge_at = pool.hedge.delay(&call.name).filter(|_| first).map(|delay| began + delay);
-        let silent_at = Some(began + latency + SILENCE);
-        self.0.push(Watched { endpoint: Arc::clone(endpoint), began, hedge, hedge_at, silent_at });
+        let silent_at = began + latency + SILENCE;
+        let look_at = Some(began + latency + SILENCE / (self.overtaken + 1));
+        self.watched.push(Watched { endpoint: Arc::clone(endpoint), began, hedge, hedge_at, look_at, silent_at });
     }
 
     /// The attempt on this endpoint has ended. Whether it was a hedge.
     pub(in crate::solana) fn ended(&mut self, number: usize) -> bool {
-        let at = self.0.iter().position(|one| one.endpoint.number == number);
-        at.is_some_and(|at| self.0.swap_remove(at).hedge)
+        let at = self.watched.iter().position(|one| one.endpoint.number == number);
+        at.is_some_and(|at| self.watched.swap_remove(at).hedge)
     }
 
     /// The call has its answer: those that still run were slower, at least by so much.
     pub(in crate::solana) fn lost(&self, pool: &Pool, to_hedge: bool) {
         let now = Instant::now();
-        for slower in &self.0 {
+        for slower in &self.watched {
             slower.endpoint.facts().latency.at_least(now.saturating_duration_since(slower.began), now);
         }
         if to_hedge {
@@ -169,26 +175,32 @@ impl Patience {
 
     /// When there is something to do; `None`: never.
     pub(in crate::solana) fn until(&self) -> Option<Instant> {
-        self.0.iter().flat_map(|one| [one.hedge_at, one.silent_at]).flatten().min()
+        self.watched.iter().flat_map(|one| [one.hedge_at, one.look_at]).flatten().min()
     }
 
     /// Patience has ended: the endpoint of another attempt, if there is one.
     pub(in crate::solana) fn end(&mut self, plan: &mut Plan<'_>) -> Option<Arc<Endpoint>> {
         let now = Instant::now();
-        for one in &mut self.0 {
+        for one in &mut self.watched {
             if one.hedge_at.take_if(|at| *at <= now).is_some() {
                 return plan.hedge();
             }
-            if one.silent_at.is_none_or(|at| at > now) {
+            if one.look_at.is_none_or(|at| at > now) {
                 continue;
             }
             if one.endpoint.facts().last_answer.is_some_and(|at| at >= one.began) {
                 // It answers others: not silent, only slow.
-                one.silent_at = Some(now + SILENCE);
+                one.look_at = Some(now + SILENCE);
                 continue;
             }
-            let other = plan.overtake(&one.endpoint, now.saturating_duration_since(one.began));
-            one.silent_at = if other.is_none() && plan.may_overtake() { Some(now + AGAIN) } else { None };
+            let silent = now >= one.silent_at;
+            let other = plan.overtake(&one.endpoint, now.saturating_duration_since(one.began), silent);
+            self.overtaken += u32::from(other.is_some());
+            one.look_at = match (&other, silent) {
+                (_, false) => Some(one.silent_at),
+                (None, true) if plan.may_overtake() => Some(now + AGAIN),
+                _ => None,
+            };
             return other;
         }
         None
@@ -209,11 +221,11 @@ impl Plan<'_> {
         Some(self.start_beside(&other))
     }
 
-    /// An attempt elsewhere because `silent` has not answered anybody for `age`.
-    fn overtake(&mut self, silent: &Endpoint, age: Duration) -> Option<Arc<Endpoint>> {
+    /// An attempt elsewhere because `slow` has not answered anybody for `age`; it is taken out when that is `silent`.
+    fn overtake(&mut self, slow: &Endpoint, age: Duration, silent: bool) -> Option<Arc<Endpoint>> {
         let other = self.eligible_now().filter(|_| self.may_overtake())?;
-        if silent.facts().trip(Trip::Silent, Instant::now()) {
-            self.pool.report_endpoint(silent, false, Some(&AttemptError::Timeout { limit: age }));
+        if silent && slow.facts().trip(Trip::Silent, Instant::now()) {
+            self.pool.report_endpoint(slow, false, Some(&AttemptError::Timeout { limit: age }));
         }
         self.pool.start_now(&other, self.call.method.class).then(|| self.start(&other))
     }

@@ -30,6 +30,8 @@ const READ_LIMIT: Duration = Duration::from_secs(1);
 const HEAVY_LIMIT: Duration = Duration::from_secs(10);
 const SEND_LIMIT: Duration = Duration::from_secs(5);
 const SLOT_WAITS: u32 = 3;
+/// Attempts of a read, or as many as there are endpoints.
+const READ_ATTEMPTS: u32 = 3;
 /// How often a call without a token of the budget waits for an endpoint to come back.
 const POOR_WAITS: u32 = 3;
 const BACKOFF_BASE: Duration = Duration::from_millis(50);
@@ -137,7 +139,12 @@ impl<'a> Plan<'a> {
 
     fn limit_of_attempts(&self) -> u32 {
         let options = &self.pool.options;
-        let base = if self.call.is_send() { options.send_attempts } else { options.read_attempts };
+        let base = match options.read_attempts {
+            _ if self.call.is_send() => options.send_attempts,
+            Some(attempts) => attempts,
+            // A read must find the one endpoint that works.
+            None => READ_ATTEMPTS.max(u32::try_from(self.pool.endpoints.load().len()).unwrap_or(u32::MAX)),
+        };
         base + self.slot_waits
     }
 

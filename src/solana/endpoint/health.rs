@@ -1,7 +1,7 @@
 //! Slots of endpoints and their probes: who lags, who came back.
 //!
-//! Slots are read out of normal replies; an endpoint without a fresh one is asked. Probes take tokens of the pool's limiter, never wait for them, and stop when
-//! the pool has been idle for a minute. `getHealth` is not asked: nodes thousands of slots behind were seen answering `ok`.
+//! Slots are read out of normal replies; an endpoint without a fresh one is asked. Probes take tokens of the pool's limiter and stop when the
+//! pool has been idle for a minute. `getHealth` is not asked: nodes thousands of slots behind were seen answering `ok`.
 
 use crate::solana::call::reply;
 use crate::solana::call::request::Prepared;
@@ -10,6 +10,7 @@ use crate::solana::endpoint::{Endpoint, Judged};
 use crate::solana::error::AttemptError;
 use crate::solana::method::Class;
 use crate::solana::pool::Pool;
+use crate::solana::queue::Priority;
 use bytes::Bytes;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -53,20 +54,32 @@ impl Pool {
             if !endpoint.is_due(now, self.options.probe_interval, endpoints.len()) {
                 continue;
             }
-            let started = self.start_now(endpoint, Class::Read);
             let (pool, endpoint) = (Arc::clone(self), Arc::clone(endpoint));
             drop(tokio::spawn(async move {
-                if !started && !pool.start_soon(&endpoint, Class::Read).await {
-                    return endpoint.facts().breaker.release_probe();
-                }
-                let Ok(call) = Prepared::new("getSlot", "", Commitment::Processed) else { return };
                 tokio::select! {
-                    _ = pool.attempt(&endpoint, &call, PROBE_LIMIT) => {}
+                    () = pool.probe(&endpoint) => {}
                     () = pool.stop.cancelled() => {}
                 }
                 // A 429 says neither good nor bad: the next tick may probe again after the pause.
                 endpoint.facts().breaker.release_probe();
             }));
+        }
+    }
+
+    /// Asks for the slot. Whether an endpoint is back is asked ahead of the reads that wait, or a busy pool would never learn it; a slot only when a start is
+    /// free: the replies of a busy pool tell it anyway.
+    async fn probe(&self, endpoint: &Endpoint) {
+        let Ok(call) = Prepared::new("getSlot", "", Commitment::Processed) else { return };
+        let down = !endpoint.facts().breaker.is_closed();
+        let may_start = if down {
+            let taken = self.take_token(Class::Read, Priority::Confirm, Instant::now() + PROBE_LIMIT).await;
+            taken.is_ok() && endpoint.try_start(Class::Read)
+        } else {
+            self.start_now(endpoint, Class::Read) || self.start_soon(endpoint, Class::Read).await
+        };
+        if may_start {
+            // What it says is remembered with the attempt.
+            drop(self.attempt(endpoint, &call, PROBE_LIMIT).await);
         }
     }
 
@@ -140,4 +153,57 @@ impl Endpoint {
 fn context_slot_of(body: &[u8]) -> Option<u64> {
     let at = memchr::memmem::find(body, b"\"contextSlot\":")?;
     reply::number(body.get(at + 14..)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::observe::NoSink;
+    use crate::solana::endpoint::slot::Commitment::Processed;
+    use crate::solana::options::PoolOptions;
+    use crate::solana::pool::Pool;
+    use std::sync::Arc;
+    use std::time::Duration;
+    use tokio::time::Instant;
+
+    fn pool(name: &str, endpoints: usize) -> Arc<Pool> {
+        let urls: Vec<_> = (0..endpoints).map(|index| format!("http://{name}-{index}")).collect();
+        let options = serde_json::json!({ "endpoints": urls }).to_string();
+        Pool::new(PoolOptions::from_json(&options).unwrap(), Arc::new(NoSink))
+    }
+
+    /// Endpoint `index` says `slot` at `at`; its lag and whether it is frozen then.
+    fn says(pool: &Pool, index: usize, slot: u64, at: Instant) -> (u64, bool) {
+        let endpoint = Arc::clone(&pool.endpoints.load()[index]);
+        endpoint.facts().report_slot(Processed, slot, at);
+        pool.judge(&endpoint, Processed, at);
+        let own = endpoint.own();
+        (own.judged.get(Processed).unwrap().lag, own.frozen)
+    }
+
+    #[test]
+    fn one_that_stands_still_while_another_moves_is_frozen_until_it_moves() {
+        let (pool, now) = (pool("frozen", 2), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        says(&pool, 0, 100, at(0));
+        says(&pool, 1, 100, at(0));
+        says(&pool, 1, 112, at(8));
+        assert_eq!(says(&pool, 0, 100, at(9)), (12, false), "behind, but not for ten seconds yet");
+        assert_eq!(says(&pool, 0, 100, at(10)), (12, true));
+        assert_eq!(says(&pool, 0, 113, at(11)), (0, false));
+    }
+
+    #[test]
+    fn a_chain_that_stands_still_freezes_nobody_and_one_liar_excludes_nobody() {
+        let (pool, now) = (pool("still", 3), Instant::now());
+        let at = |seconds| now + Duration::from_secs(seconds);
+        for index in 0..3 {
+            says(&pool, index, 100, at(0));
+        }
+        for index in 0..3 {
+            assert_eq!(says(&pool, index, 100, at(30)), (0, false));
+        }
+        says(&pool, 2, 1_000_000, at(31));
+        assert_eq!(says(&pool, 0, 101, at(31)), (0, false));
+        assert_eq!(says(&pool, 1, 70, at(31)), (31, false));
+    }
 }
