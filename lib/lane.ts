@@ -6,6 +6,7 @@
  * Guarantees: every operation handed in settles exactly once; the process stays alive while one is in flight and not because of an idle client;
  * the promise of an operation never rejects: it resolves with an `Outcome`, so that the caller builds the error in its own `async` function, with its frames.
  */
+import { performance } from 'node:perf_hooks';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { fromFailure, invalidArgument, isFailure } from './error/index.js';
 import type { Batch, FailureRecord } from './native.js';
@@ -50,6 +51,8 @@ const BUFFER_LIMIT = 128 * 1024 * 1024;
 const SUBMIT_BYTES = 64 * 1024;
 const META_OPERATIONS = 1024;
 const META_STRIDE = 4;
+/** For how long replies may keep the host from its timers and its own I/O. */
+const TURN_MS = 10;
 /** The id of no operation: its completion says that the client has closed. */
 const CLOSED_ID = 0;
 /** The longest delay a timer takes; the interval only holds the loop and does nothing. */
@@ -100,6 +103,11 @@ export class KeyedLane<Handle extends LaneHandle> {
   #lastId = 0;
   readonly #onClosed: () => void;
   #disposed = false;
+  #turnBegan = 0;
+  readonly #takeTurn = (): void => {
+    this.#turnBegan = performance.now();
+    this.#drain();
+  };
 
   /**
    * Opens the native client with the function that wakes this lane. `open` may throw: then there is no lane.
@@ -107,7 +115,7 @@ export class KeyedLane<Handle extends LaneHandle> {
    */
   constructor(open: (wake: () => void) => Handle, onClosed: () => void = () => {}) {
     this.#onClosed = onClosed;
-    this.handle = open(() => this.#drain());
+    this.handle = open(() => this.#wake());
   }
 
   /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
@@ -199,6 +207,15 @@ export class KeyedLane<Handle extends LaneHandle> {
     if (isFailure(refused)) throw fromFailure(refused);
   }
 
+  /**
+   * Node runs up to a thousand thread-safe calls before it looks at its timers, and each answer may bring the next. So after a while replies wait for the next
+   * phase of the loop; as long as they are not drained, Rust does not call again.
+   */
+  #wake(): void {
+    if (performance.now() - this.#turnBegan < TURN_MS) this.#drain();
+    else setImmediate(this.#takeTurn);
+  }
+
   #drain(): void {
     if (this.#disposed) return;
     const meta = this.#meta;
@@ -209,7 +226,7 @@ export class KeyedLane<Handle extends LaneHandle> {
       this.#settle(id, outcome(batch, meta, at));
     }
     // Let the host's own work run between batches of a flood.
-    if (batch.more) setImmediate(() => this.#drain());
+    if (batch.more) setImmediate(this.#takeTurn);
   }
 
   #settle(id: number, value: Outcome): void {

@@ -25,8 +25,11 @@ impl Pool {
     ) -> Result<Bytes, AttemptError> {
         let _busy = Busy::new(endpoint);
         endpoint.counts.requests.fetch_add(1, Ordering::Relaxed);
-        let Ok(_socket) = endpoint.sockets.acquire().await else {
-            return Err(AttemptError::Connect { detail: "pool is closed".to_owned() });
+        // Sockets that hang are held until their attempts end: this one goes elsewhere then, and says nothing about the endpoint.
+        let _socket = match tokio::time::timeout(limit, endpoint.sockets.acquire()).await {
+            Ok(Ok(socket)) => socket,
+            Ok(Err(_)) => return Err(AttemptError::Connect { detail: "pool is closed".to_owned() }),
+            Err(_) => return Err(AttemptError::Connect { detail: "all of its sockets are in use".to_owned() }),
         };
         let began = Instant::now();
         let id = self.next_id.fetch_add(1, Ordering::Relaxed);
