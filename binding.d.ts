@@ -77,8 +77,8 @@ export declare class RedisWire {
 export declare class SolanaPool {
   /** Shares the limits of a pool that has made no call yet with other processes, through the server of `redis`. `local_share` is checked by the caller. */
   shareLimits(redis: RedisWire, keyPrefix: string, localShare?: number | undefined | null): void
-  /** Opens a pool; `wake` and `wake_feed` are called when there is something to drain. */
-  static open(options: string, wake: () => void, wakeFeed: () => void): SolanaPool | FailureRecord
+  /** Opens a pool; the functions are called when there is something to drain: operations, events, subscriptions. */
+  static open(options: string, wake: () => void, wakeFeed: () => void, wakeSubscriptions: () => void): SolanaPool | FailureRecord
   /** Starts the operations in `buffer[0, length)`. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null
   /** Fills `meta` with settled operations. */
@@ -101,8 +101,12 @@ export declare class SolanaPool {
   clearCache(): void
   /** Refuses new calls, lets those in flight finish for `deadline_ms`, cuts the rest. */
   close(deadlineMs: number): Promise<SolanaClosed>
-  /** Drops both thread-safe functions; nothing reaches JavaScript afterwards. */
+  /** Drops the thread-safe functions; nothing reaches JavaScript afterwards. */
   release(): void
+  /** The numbers of subscriptions that have something, since the last call. */
+  arrivedSubscriptions(): Array<number>
+  /** Takes what waits for one subscription. */
+  takeSubscription(number: number): SubscriptionBatch
 }
 
 /**
@@ -230,6 +234,18 @@ export interface SolanaClosed {
   aborted: number
   /** Transactions whose end was not known then. */
   unconfirmed: Array<UnconfirmedTransaction>
+}
+
+/** What waited for one subscription, oldest first. */
+export interface SubscriptionBatch {
+  /** One letter per text: `n` notification, `g` gap, `e` end. */
+  kinds: string
+  /** JSON texts; empty for an end. */
+  texts: Array<string>
+  /** Notifications dropped so far because nobody took them. */
+  dropped: number
+  /** Why it ended, if not by itself. */
+  failure?: FailureRecord
 }
 
 /** A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time. */

@@ -19,6 +19,8 @@ export declare abstract class AbstractCursor<T = Document_2> extends EventEmitte
     constructor(source: CursorSource, options?: CursorOptions);
     /** The operation that opens the cursor. */
     protected abstract first(): Call;
+    /** The server's plan for this. */
+    explain(_verbosity?: Explain): Promise<Document_2>;
     get closed(): boolean;
     get killed(): boolean;
     get namespace(): {
@@ -144,7 +146,7 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
     geoNear(value: object): this;
     /** A cursor for the same pipeline, from its start, without the session. */
     clone(): AggregationCursor<T>;
-    explain(verbosity?: Verbosity | boolean): Promise<Document_2>;
+    explain(verbosity?: Explain): Promise<Document_2>;
     protected first(): Call;
 }
 
@@ -152,7 +154,7 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
 export declare type AnyBulkWriteOperation = object;
 
 /** What index operations and bulk writes use of a collection, whatever its documents. */
-declare type AnyCollection = Pick<Collection, 'collectionName' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
+declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
 
 /** What a command takes; `null` and `undefined` are sent as empty strings, arrays are flattened once. */
 export declare type Argument = RedisValue | boolean | bigint | null | undefined | object;
@@ -228,6 +230,8 @@ declare interface BulkContext {
         index: number;
         _id: unknown;
     }[];
+    /** What was asked for at an index, as the server's command says it. */
+    operation(index: number): object;
 }
 
 /**
@@ -367,6 +371,58 @@ export declare interface ChainableCommander extends Omit<Pipeline, 'multi' | 'ad
 /** The command methods of a pipeline: each answers the pipeline. */
 declare type ChainableCommands<Self> = Record<MethodName | 'call' | 'callBuffer', (...args: (Argument | Callback)[]) => Self>;
 
+/** A stream of changes. */
+export declare class ChangeStream<T = Document_2> extends EventEmitter {
+    #private;
+    static readonly RESPONSE: "response";
+    static readonly MORE: "more";
+    static readonly INIT: "init";
+    static readonly CLOSE: "close";
+    static readonly CHANGE: "change";
+    static readonly END: "end";
+    static readonly ERROR: "error";
+    static readonly RESUME_TOKEN_CHANGED: "resumeTokenChanged";
+    readonly pipeline: readonly object[];
+    readonly options: ChangeStreamOptions;
+    /** @internal */
+    constructor(source: ChangeStreamSource, pipeline: readonly object[], options: ChangeStreamOptions);
+    /** Behind which event the stream stands. */
+    get resumeToken(): unknown;
+    get closed(): boolean;
+    /** Events that are here already. */
+    bufferedCount(): number;
+    /** Waits for an event; false when the stream has ended. */
+    hasNext(): Promise<boolean>;
+    /** The next event. */
+    next(): Promise<T>;
+    /** The next event, or null when there is none now. */
+    tryNext(): Promise<T | null>;
+    [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
+    /** The events as an object stream; destroying it closes this. */
+    stream(): Readable;
+    /** Ends the stream; whoever waits for an event is rejected. */
+    close(): Promise<void>;
+    [Symbol.asyncDispose](): Promise<void>;
+}
+
+/** Options of `watch`. */
+export declare interface ChangeStreamOptions extends CursorOptions {
+    fullDocument?: 'default' | 'updateLookup' | 'whenAvailable' | 'required' | (string & {});
+    fullDocumentBeforeChange?: 'off' | 'whenAvailable' | 'required' | (string & {});
+    /** A resume token: the `_id` of an event, or `resumeToken`. */
+    resumeAfter?: unknown;
+    startAfter?: unknown;
+    /** A `Timestamp`. */
+    startAtOperationTime?: unknown;
+    showExpandedEvents?: boolean;
+    collation?: object;
+}
+
+/** Where a stream looks: a collection, a database without `coll`, the deployment without `db`. */
+declare type ChangeStreamSource = Omit<CursorSource, 'db'> & {
+    readonly db?: string;
+};
+
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
     #private;
@@ -398,9 +454,12 @@ export declare class ClientSession extends EventEmitter {
     get operationTime(): never;
     get loadBalanced(): boolean;
     get isPinned(): boolean;
-    /** Not available: the server session lives in Rust. Typed `never`, so that this session is accepted where the Node driver's is asked for. */
+    /**
+     * Its `id`, and `lastUse` in milliseconds: all that is known here of the server session, which lives in Rust. Typed `never`, so that this session is accepted
+     * where the Node driver's is asked for.
+     */
     get serverSession(): never;
-    /** Not available: see {@link serverSession}. */
+    /** Not available. Typed `never` for the reason given at {@link serverSession}. */
     get clientOptions(): never;
     inTransaction(): boolean;
     /** Begins a transaction. No I/O: the server learns of it with the first operation. */
@@ -478,6 +537,7 @@ export declare interface ClientStats {
     lateOperations: number;
     inFlight: number;
     cursors: number;
+    changeStreams: number;
     lanes: {
         idle: number;
         busy: number;
@@ -548,14 +608,8 @@ export declare class Collection<T extends object = Document_2> {
     updateOne(filter: object, update: object | readonly object[], options?: WriteOptions): Promise<UpdateResult>;
     updateMany(filter: object, update: object | readonly object[], options?: WriteOptions): Promise<UpdateResult>;
     replaceOne(filter: object, replacement: object, options?: WriteOptions): Promise<UpdateResult>;
-    deleteOne(filter?: object, options?: WriteOptions): Promise<{
-        acknowledged: boolean;
-        deletedCount: number;
-    }>;
-    deleteMany(filter?: object, options?: WriteOptions): Promise<{
-        acknowledged: boolean;
-        deletedCount: number;
-    }>;
+    deleteOne(filter?: object, options?: WriteOptions): Promise<DeleteResult>;
+    deleteMany(filter?: object, options?: WriteOptions): Promise<DeleteResult>;
     findOneAndUpdate(filter: object, update: object | readonly object[], options?: FindOneAndOptions): Promise<WithId<T> | null>;
     findOneAndReplace(filter: object, replacement: object, options?: FindOneAndOptions): Promise<WithId<T> | null>;
     findOneAndDelete(filter: object, options?: FindOneAndOptions): Promise<WithId<T> | null>;
@@ -592,8 +646,8 @@ export declare class Collection<T extends object = Document_2> {
     drop(options?: OperationOptions): Promise<boolean>;
     options(options?: CursorOptions): Promise<Document_2>;
     isCapped(options?: CursorOptions): Promise<boolean>;
-    /** Change streams are not part of this version. */
-    watch(): never;
+    /** The changes of the collection's documents, from now on or from where the options say. */
+    watch<U = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<U>;
     /** @internal */
     get operations(): Operations;
     /** @internal Where a cursor of this collection reads. */
@@ -888,10 +942,19 @@ declare class ConnectionPool {
      * the like are not repeated. `work` gets the pooled connection if it takes an argument. Sign outside of it.
      */
     executeWithRetry<T>(work: (connection: Connection_2) => Promise<T> | T, maxRetries?: number, options?: RetryOptions): Promise<T>;
-    /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
+    /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; its listeners are subscriptions of the pool. The same one each time. */
     getConnection(): Connection_2;
     /**
-     * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended. Does not keep the process alive.
+     * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
+     * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
+     *
+     * @example
+     * for await (const { context, value } of pool.subscribe('account', [key, { encoding: 'base64' }])) console.log(context.slot, value.lamports);
+     */
+    subscribe<T = unknown>(kind: SubscriptionKind, params?: readonly unknown[], options?: SubscribeOptions): Subscription<T>;
+    /**
+     * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended; `gap`: slots that nobody
+     * watched for a subscription. Does not keep the process alive.
      */
     on<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this;
     /** Ends listening. */
@@ -932,7 +995,7 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly commitment?: Commitment;
     /** Milliseconds for a whole call. Default 30 000. */
     readonly deadlineMs?: number;
-    /** Attempts of a read. Default: 3, or as many as there are endpoints if these are more. */
+    /** Attempts of a read. Default 3. */
     readonly readAttempts?: number;
     /** Attempts of a send, the same bytes each. Default 2. */
     readonly sendAttempts?: number;
@@ -1088,6 +1151,8 @@ export declare interface CursorOptions extends ConcernOptions, BsonOptions {
     maxAwaitTimeMS?: number;
     timeoutMS?: number;
     comment?: unknown;
+    /** The server's plan instead of the documents. */
+    explain?: Explain;
 }
 
 /** What every cursor is made of. */
@@ -1136,8 +1201,8 @@ export declare class Db {
     stats(options?: OperationOptions & {
         scale?: number;
     }): Promise<Document_2>;
-    /** Change streams are not part of this version. */
-    watch(): never;
+    /** The changes of the database's documents, from now on or from where the options say. */
+    watch<T = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<T>;
     /** @internal */
     get operations(): Operations;
     /** @internal Runs a command that writes, with the client's write concern unless it has one. */
@@ -1152,6 +1217,12 @@ export declare interface DbOptions extends ConcernOptions, BsonOptions {
     pkFactory?: {
         createPk(): unknown;
     };
+}
+
+/** What a delete did. */
+export declare interface DeleteResult {
+    acknowledged: boolean;
+    deletedCount: number;
 }
 
 /** The state of a client as Rust describes it. */
@@ -1277,6 +1348,12 @@ export declare type ErrorCode = 'MOORING_INVALID_ARGUMENT' | 'MOORING_INVALID_CO
 /** Named facts of an error: numbers, texts and flags such as `argument`, `endpoint`, `retryAfterMs`. */
 export declare type ErrorDetails = Readonly<Record<string, string | number | boolean | undefined>>;
 
+/** The option: a verbosity, or `true` for all plans. */
+export declare type Explain = Verbosity | boolean | {
+    verbosity: Verbosity;
+    maxTimeMS?: number;
+};
+
 /** A failure record of the addon; for rooms that shape their own classes from it. */
 declare type Failure = FailureRecord;
 
@@ -1340,7 +1417,7 @@ export declare class FindCursor<T = Document_2> extends AbstractCursor<T> {
     allowDiskUse(value?: boolean): this;
     /** A cursor for the same query, from its start, without the session. */
     clone(): FindCursor<T>;
-    explain(verbosity?: Verbosity | boolean): Promise<Document_2>;
+    explain(verbosity?: Explain): Promise<Document_2>;
     /** Documents that the query matches. */
     count(): Promise<number>;
     protected first(): Call;
@@ -1389,6 +1466,19 @@ export declare interface FindOptions extends CursorOptions {
     allowPartialResults?: boolean;
     singleBatch?: boolean;
     let?: object;
+}
+
+/** What becomes of an operation that lacks the session. */
+export declare type ForgottenSession = 'off' | 'warn' | 'throw';
+
+/** Slots that nobody watched for a subscription, because it moved from one node to another. */
+export declare interface Gap {
+    /** The last slot that was watched. */
+    readonly fromSlot: number;
+    /** The first slot that is watched again. */
+    readonly toSlot: number;
+    /** Whether something may be missing for good. False for accounts and signatures once a read has caught up. */
+    readonly lost: boolean;
 }
 
 declare type Generic = Record<MethodName, (...args: (Argument | Callback)[]) => Promise<unknown>>;
@@ -1587,6 +1677,8 @@ export declare class MongoClient extends EventEmitter {
     _closeCalled: boolean;
     /** Written by Mongoose. */
     _destroyCalled: boolean;
+    /** @internal How a library on this client wants its transactions run; set by Mongoose's driver. */
+    transactionWrapper: TransactionWrapper | undefined;
     /** @throws MongoParseError (a `MooringError` too) for an unusable URI or option, before any I/O. */
     constructor(uri: string, options?: MongoClientOptions);
     static connect(uri: string, options?: MongoClientOptions): Promise<MongoClient>;
@@ -1635,8 +1727,8 @@ export declare class MongoClient extends EventEmitter {
     get writeConcern(): ConcernOptions['writeConcern'];
     get readPreference(): ConcernOptions['readPreference'];
     get timeoutMS(): number | undefined;
-    /** Change streams are not part of this version. */
-    watch(): never;
+    /** The changes of the deployment's documents, from now on or from where the options say. */
+    watch<T = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<T>;
     /** @internal */
     get operations(): Operations;
     /** @internal */
@@ -1775,6 +1867,8 @@ declare namespace op {
         send,
         sendRaw,
         track,
+        subscribe,
+        unsubscribe,
         CallOptions,
         Priority,
         PRIORITIES,
@@ -1821,6 +1915,8 @@ export declare interface OperationOptions extends ConcernOptions, BsonOptions {
     maxTimeMS?: number;
     timeoutMS?: number;
     comment?: unknown;
+    /** The server's plan instead of the result. */
+    explain?: Explain;
 }
 
 /** The operations of one opened client. */
@@ -1828,9 +1924,11 @@ declare class Operations {
     #private;
     readonly host: Host;
     readonly lane: KeyedLane<MongoHandle>;
-    constructor(host: Host, lane: KeyedLane<MongoHandle>, topology: () => object);
+    constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object);
     /** Runs an operation; rejects with the host's error. */
-    run(call: Call): Promise<Value>;
+    run(given: Call): Promise<Value>;
+    /** The session that an operation runs with: its own, or the one around it when none is given (`null`: none at all). */
+    sessionOf(call: Call): ClientSession | null | undefined;
     /** Runs an operation without turning a failure into an error. */
     outcome(call: Call): Promise<Outcome>;
     /** The host's error for a failure of `call`. */
@@ -1913,6 +2011,8 @@ declare interface Placement {
 /** Events by name. */
 export declare interface PoolEvents {
     readonly transaction: TransactionEvent;
+    /** Slots that nobody watched for a subscription; told at its place among the notifications. */
+    readonly gap: SubscriptionGap;
 }
 
 /** Posts a JSON-RPC body through the pool; the URL is not looked at. */
@@ -2853,6 +2953,9 @@ export declare const SessionManager: Readonly<{
     getSessionStats: typeof getSessionStats;
 }>;
 
+/** How the session reaches operations: by the option `session` alone, or by itself. */
+export declare type SessionMode = 'explicit' | 'ambient';
+
 /** Counters of sessions and transactions. */
 export declare interface SessionStats {
     /** Sessions that were started. */
@@ -3008,6 +3111,57 @@ declare const STATUSES: readonly ["wait", "connecting", "connect", "ready", "clo
 /** Statuses of many signatures; settles as `{context, value}` text. */
 declare function statuses(signatures: readonly string[], searchTransactionHistory: boolean, options: CallOptions): Operation;
 
+/** Begins subscription `handle`; settles when a node has confirmed it. `how` is JSON text with the fields of `SubscribeArguments`. */
+declare function subscribe(handle: number, how: string, options: CallOptions): Operation;
+
+/** How a subscription is wanted. */
+export declare interface SubscribeOptions {
+    /** Ends it, as `close()` does. */
+    readonly signal?: AbortSignal | undefined;
+    /** Called for each gap, at its place among the notifications. */
+    readonly onGap?: (gap: Gap) => void;
+    /** Notifications that may wait; beyond it the oldest are dropped and counted. Those of signatures never are. Default 1024. */
+    readonly queueMax?: number;
+    /** Milliseconds `ready()` waits for the first confirmation. Default: the pool's `deadlineMs`. */
+    readonly deadlineMs?: number;
+    /** What integers become: `'bigint'` where `number` would lose digits beyond 2^53. Default `'number'`. */
+    readonly integers?: 'bigint' | 'number';
+}
+
+/**
+ * A subscription. Take its notifications by `for await`, or hand a listener to `listen`; one of both. It lasts until `close()`, until a `for await` is left, until
+ * its signal fires, or until its end: a signature ends by itself, and parameters that nodes refuse end with their error.
+ */
+export declare interface Subscription<T = unknown> extends AsyncIterable<T>, AsyncDisposable {
+    readonly kind: SubscriptionKind;
+    /** Notifications dropped because nobody took them in time. */
+    readonly dropped: number;
+    /**
+     * Resolves when a node has confirmed it for the first time.
+     * @throws the node's refusal, which ends it; `MOORING_TIMEOUT` after `deadlineMs`: it goes on trying; `MOORING_ABORTED` when it was closed before.
+     */
+    ready(): Promise<void>;
+    /** Calls `listener` for each notification from now on, those that wait first, and `onEnd` once at the end, with the error if there is one. */
+    listen(listener: (notification: T) => void, onEnd?: (error?: Error) => void): this;
+    /** The notifications. Leaving the loop closes the subscription. */
+    [Symbol.asyncIterator](): AsyncIterator<T, undefined>;
+    /** Ends it: no notification follows. Resolves when no node knows it any more, after a few seconds at most. Idempotent. */
+    close(): Promise<void>;
+    /** Keeps the process alive while the subscription lasts. */
+    ref(): this;
+    /** Undoes `ref()`. */
+    unref(): this;
+}
+
+/** A gap, and whose it is. */
+export declare interface SubscriptionGap extends Gap {
+    readonly kind: SubscriptionKind;
+    readonly params: readonly unknown[];
+}
+
+/** What can be subscribed to: `accountSubscribe` and the like without the last part. */
+export declare type SubscriptionKind = 'account' | 'logs' | 'program' | 'root' | 'signature' | 'slot';
+
 /** Channels by kind: what a client that is opened anew subscribes to again. */
 declare class Subscriptions {
     #private;
@@ -3134,6 +3288,9 @@ export declare interface TransactionOptions {
 /** Where a transaction stands; the names are the Node driver's. */
 export declare type TransactionState = 'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
 
+/** Runs `work` in a transaction by `run`, which calls `attempt` once for each attempt and `reset` after one that was rolled back. */
+declare type TransactionWrapper = <T>(session: ClientSession, work: (session: ClientSession) => Promise<T>, run: (attempt: () => Promise<T>, reset: () => Promise<void>) => Promise<T>) => Promise<T>;
+
 /** A transaction whose end was not known when its pool closed. The same bytes may be sent again at any time. */
 declare interface UnconfirmedTransaction {
     /** Its signature. */
@@ -3148,6 +3305,9 @@ export declare class UnorderedBulkOperation extends BulkOperation {
     constructor(collection: AnyCollection, options: BulkWriteOptions);
 }
 
+/** Ends subscription `handle`; settles when no node knows it any more. */
+declare function unsubscribe(handle: number): Operation;
+
 /** What an update did. */
 export declare interface UpdateResult {
     acknowledged: boolean;
@@ -3161,7 +3321,7 @@ export declare interface UpdateResult {
 declare type Value = Buffer | string | number | undefined;
 
 /** What `explain` reports. */
-export declare type Verbosity = 'queryPlanner' | 'executionStats' | 'allPlansExecution';
+export declare type Verbosity = 'queryPlanner' | 'queryPlannerExtended' | 'executionStats' | 'allPlansExecution';
 
 /** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
 export declare interface Web3Module {
@@ -3243,6 +3403,10 @@ export declare function withSession<T>(fn: (session: ClientSession) => Promise<T
 export declare interface WithSessionOptions extends ClientSessionOptions {
     /** Default: the client of `connectDB`, else the only open one. */
     client?: MongoClient;
+    /** As in {@link WithTransactionOptions}. */
+    session?: SessionMode;
+    /** As in {@link WithTransactionOptions}. */
+    forgottenSession?: ForgottenSession;
 }
 
 /**
@@ -3272,6 +3436,12 @@ export declare interface WithTransactionOptions extends TransactionOptions {
     onHookError?: (error: unknown) => void;
     /** Default `console`. */
     logger?: TransactionLogger;
+    /** `ambient`: operations in the callback that name no session take this one; `{ session: null }` opts out. Default `explicit`. */
+    session?: SessionMode;
+    /** What becomes of an operation on data in the callback that names no session. Default `warn`, once per call site. */
+    forgottenSession?: ForgottenSession;
+    /** Inside another `withTransaction` of the same client: take part in its transaction, by its limits and concerns, or open one of its own. Default `join`. */
+    nested?: 'join' | 'requiresNew';
 }
 
 /** A write concern. */
@@ -3292,11 +3462,12 @@ export declare class WriteError {
     get index(): number;
     get errmsg(): string;
     get errInfo(): object | undefined;
-    getOperation(): undefined;
+    getOperation(): object | undefined;
     toJSON(): {
         code: number;
         index: number;
         errmsg: string;
+        op: object | undefined;
     };
     toString(): string;
 }
@@ -3307,6 +3478,8 @@ declare interface WriteFault {
     readonly code: number;
     readonly errmsg: string;
     readonly errInfo?: object;
+    /** What was asked for. */
+    readonly op?: object;
 }
 
 /** Options of updates, replacements and deletes. */

@@ -1,9 +1,20 @@
 /** @module __tests__/solana/kit: the pool as transport of `@solana/kit`. */
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
-import { address, createSolanaRpcFromTransport, isSolanaError, SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR } from '@solana/kit';
+import {
+  address,
+  createSolanaRpcFromTransport,
+  createSolanaRpcSubscriptionsFromTransport,
+  isSolanaError,
+  SOLANA_ERROR__JSON_RPC__INVALID_PARAMS,
+  SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR,
+  SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED,
+  type Signature,
+} from '@solana/kit';
 import { Keypair } from '@solana/web3.js';
-import { createPoolTransport } from '../../dist/solana/kit.js';
+import type { ConnectionPool } from '../../dist/index.js';
+import { createPoolSubscriptionsTransport, createPoolTransport } from '../../dist/solana/kit.js';
 import { RpcService } from '../support/solana';
+import { until } from '../support/until';
 
 const rich = Keypair.generate().publicKey.toBase58();
 let rpc: RpcService;
@@ -62,4 +73,60 @@ it('stops when the signal fires', async () => {
   const pending = transport({ payload: { jsonrpc: '2.0', id: 1, method: 'getSlot', params: [] }, signal: controller.signal });
   setTimeout(() => controller.abort(reason), 30);
   await expect(pending).rejects.toBe(reason);
+});
+
+const subscriptionsOf = (pool: ConnectionPool): ReturnType<typeof createSolanaRpcSubscriptionsFromTransport> =>
+  createSolanaRpcSubscriptionsFromTransport(createPoolSubscriptionsTransport(pool) as never);
+
+it('subscribes: bigints in notifications, an end by the signal, nothing left at the node', async () => {
+  const pool = rpc.pool();
+  const controller = new AbortController();
+  const key = address(Keypair.generate().publicKey.toBase58());
+  const notifications = await subscriptionsOf(pool)
+    .accountNotifications(key, { commitment: 'confirmed', encoding: 'base64' })
+    .subscribe({ abortSignal: controller.signal });
+  await rpc.call('setAccount', { key, lamports: '9007199254740995', owner: '11111111111111111111111111111111' });
+  for await (const { context, value } of notifications) {
+    expect(value.lamports).toBe(9_007_199_254_740_995n);
+    expect(typeof context.slot).toBe('bigint');
+    controller.abort();
+  }
+  await until(() => pool.getPoolStats().subscriptions === 0);
+  await until(async () => (await rpc.sockets()).every(({ subscriptions }) => subscriptions <= 1));
+});
+
+it('tells the end of a signature that landed before, and slots', async () => {
+  const pool = rpc.pool();
+  const controller = new AbortController();
+  const signature = await pool.request<Signature>('requestAirdrop', [Keypair.generate().publicKey.toBase58(), 1_000_000]);
+  const ends = await subscriptionsOf(pool)
+    .signatureNotifications(signature, { commitment: 'confirmed' })
+    .subscribe({ abortSignal: controller.signal });
+  for await (const { value } of ends) {
+    expect(value).toEqual({ err: null });
+    break;
+  }
+  const slots = await subscriptionsOf(pool).slotNotifications().subscribe({ abortSignal: controller.signal });
+  for await (const { slot, parent } of slots) {
+    expect(slot).toBeGreaterThan(parent);
+    break;
+  }
+  controller.abort();
+  await until(() => pool.getPoolStats().subscriptions === 0);
+});
+
+it('throws the class of the peer when a node refuses a subscription, and when the pool closes', async () => {
+  const pool = rpc.pool();
+  const { signal } = new AbortController();
+  const refused: unknown = await subscriptionsOf(pool)
+    .accountNotifications('nonsense')
+    .subscribe({ abortSignal: signal })
+    .catch((reason: unknown) => reason);
+  expect(isSolanaError(refused, SOLANA_ERROR__JSON_RPC__INVALID_PARAMS)).toBe(true);
+  const slots = await subscriptionsOf(pool).slotNotifications().subscribe({ abortSignal: signal });
+  const reading = (async () => {
+    for await (const slot of slots) void slot;
+  })().catch((reason: unknown) => reason);
+  await pool.close();
+  expect(isSolanaError(await reading, SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED)).toBe(true);
 });

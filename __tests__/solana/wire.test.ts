@@ -208,6 +208,18 @@ describe('proxies', () => {
     expect(proxy.targets).toHaveLength(1);
   });
 
+  it('lead to websockets too, plain and over TLS', async () => {
+    const proxy = await kept(connectProxy());
+    const ca = readFileSync(secure.certificates?.ca as string);
+    const urls = [plain.urls[0] as string, secure.urls[0] as string];
+    for (const url of urls) {
+      const slots = open({ endpoints: [url], proxy: `http://${proxy.host}`, tls: { ca } }).subscribe('slot');
+      expect((await slots[Symbol.asyncIterator]().next()).value).toMatchObject({ slot: expect.any(Number) as number });
+    }
+    const next = (url: string): string => `127.0.0.1:${Number(new URL(url).port) + 1}`;
+    expect(proxy.targets).toEqual(urls.map(next));
+  });
+
   it('are read from the environment only when the option says so, and one endpoint may go without', async () => {
     const proxy = await kept(connectProxy());
     const names = ['http_proxy', 'HTTP_PROXY', 'https_proxy', 'HTTPS_PROXY', 'all_proxy', 'ALL_PROXY', 'no_proxy', 'NO_PROXY'];

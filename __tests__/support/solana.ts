@@ -110,6 +110,11 @@ export class RpcService {
     return this.call('hits', { times });
   }
 
+  /** The websockets of each front end. */
+  sockets(): Promise<{ readonly wsSockets: number; readonly subscriptions: number; readonly wsMessages: number }[]> {
+    return this.call('hits');
+  }
+
   /** Requests of one method at all front ends. */
   async count(method: string): Promise<number> {
     return (await this.hits()).reduce((sum, { methods }) => sum + (methods[method] ?? 0), 0);

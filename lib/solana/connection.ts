@@ -2,7 +2,8 @@
  * @module solana/connection
  *
  * `PooledConnection`: a web3.js `Connection` whose whole traffic goes through the pool. Account reads are decoded in Rust, other hot methods skip the peer's
- * validation where the answer has the usual shape; all other methods are the peer's own over the pool's `fetch`. Opens no socket of its own.
+ * validation where the answer has the usual shape; all other methods are the peer's own over the pool's `fetch`. Listeners
+ * are subscriptions of the pool (`web3-socket.ts`). Opens no socket of its own.
  */
 import { isFailure, MooringError } from '../error/index.js';
 import type { Operation, Outcome } from '../lane.js';
@@ -15,9 +16,10 @@ import * as op from './operation.js';
 import type { Commitment } from './options.js';
 import type { Connection, Web3 } from './peer.js';
 import { type PeerCall, replay, reword } from './replay.js';
+import { installSocket, type SocketHost } from './web3-socket.js';
 
 /** What the connection needs of its pool. */
-export interface ConnectionHost {
+export interface ConnectionHost extends SocketHost {
   readonly fetch: PoolFetch;
   readonly commitment: Commitment;
   /** Whether each account gets memory of its own. */
@@ -62,16 +64,7 @@ interface Key {
 /** Never contacted: requests go to the pool's endpoints. */
 const PLACEHOLDER = 'http://mooring.invalid';
 const HOST = Symbol('mooring.host');
-const SUBSCRIPTIONS = [
-  'onAccountChange',
-  'onProgramAccountChange',
-  'onLogs',
-  'onSlotChange',
-  'onSlotUpdate',
-  'onSignature',
-  'onSignatureWithOptions',
-  'onRootChange',
-] as const;
+
 /** Makes the connection of a pool. Its class extends the given copy of the peer's. */
 export function pooledConnection(web3: Web3, host: ConnectionHost): Connection {
   const PooledConnection = pooledClass(web3);
@@ -99,7 +92,8 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
       // Without httpAgent false it builds a keep-alive agent for nothing; its own 429 loop would stack on the pool's.
       super(PLACEHOLDER, { commitment: host.commitment, httpAgent: false, disableRetryOnRateLimit: true, fetch: host.fetch });
       define(this, HOST, host);
-      for (const name of SUBSCRIPTIONS) define(this, name, () => refuse(name));
+      define(this, 'onSlotUpdate', () => refuse('onSlotUpdate'));
+      installSocket(this, host);
     }
 
     override async getBalanceAndContext(account: unknown, given?: unknown): Promise<unknown> {
@@ -242,9 +236,7 @@ function define(target: object, name: string | symbol, value: unknown): void {
 }
 
 function refuse(name: string): never {
-  throw new MooringError(
-    'MOORING_INVALID_ARGUMENT',
-    `${name} is not available on a pooled connection: subscriptions do not go through the pool yet`,
-    { details: { argument: name, maybeExecuted: false } },
-  );
+  throw new MooringError('MOORING_INVALID_ARGUMENT', `${name} is not available on a pooled connection: the pool does not subscribe to it`, {
+    details: { argument: name, maybeExecuted: false },
+  });
 }

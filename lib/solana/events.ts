@@ -1,10 +1,11 @@
 /**
  * @module solana/events
  *
- * What a pool tells its listeners. Events come over the pool's feed, which is bounded: when JavaScript is very late the oldest are dropped, and a line at warn
+ * What a pool tells its listeners. Transactions come over the pool's feed, which is bounded: when JavaScript is very late the oldest are dropped, and a line at warn
  * says how many.
  */
 import { invalidArgument } from '../error/index.js';
+import type { SubscriptionGap } from './subscription.js';
 
 /** A transaction that is sent by a method of the pool, and how following it ended. Its bytes may be sent again at any time, by any process. */
 export interface TransactionEvent {
@@ -18,6 +19,8 @@ export interface TransactionEvent {
 /** Events by name. */
 export interface PoolEvents {
   readonly transaction: TransactionEvent;
+  /** Slots that nobody watched for a subscription; told at its place among the notifications. */
+  readonly gap: SubscriptionGap;
 }
 
 type Listener<N extends keyof PoolEvents> = (event: PoolEvents[N]) => unknown;
@@ -25,7 +28,7 @@ type Listener<N extends keyof PoolEvents> = (event: PoolEvents[N]) => unknown;
 /** The listeners of one pool. */
 export class PoolListeners {
   readonly #threw: (name: string, error: unknown) => void;
-  readonly #transaction = new Set<Listener<'transaction'>>();
+  readonly #of: { readonly [N in keyof PoolEvents]: Set<Listener<N>> } = { transaction: new Set(), gap: new Set() };
 
   /** `threw` hears of listeners that throw. */
   constructor(threw: (name: string, error: unknown) => void) {
@@ -34,7 +37,7 @@ export class PoolListeners {
 
   /** The listeners of one event. @throws MooringError `MOORING_INVALID_ARGUMENT` for an unknown name. */
   of<N extends keyof PoolEvents>(name: N): Set<Listener<N>> {
-    if (name === 'transaction') return this.#transaction;
+    if (Object.hasOwn(this.#of, name)) return this.#of[name];
     throw invalidArgument('name', `unknown event ${String(name)}`);
   }
 

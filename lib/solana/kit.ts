@@ -1,13 +1,16 @@
 /**
  * @module mooring/kit
  *
- * Entry for users of `@solana/kit`: the pool as RPC transport. Integers come back as `bigint`, as kit's own transport gives them; they are marked in Rust, so
- * that the text is not walked in JavaScript. Subscriptions are not part of it.
+ * Entry for users of `@solana/kit`: the pool as RPC transport and as transport of subscriptions. Integers come back as `bigint`, as kit's own transport gives them; they are marked in Rust, so
+ * that the text is not walked in JavaScript.
  */
 import { STATUS_CODES } from 'node:http';
 import { SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR, SolanaError } from '@solana/kit';
 import { invalidArgument, isMooringError, type MooringError } from '../error/index.js';
+import { parseMarked, stringify } from './bigint.js';
 import type { ConnectionPool } from './pool.js';
+
+export { createPoolSubscriptionsTransport, type PoolSubscriptionsTransport } from './kit-subscriptions.js';
 
 /** What kit hands to a transport. */
 export interface TransportRequest {
@@ -18,7 +21,6 @@ export interface TransportRequest {
 /** A transport of `@solana/kit`; for `createSolanaRpcFromTransport`. */
 export type PoolTransport = <TResponse>(request: TransportRequest) => Promise<TResponse>;
 
-const DEL = 0x7f;
 /** Methods of the node whose integers kit expects as `bigint`; those of vendors keep plain numbers. */
 const NODE_METHOD =
   /^(?:get(?:AccountInfo|AgGenesisCert|Balance|Block(?:Commitment|Height|Production|s|sWithLimit|Time)?|ClusterNodes|Epoch(?:Info|Schedule)|FeeForMessage|FirstAvailableBlock|GenesisHash|Health|HighestSnapshotSlot|Identity|Inflation(?:Governor|Rate|Reward)|LargestAccounts|LatestBlockhash|LeaderSchedule|Max(?:RetransmitSlot|ShredInsertSlot)|MinimumBalanceForRentExemption|MultipleAccounts|ProgramAccounts|Recent(?:PerformanceSamples|PrioritizationFees)|SignaturesForAddress|SignatureStatuses|Slot(?:Leaders?)?|StakeMinimumDelegation|Supply|Token(?:AccountBalance|AccountsBy(?:Delegate|Owner)|LargestAccounts|Supply)|Transaction(?:Count|sForAddress)?|Version|VoteAccounts)|isBlockhashValid|minimumLedgerSlot|requestAirdrop|sendTransaction|simulateTransaction)$/;
@@ -37,7 +39,7 @@ export function createPoolTransport(pool: Pick<ConnectionPool, 'respond'>): Pool
     const bigints = isNodeCall(payload);
     try {
       const text = await pool.respond(bigints ? stringify(payload) : JSON.stringify(payload), { signal, markIntegers: bigints });
-      return (bigints ? JSON.parse(text, revive) : JSON.parse(text)) as TResponse;
+      return (bigints ? parseMarked(text) : JSON.parse(text)) as TResponse;
     } catch (error) {
       signal?.throwIfAborted();
       throw httpError(error);
@@ -48,20 +50,6 @@ export function createPoolTransport(pool: Pick<ConnectionPool, 'respond'>): Pool
 function isNodeCall(payload: unknown): boolean {
   const method = (payload as { method?: unknown } | null)?.method;
   return typeof method === 'string' && NODE_METHOD.test(method);
-}
-
-/** JSON with `bigint` as plain integers: a mark that no other string has, then its quotes are cut away. */
-function stringify(payload: unknown): string {
-  const text = JSON.stringify(payload, (_name, value: unknown) => {
-    if (typeof value === 'bigint') return `\u007f${value}`;
-    return typeof value === 'string' && value.charCodeAt(0) === DEL ? `\u007f${value}` : value;
-  });
-  return text.replace(/"\u007f(-?\d+)"/g, '$1').replace(/"\u007f\u007f/g, '"\u007f');
-}
-
-function revive(_name: string, value: unknown): unknown {
-  if (typeof value !== 'string' || value.charCodeAt(0) !== DEL) return value;
-  return value.charCodeAt(1) === DEL ? value.slice(1) : BigInt(value.slice(1));
 }
 
 function httpError(error: unknown): unknown {

@@ -32,6 +32,8 @@ const SEND = 5;
 const TRACK = 6;
 const SEND_RAW = 7;
 const ACCOUNTS = 16;
+const SUBSCRIBE = 20;
+const UNSUBSCRIBE = 21;
 /** Flag: a kept reply will do. */
 const CACHED = 1;
 /** Flag: integers come back marked. */
@@ -150,4 +152,14 @@ export function sendRaw(bytes: Uint8Array, how: object, options: CallOptions): O
 /** Follows a transaction; with bytes it is sent first. Settles as JSON text. */
 export function track(bytes: Uint8Array, how: object, options: CallOptions): Operation {
   return operation(TRACK, 0, options, ofParts(JSON.stringify(how), bytes));
+}
+
+/** Begins subscription `handle`; settles when a node has confirmed it. `how` is JSON text with the fields of `SubscribeArguments`. */
+export function subscribe(handle: number, how: string, options: CallOptions): Operation {
+  return { ...operation(SUBSCRIBE, 0, options, ofText(how)), handle };
+}
+
+/** Ends subscription `handle`; settles when no node knows it any more. */
+export function unsubscribe(handle: number): Operation {
+  return { opcode: UNSUBSCRIBE, handle };
 }

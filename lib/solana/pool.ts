@@ -28,11 +28,13 @@ import { poolFetch, type PoolFetch } from './fetch.js';
 import * as op from './operation.js';
 import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type PoolLogger, resolve, serialize } from './options.js';
 import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
-import { hand, threw } from './report.js';
+import { hand, say, threw } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
 import { share } from './shared-limits.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
+import type { SubscribeOptions, Subscription, SubscriptionKind } from './subscription.js';
+import { Subscriptions } from './subscriptions.js';
 import {
   type SendableTransaction,
   type SendOptions,
@@ -76,6 +78,7 @@ export class ConnectionPool {
   readonly #copyAccountData: boolean;
   readonly #signing: SigningContext;
   readonly #listeners: PoolListeners;
+  readonly #subscriptions: Subscriptions;
   #connection: Connection | undefined;
   #closed = false;
 
@@ -93,9 +96,17 @@ export class ConnectionPool {
     const drainEvents = (): void => {
       hand(this.#lane.handle.drainFeed(), logger, this.#listeners);
     };
-    const open = (wake: () => void): SolanaPool => share(unwrap(native.SolanaPool.open(json, wake, drainEvents)), shared);
+    const arrived = (): void => this.#subscriptions.arrived();
+    const open = (wake: () => void): SolanaPool => share(unwrap(native.SolanaPool.open(json, wake, drainEvents, arrived)), shared);
     this.#lane = new KeyedLane<SolanaPool>(open, () => {
       this.#closed = true;
+      this.#subscriptions.poolClosed();
+    });
+    this.#subscriptions = new Subscriptions({
+      lane: this.#lane,
+      fail: (failure) => readError(failure, () => tryWeb3(this.#givenWeb3)),
+      gap: (gap) => this.#listeners.tell('gap', gap),
+      report: (error) => threw(logger, 'subscription', error),
     });
     this.fetch = poolFetch((body, signal) => this.#lane.run(op.fetchText(body, false, { signal })));
     this.#signing = {
@@ -274,7 +285,7 @@ export class ConnectionPool {
     return await executeWithRetry(run, maxRetries, options, this.#logger);
   }
 
-  /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; subscriptions are refused. The same one each time. */
+  /** A web3.js `Connection` over this pool. Needs `@solana/web3.js` 1.x; its listeners are subscriptions of the pool. The same one each time. */
   getConnection(): Connection {
     const web3 = loadWeb3(this.#givenWeb3);
     this.#connection ??= pooledConnection(web3, {
@@ -283,17 +294,32 @@ export class ConnectionPool {
       copyAccountData: this.#copyAccountData,
       run: (operation) => this.#lane.run(operation),
       confirmTransaction: (strategy, commitment) => this.confirmTransaction(strategy as string, commitment),
+      subscribe: (kind, params, options) => this.subscribe(kind, params, options),
+      refused: (method, error) => say(this.#logger, 'error', `Connection pool: ${method} was refused: ${String(error)}`, {}),
     });
     return this.#connection;
   }
 
   /**
-   * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended. Does not keep the process alive.
+   * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
+   * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
+   *
+   * @example
+   * for await (const { context, value } of pool.subscribe('account', [key, { encoding: 'base64' }])) console.log(context.slot, value.lamports);
+   */
+  subscribe<T = unknown>(kind: SubscriptionKind, params: readonly unknown[] = [], options: SubscribeOptions = {}): Subscription<T> {
+    this.#mustBeOpen();
+    return this.#subscriptions.open<T>(kind, params, options);
+  }
+
+  /**
+   * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended; `gap`: slots that nobody
+   * watched for a subscription. Does not keep the process alive.
    */
   on<N extends keyof PoolEvents>(name: N, listener: (event: PoolEvents[N]) => unknown): this {
     if (typeof listener !== 'function') throw invalidArgument('listener', 'listener must be a function');
     this.#listeners.of(name).add(listener);
-    this.#lane.handle.reportTransactions(true);
+    this.#lane.handle.reportTransactions(this.#listeners.of('transaction').size > 0);
     return this;
   }
 

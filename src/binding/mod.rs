@@ -9,3 +9,4 @@ mod redis;
 mod shared_limits;
 mod solana;
 mod solana_frame;
+mod solana_subscription;

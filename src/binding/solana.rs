@@ -2,6 +2,7 @@
 
 use super::lifecycle::UnconfirmedTransaction;
 use super::solana_frame::{Work, parse};
+use super::solana_subscription::Deliveries;
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::frame::Frame;
 use crate::bridge::keyed::KeyedLane;
@@ -36,9 +37,10 @@ const PRIORITY_SHIFT: u16 = 8;
 /// A pool of RPC endpoints.
 #[napi]
 pub struct SolanaPool {
-    pool: Arc<Pool>,
+    pub(super) pool: Arc<Pool>,
     lane: Arc<KeyedLane>,
     feed: Arc<Feed>,
+    pub(super) deliveries: Arc<Deliveries>,
 }
 
 /// What closing a pool did.
@@ -54,13 +56,14 @@ pub struct SolanaClosed {
 
 #[napi]
 impl SolanaPool {
-    /// Opens a pool; `wake` and `wake_feed` are called when there is something to drain.
+    /// Opens a pool; the functions are called when there is something to drain: operations, events, subscriptions.
     #[napi(catch_unwind, ts_return_type = "SolanaPool | FailureRecord")]
     pub fn open(
         env: Env,
         options: String,
         wake: Function<'_, (), ()>,
         wake_feed: Function<'_, (), ()>,
+        wake_subscriptions: Function<'_, (), ()>,
     ) -> Result<Checked<SolanaPool>> {
         let scope = scope::of(&env)?;
         let options = match PoolOptions::from_json(&options) {
@@ -68,6 +71,7 @@ impl SolanaPool {
             Err(error) => return Ok(checked(Err(error.into()))),
         };
         let feed = Arc::new(Feed::new(JsWaker::new(&wake_feed)?));
+        let deliveries = Deliveries::new(&wake_subscriptions)?;
         let pool = Pool::new(options, Arc::clone(&feed) as Arc<dyn EventSink>);
         let lane = KeyedLane::new(JsWaker::new(&wake)?, pool.stop_token());
         let Some(registration) = scope.registry.register(Arc::clone(&pool) as Arc<dyn Managed>) else {
@@ -79,7 +83,7 @@ impl SolanaPool {
             drop(registration);
             watched_lane.announce_closed().await;
         });
-        Ok(checked(Ok(SolanaPool { pool, lane, feed })))
+        Ok(checked(Ok(SolanaPool { pool, lane, feed, deliveries })))
     }
 
     /// Starts the operations in `buffer[0, length)`.
@@ -156,11 +160,12 @@ impl SolanaPool {
         })
     }
 
-    /// Drops both thread-safe functions; nothing reaches JavaScript afterwards.
+    /// Drops the thread-safe functions; nothing reaches JavaScript afterwards.
     #[napi(catch_unwind)]
     pub fn release(&self) {
         self.lane.close();
         self.feed.close();
+        self.deliveries.close();
     }
 
     /// The room's pool.
@@ -169,7 +174,7 @@ impl SolanaPool {
     }
 
     fn start(&self, frame: Frame<'_>) {
-        let (id, pool) = (frame.id, Arc::clone(&self.pool));
+        let (id, handle, pool) = (frame.id, frame.handle, Arc::clone(&self.pool));
         let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));
         let (cached, mark) = (frame.flags & CACHED != 0, frame.flags & MARKED != 0);
         let priority = Priority::from_number(frame.flags >> PRIORITY_SHIFT);
@@ -211,13 +216,14 @@ impl SolanaPool {
                 let tracked = pool.send_and_confirm(&transaction, &how, options(cancel)).await;
                 Ok(json(&tracked.map_err(|error| SendError::of(&transaction, error))?))
             }),
+            Ok(Work::Subscription(work)) => self.start_subscription(id, (handle, deadline), work),
             Ok(Work::Confirm(how)) => {
                 self.run(id, |cancel| async move { Ok(json(&pool.confirm(&how, options(cancel)).await?)) });
             }
         }
     }
 
-    fn run<F>(&self, id: u32, make: impl FnOnce(CancellationToken) -> F)
+    pub(super) fn run<F>(&self, id: u32, make: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output = std::result::Result<Outcome, Failure>> + Send + 'static,
     {

@@ -1,5 +1,6 @@
 //! Frames of a pool's operations: what `lib/solana/operation.ts` writes, read and checked. Opcodes and layouts stand here and there only.
 
+use super::solana_subscription::SubscriptionWork;
 use crate::bridge::frame::Frame;
 use crate::solana::{AccountMethod, AccountRead, PoolError, SendOptions, SignedTransaction, TrackOptions};
 use bytes::Bytes;
@@ -28,6 +29,7 @@ pub(super) enum Work {
     SendAndConfirm(Arc<SignedTransaction>, TrackOptions),
     SendRaw(Arc<SignedTransaction>, TrackOptions),
     Confirm(TrackOptions),
+    Subscription(SubscriptionWork),
 }
 
 /// Opcodes; `lib/solana/operation.ts` writes them.
@@ -62,6 +64,8 @@ pub(super) fn parse(frame: Frame<'_>) -> Result<Work, PoolError> {
             let method = AccountMethod::from_code(*code).ok_or_else(|| malformed("method"))?;
             Ok(Work::Accounts(AccountRead::new(method, keys, utf8(rest)?)?))
         }
+        20 => Ok(Work::Subscription(SubscriptionWork::Subscribe(json(frame.body, "params")?))),
+        21 => Ok(Work::Subscription(SubscriptionWork::Unsubscribe)),
         _ => Err(malformed("opcode")),
     }
 }

@@ -7,6 +7,13 @@ const DEL: u8 = 0x7f;
 /// Exponents beyond this stay numbers.
 const MAX_ZEROS: usize = 1000;
 
+/// A result of a node as text, its integers marked when that is wanted.
+pub fn marked(result: &[u8], mark: bool) -> String {
+    // The whole message was checked as text.
+    let text = std::str::from_utf8(result).unwrap_or_default();
+    if mark { mark_integers(text) } else { text.to_owned() }
+}
+
 /// The text with its integers marked. `text` must be valid JSON.
 pub(super) fn mark_integers(text: &str) -> String {
     let bytes = text.as_bytes();

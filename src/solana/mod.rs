@@ -26,6 +26,7 @@ pub use call::{Call, CallOptions};
 pub use classify::{Again, again_for_code, again_for_status};
 pub use decode::{AccountMethod, AccountRead, AccountReply};
 pub use error::{AttemptError, PoolError, RpcRefusal};
+pub use mark::marked;
 pub use options::{CacheTtl, EndpointOptions, HedgeOptions, Limits, PoolOptions};
 pub use pool::Pool;
 pub use queue::Priority;

@@ -146,6 +146,11 @@ impl Pool {
         self.cache.clear();
     }
 
+    /// The time for a whole call, unless it says otherwise.
+    pub fn deadline(&self) -> Duration {
+        self.options.deadline
+    }
+
     /// Resolves when the pool has closed.
     pub async fn closed(&self) {
         self.closed.cancelled().await;

@@ -27,7 +27,7 @@ const PEERS: &[(&str, &[&str])] = &[
     ("bullmq", &["redis/bullmq", "redis/bullmq-register"]),
     ("bull", &["redis/bull"]),
     ("@solana/web3.js", &["solana/peer", "solana/web3"]),
-    ("@solana/kit", &["solana/kit"]),
+    ("@solana/kit", &["solana/kit", "solana/kit-subscriptions"]),
     ("ws", &[]),
 ];
 

@@ -37,7 +37,6 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("solana", "method"),
     ("solana", "queue"),
     ("solana", "rpc_sender"),
-    ("solana", "subscription"),
 ];
 
 /// `(feature, leaf)` under `lib/` only: shapes of the API, codecs and entries.
@@ -85,6 +84,8 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("redis", "stream"),
     ("redis", "tracing"),
     ("redis", "transformers"),
+    ("solana", "bigint"),
+    ("solana", "events"),
     ("solana", "account"),
     ("solana", "answer"),
     ("solana", "check"),
@@ -93,11 +94,14 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("solana", "connection"),
     ("solana", "events"),
     ("solana", "kit"),
+    ("solana", "kit_subscriptions"),
     ("solana", "operation"),
     ("solana", "peer"),
     ("solana", "replay"),
     ("solana", "retry"),
     ("solana", "shape"),
+    ("solana", "subscriptions"),
     ("solana", "web3"),
+    ("solana", "web3_socket"),
     ("solana", "wire"),
 ];

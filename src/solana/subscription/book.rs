@@ -1,6 +1,7 @@
 //! Who is subscribed to what, and on which socket: placing, moving and ending. Pure: time, randomness and the choice of endpoints are handed in; the hub and
 //! its sockets do the I/O. What nodes say is `receive.rs`.
 
+use crate::solana::endpoint::slot::Commitment;
 use crate::solana::error::PoolError;
 use crate::solana::subscription::inbox::Gap;
 use crate::solana::subscription::protocol::Kind;
@@ -18,6 +19,9 @@ const STABLE: Duration = Duration::from_secs(1);
 /// A pause is this long, and up to `LONGEST_PAUSE` more.
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_millis(9_900);
+/// Slots that it may take until a processed one is confirmed, or rooted: generous.
+const CONFIRMED_AFTER: u64 = 8;
+const ROOTED_AFTER: u64 = 40;
 /// Without any endpoint: when to look again.
 const NO_ENDPOINT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -250,7 +254,7 @@ impl Book {
         let chain = self.chain;
         let Some(entry) = self.entries.get_mut(&id) else { return };
         if matches!(entry.place, Place::On { server: Some(_), .. }) {
-            let watched = watched.or(entry.seen.newest()).unwrap_or(chain);
+            let watched = entry.watched_until(watched.unwrap_or(chain));
             entry.gap_from.get_or_insert(watched);
         }
         if entry.active_since.take().is_some_and(|at| now.duration_since(at) > STABLE) {
@@ -304,10 +308,8 @@ impl Book {
         socket.servers.insert(server, id);
         let (kind, moved) = (entry.core.kind, entry.gap_from.is_some());
         if moved && !kind.can_catch_up() {
-            match socket.slot {
-                Some(slot) => entry.tell_gap(slot, true),
-                None => socket.gaps.push(id),
-            }
+            // The socket's last slot may be older than the confirmation: only its next one is surely watched.
+            socket.gaps.push(id);
         }
         // A transaction may have landed before anybody watched.
         kind == Kind::Signature || (moved && kind.can_catch_up())
@@ -317,6 +319,17 @@ impl Book {
 impl Entry {
     fn is_on(&self, id: u64) -> bool {
         matches!(self.place, Place::On { socket, .. } if socket == id)
+    }
+
+    /// The slot up to which everything was told when the newest processed one was `processed`: slots reach higher commitments later.
+    fn watched_until(&self, processed: u64) -> u64 {
+        let later = match self.core.request.commitment {
+            _ if self.core.kind == Kind::Root => ROOTED_AFTER,
+            Commitment::Processed => 0,
+            Commitment::Confirmed => CONFIRMED_AFTER,
+            Commitment::Finalized => ROOTED_AFTER,
+        };
+        processed.saturating_sub(later).max(self.seen.newest().unwrap_or(0))
     }
 
     /// Tells the slots that were not watched, once.

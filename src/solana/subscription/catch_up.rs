@@ -27,6 +27,15 @@ enum Batch {
     Accounts(String, Vec<(u64, String)>),
 }
 
+impl Batch {
+    fn len(&self) -> usize {
+        match self {
+            Self::Signatures(list) => list.len(),
+            Self::Accounts(_, list) => list.len(),
+        }
+    }
+}
+
 #[derive(Deserialize)]
 struct Accounts<'a> {
     #[serde(borrow)]
@@ -38,6 +47,9 @@ impl Book {
     fn next_batch(&mut self) -> Option<Batch> {
         let mut batch: Option<Batch> = None;
         for _ in 0..self.catch_up.len() {
+            if batch.as_ref().is_some_and(|batch| batch.len() >= CHUNK) {
+                break;
+            }
             let Some(id) = self.catch_up.pop_front() else { break };
             let Some(entry) = self.entries.get(&id) else { continue };
             if !matches!(entry.place, Place::On { server: Some(_), .. }) {
@@ -52,10 +64,10 @@ impl Book {
                     batch = Some(Batch::Signatures(vec![(id, key, entry.core.request.commitment)]));
                 }
                 (None, _) => batch = Some(Batch::Accounts(config, vec![(id, key)])),
-                (Some(Batch::Signatures(list)), Kind::Signature) if list.len() < CHUNK => {
+                (Some(Batch::Signatures(list)), Kind::Signature) => {
                     list.push((id, key, entry.core.request.commitment));
                 }
-                (Some(Batch::Accounts(same, list)), Kind::Account) if *same == config && list.len() < CHUNK => {
+                (Some(Batch::Accounts(same, list)), Kind::Account) if *same == config => {
                     list.push((id, key));
                 }
                 _ => self.catch_up.push_back(id),

@@ -7,7 +7,8 @@ use serde_json::value::RawValue;
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 /// What can be subscribed to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Deserialize)]
+#[serde(rename_all = "lowercase")]
 pub enum Kind {
     /// Changes of one account.
     Account,
@@ -24,13 +25,6 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// From its name, such as `account`.
-    pub fn parse(name: &str) -> Option<Self> {
-        [Self::Account, Self::Program, Self::Signature, Self::Slot, Self::Logs, Self::Root]
-            .into_iter()
-            .find(|kind| kind.as_str() == name)
-    }
-
     /// Its name.
     pub fn as_str(self) -> &'static str {
         match self {
