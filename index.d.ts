@@ -995,7 +995,7 @@ export declare interface ConnectionPoolOptions extends WireOptions {
     readonly commitment?: Commitment;
     /** Milliseconds for a whole call. Default 30 000. */
     readonly deadlineMs?: number;
-    /** Attempts of a read. Default 3. */
+    /** Attempts of a read. Default: 3, or as many as there are endpoints if these are more. */
     readonly readAttempts?: number;
     /** Attempts of a send, the same bytes each. Default 2. */
     readonly sendAttempts?: number;

@@ -8,5 +8,6 @@ mod mongo;
 mod redis;
 mod shared_limits;
 mod solana;
+mod solana_classify;
 mod solana_frame;
 mod solana_subscription;

@@ -14,10 +14,7 @@ use crate::error::Failure;
 use crate::lifecycle::Managed;
 use crate::observe::EventSink;
 use crate::retry::Deadline;
-use crate::solana::{
-    AccountReply, Again, Call, CallOptions, EndpointOptions, Pool, PoolOptions, Priority, SendError, again_for_code,
-    again_for_status,
-};
+use crate::solana::{AccountReply, Call, CallOptions, EndpointOptions, Pool, PoolOptions, Priority, SendError};
 use bytes::Bytes;
 use napi::Env;
 use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint32ArraySlice};
@@ -168,11 +165,6 @@ impl SolanaPool {
         self.deliveries.close();
     }
 
-    /// The room's pool.
-    pub(super) fn pool(&self) -> &Pool {
-        &self.pool
-    }
-
     fn start(&self, frame: Frame<'_>) {
         let (id, handle, pool) = (frame.id, frame.handle, Arc::clone(&self.pool));
         let deadline = (frame.deadline_ms > 0).then(|| Duration::from_millis(u64::from(frame.deadline_ms)));
@@ -232,18 +224,6 @@ impl SolanaPool {
             async move { work.await.unwrap_or_else(Outcome::from) }
         });
     }
-}
-
-/// Whether a JSON-RPC code, or an HTTP status, is worth another attempt: `never`, `once`, `elsewhere` or `after-slot`.
-#[napi(catch_unwind)]
-pub fn classify_rpc_error(code: Option<f64>, status: Option<u32>) -> String {
-    let status = status.and_then(|status| u16::try_from(status).ok());
-    let again = match (code, status) {
-        (Some(code), _) => again_for_code(format!("{code:.0}").parse().unwrap_or_default()),
-        (None, Some(status)) => again_for_status(status),
-        (None, None) => Again::Never,
-    };
-    again.as_str().to_owned()
 }
 
 fn text(bytes: Bytes) -> Outcome {
