@@ -882,6 +882,8 @@ declare class ConnectionPool {
     #private;
     /** A `fetch` that answers JSON-RPC bodies through the pool; for `new Connection(url, { fetch })`. */
     readonly fetch: PoolFetch;
+    /** The Redis client through which limits are shared. The pool holds it: sharing ends with the client. */
+    readonly sharedLimits: SharedLimitsClient | undefined;
     /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
     constructor(options?: ConnectionPoolOptions);
     /** Makes any JSON-RPC call and returns its `result`. Not cached; identical reads in flight share one request. */

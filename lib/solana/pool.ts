@@ -30,7 +30,7 @@ import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type
 import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
 import { hand, say, threw } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
-import { share } from './shared-limits.js';
+import { type SharedLimitsClient, share } from './shared-limits.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
 import type { SubscribeOptions, Subscription, SubscriptionKind } from './subscription.js';
@@ -85,6 +85,9 @@ export class ConnectionPool {
   /** A `fetch` that answers JSON-RPC bodies through the pool; for `new Connection(url, { fetch })`. */
   readonly fetch: PoolFetch;
 
+  /** The Redis client through which limits are shared. The pool holds it: sharing ends with the client. */
+  readonly sharedLimits: SharedLimitsClient | undefined;
+
   /** Opens no socket: that happens with the first call. @throws MooringError `MOORING_INVALID_CONFIG` naming the option. */
   constructor(options: ConnectionPoolOptions = {}) {
     const { json, commitment, logger, web3, copyAccountData, shared } = resolve(options);
@@ -92,6 +95,7 @@ export class ConnectionPool {
     this.#givenWeb3 = web3;
     this.#commitment = commitment;
     this.#copyAccountData = copyAccountData;
+    this.sharedLimits = shared?.redis;
     this.#listeners = new PoolListeners((name, error) => threw(logger, name, error));
     const drainEvents = (): void => {
       hand(this.#lane.handle.drainFeed(), logger, this.#listeners);

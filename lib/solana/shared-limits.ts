@@ -52,13 +52,9 @@ export function sharedLimits(given: SharedLimitsClient | SharedLimitsOptions | n
   return of(redis, 'sharedLimits.redis', localShare);
 }
 
-/** The clients of pools that are alive: sharing ends with the client, so nobody else needs to hold it. */
-const CLIENTS = new WeakMap<SolanaPool, SharedLimitsClient>();
-
 /** Makes a pool that has made no call yet share its limits. */
 export function share(pool: SolanaPool, limits: SharedLimits | undefined): SolanaPool {
   if (limits === undefined) return pool;
-  CLIENTS.set(pool, limits.redis);
   pool.shareLimits(limits.wire, limits.keyPrefix, limits.localShare);
   return pool;
 }

@@ -111,13 +111,15 @@ export class PoolSubscription<T> implements Subscription<T> {
     this.kind = kind;
     this.#host = host;
     this.#options = options;
-    this.#confirmed = begin(this.#cancel.signal);
     this.#parse = options.integers === 'bigint' ? parseMarked : JSON.parse;
-    void this.#confirmed.then((outcome) => this.#refused(outcome));
     const { signal } = options;
-    // Not at once: the pool does not know it yet.
-    if (signal?.aborted === true) queueMicrotask(this.#onAbort);
-    else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    if (signal?.aborted === true) {
+      // Nothing begins. Not at once: the pool does not know it yet.
+      this.#cancel.abort();
+      queueMicrotask(this.#onAbort);
+    } else signal?.addEventListener('abort', this.#onAbort, { once: true });
+    this.#confirmed = begin(this.#cancel.signal);
+    void this.#confirmed.then((outcome) => this.#refused(outcome));
   }
 
   get dropped(): number {

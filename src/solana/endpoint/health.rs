@@ -117,12 +117,16 @@ impl Pool {
         let others: Vec<_> = others.filter_map(|other| report(other)).collect();
         let slots: Vec<u64> = others.iter().map(|other| other.slot).chain([mine.slot]).collect();
         let lag = best(&slots).unwrap_or(mine.slot).saturating_sub(mine.slot);
-        let still = now.saturating_duration_since(mine.since) >= FROZEN;
-        let frozen =
-            still && others.iter().any(|other| other.since >= mine.since + FROZEN / 2 && other.slot > mine.slot);
         let mut own = endpoint.own();
         *own.judged.get_mut(commitment) = Some(Judged { lag, at: now });
-        let turned = commitment == Commitment::Processed && std::mem::replace(&mut own.frozen, frozen) != frozen;
+        if commitment != Commitment::Processed {
+            return;
+        }
+        own.behind = (lag > 0).then(|| own.behind.filter(|at| *at >= mine.since).unwrap_or(now));
+        let long = |since: Instant, least: Duration| now.saturating_duration_since(since) >= least;
+        // A chain that has just begun to move again has not left it behind.
+        let frozen = long(mine.since, FROZEN) && own.behind.is_some_and(|since| long(since, FROZEN / 2));
+        let turned = std::mem::replace(&mut own.frozen, frozen) != frozen;
         drop(own);
         if turned {
             self.report_frozen(endpoint, frozen, mine.slot);
@@ -187,9 +191,10 @@ mod tests {
         says(&pool, 0, 100, at(0));
         says(&pool, 1, 100, at(0));
         says(&pool, 1, 112, at(8));
-        assert_eq!(says(&pool, 0, 100, at(9)), (12, false), "behind, but not for ten seconds yet");
-        assert_eq!(says(&pool, 0, 100, at(10)), (12, true));
-        assert_eq!(says(&pool, 0, 113, at(11)), (0, false));
+        assert_eq!(says(&pool, 0, 100, at(9)), (12, false), "still, but not for ten seconds yet");
+        assert_eq!(says(&pool, 0, 100, at(13)), (12, false), "known to be behind for four seconds only");
+        assert_eq!(says(&pool, 0, 100, at(14)), (12, true));
+        assert_eq!(says(&pool, 0, 113, at(15)), (0, false));
     }
 
     #[test]

@@ -95,7 +95,9 @@ pub(in crate::solana) struct Counts {
 pub(in crate::solana) struct Own {
     /// How far behind the best one it was when it last reported.
     pub judged: PerCommitment<Option<Judged>>,
-    /// It reports the same slot for long while another moves on.
+    /// Since when it has been behind the best one without moving.
+    pub behind: Option<Instant>,
+    /// It reports the same slot for long while others move on.
     pub frozen: bool,
     /// When it was last asked for its slot.
     pub last_probe: Option<Instant>,
