@@ -105,16 +105,16 @@ async function breakThem(rpc, row, count) {
   const set = () => Promise.all(fronts.flatMap((front) => row.faults.map((spec) => rpc.fault(front, spec))));
   const mend = () => Promise.all(fronts.flatMap((front) => row.faults.map(({ kind }) => rpc.clearFaults({ front, kind }))));
   await set();
-  let over = false;
+  const over = new AbortController();
   const flap = async () => {
-    for (let bad = true; !over; bad = !bad) {
+    for (let bad = true; !over.signal.aborted; bad = !bad) {
       await delay(row.everyMs);
-      if (!over) await (bad ? mend() : set());
+      if (!over.signal.aborted) await (bad ? mend() : set());
     }
   };
   const flapping = row.everyMs === undefined ? undefined : flap();
   return async () => {
-    over = true;
+    over.abort();
     await flapping;
     await mend();
   };

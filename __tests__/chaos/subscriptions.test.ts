@@ -124,9 +124,9 @@ it(
 
     const moves = slots.reduce((sum, { gaps }) => sum + gaps.length, 0) + gapsOfLogs.length;
     const growth = (process.memoryUsage.rss() - before) / 2 ** 20;
-    console.info(
+    process.stdout.write(
       `${KILLS} kills: ${ends.length} signatures, each with one end; ${moves} gaps of feeds, ${accounts.reduce((sum, { gaps }) => sum + gaps.length, 0)} of accounts; ` +
-        `at most ${mostSockets} sockets; memory +${growth.toFixed(1)} MiB; ${unheard.length} log lines missed, all in told gaps`,
+        `at most ${mostSockets} sockets; memory +${growth.toFixed(1)} MiB; ${unheard.length} log lines missed, all in told gaps\n`,
     );
     expect(moves).toBeGreaterThan(0);
     // 200 subscriptions are three sockets; as many again may be opening while the old ones end.
@@ -168,8 +168,8 @@ it(
     await pool.close();
     const took = performance.now() - started;
     await until(async () => (await rpc.sockets()).every((one) => one.subscriptions === 0 && one.wsSockets === 0));
-    console.info(
-      `${MANY} subscriptions on ${sockets} sockets: ${lost} sockets lost, every move told; closed in ${took.toFixed(0)} ms, none left`,
+    process.stdout.write(
+      `${MANY} subscriptions on ${sockets} sockets: ${lost} sockets lost, every move told; closed in ${took.toFixed(0)} ms, none left\n`,
     );
   },
   limitMs(60_000),

@@ -1,6 +1,6 @@
 /** @module __tests__/solana/schedule: who starts when and where: limits, priorities, hedges, endpoints that come and go or are shared, slots. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { Keypair, PublicKey, SystemProgram, Transaction } from '@solana/web3.js';
+import { Keypair, type PublicKey, SystemProgram, Transaction } from '@solana/web3.js';
 import type { ConnectionPool } from '../../dist/index.js';
 import { RpcService } from '../support/solana';
 

@@ -47,7 +47,6 @@ export async function socksProxy(wanted?: Credentials): Promise<TestProxy> {
 }
 
 async function serve(client: Socket, wanted: Credentials | undefined, targets: string[]): Promise<void> {
-  client.on('error', () => {});
   const read = reader(client);
   const [, methods] = await read(2);
   await read(methods as number);
@@ -96,6 +95,8 @@ async function started(server: Server | HttpServer, targets: string[]): Promise<
   const sockets = new Set<Socket>();
   server.on('connection', (socket: Socket) => {
     sockets.add(socket);
+    // Nobody listens to a refused client that hangs up.
+    socket.on('error', () => {});
     socket.on('close', () => sockets.delete(socket));
   });
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));

@@ -38,7 +38,7 @@ export class PoolListeners {
   /** The listeners of one event. @throws MooringError `MOORING_INVALID_ARGUMENT` for an unknown name. */
   of<N extends keyof PoolEvents>(name: N): Set<Listener<N>> {
     if (Object.hasOwn(this.#of, name)) return this.#of[name];
-    throw invalidArgument('name', `unknown event ${String(name)}`);
+    throw invalidArgument('name', `name must be one of ${Object.keys(this.#of).join(', ')}`);
   }
 
   /** Tells all of them; one that throws disturbs nobody. */
