@@ -295,7 +295,7 @@ describe('methods', () => {
     const stats = fresh.getPoolStats();
     expect(stats).toMatchObject({ connections: 2, requestQueueLength: 0, transactionQueueLength: 0, transactionCount: 0, inFlight: 0 });
     expect(stats.requestCount).toBeGreaterThanOrEqual(1);
-    expect(stats.rateLimits).toEqual({ maxRequestsPerSecond: 10_000, maxTransactionsPerSecond: 10_000 });
+    expect(stats.rateLimits).toEqual({ maxRequestsPerSecond: 10_000, maxTransactionsPerSecond: 10_000, shared: null });
     expect(stats.endpoints.map(({ name }) => name)).toEqual(rpc.urls.map((url) => new URL(url).host));
     expect(pool.getPoolStats().connections).toBe(2);
   });

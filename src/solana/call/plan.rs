@@ -292,10 +292,15 @@ impl<'a> Plan<'a> {
         others.map(|(index, endpoint)| endpoint.candidate(index, &need)).collect()
     }
 
+    /// Whether a start that was waited for is good for an attempt: also on one that is out, when all are.
     fn is_usable(&self, endpoint: &Endpoint) -> bool {
         let now = Instant::now();
-        let facts = endpoint.facts();
-        facts.breaker.is_closed() && facts.paused_until(self.call.method.class, now).is_none()
+        let (paused, closed) = {
+            let facts = endpoint.facts();
+            (facts.paused_until(self.call.method.class, now).is_some(), facts.breaker.is_closed())
+        };
+        let better = || self.candidates(&self.pool.endpoints.load(), &self.visited).iter().any(|one| one.usable);
+        !paused && (closed || !better())
     }
 
     fn choose(&self, endpoints: &[Arc<Endpoint>]) -> Choice {
