@@ -47,7 +47,8 @@ expectAssignable<WithTransactionOptions>({
   writeConcern: { w: 'majority' },
 });
 expectError(withTransaction(async () => 1, { timeoutMS: 5_000 }));
-expectError(withTransaction(async () => 1, { nested: 'join' }));
+expectType<Promise<number>>(withTransaction(async () => 1, { nested: 'requiresNew' }));
+expectError(withTransaction(async () => 1, { nested: 'merge' }));
 
 // Documents keep their type.
 expectType<Promise<(Token & { _id: unknown }) | null>>(client.db().collection<Token>('tokens').findOne({ name: 'a' }));
