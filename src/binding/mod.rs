@@ -2,6 +2,8 @@
 
 #![expect(unreachable_pub, reason = "napi exports only what is `pub`, wherever its module is")]
 
+#[cfg(feature = "test-util")]
+mod alive_tasks;
 mod error;
 mod lifecycle;
 mod mongo;

@@ -64,7 +64,7 @@ impl Floor {
                 }
                 last.value
             }
-            Some(last) if value > last.value + plausible(now.saturating_duration_since(last.at)) => value,
+            Some(last) if value > last.value.saturating_add(plausible(now.saturating_duration_since(last.at))) => value,
             _ => {
                 *seen = Some(Seen { value, at: now });
                 value
@@ -74,7 +74,7 @@ impl Floor {
 }
 
 fn plausible(elapsed: Duration) -> u64 {
-    PLAUSIBLE_JUMP + elapsed.as_secs().saturating_mul(10)
+    PLAUSIBLE_JUMP.saturating_add(elapsed.as_secs().saturating_mul(10))
 }
 
 impl Pool {
@@ -150,5 +150,12 @@ mod tests {
         assert_eq!(ask(102, 5), 102);
         assert_eq!(ask(3, 16), 3, "the chain began anew");
         assert_eq!(floor.monotone(true, Processed, 50, now), 50, "heights are apart");
+    }
+
+    #[test]
+    fn the_largest_slot_there_is_is_forgotten_like_any_other() {
+        let (floor, now) = (Floor::default(), Instant::now());
+        let ask = |value, seconds| floor.monotone(false, Processed, value, now + Duration::from_secs(seconds));
+        assert_eq!((ask(u64::MAX, 0), ask(5, 1), ask(6, 12), ask(7, 13)), (u64::MAX, u64::MAX, 6, 7));
     }
 }

@@ -115,7 +115,8 @@ impl Pool {
     pub(in crate::solana) async fn watch_expiry(self: &Arc<Self>) {
         while !self.stop.is_cancelled() {
             tokio::time::sleep(LOOK).await;
-            let unseen = self.pending.unseen(Instant::now(), self.known_slot().map(|slot| slot + MARGIN_SLOTS));
+            let unseen =
+                self.pending.unseen(Instant::now(), self.known_slot().map(|slot| slot.saturating_add(MARGIN_SLOTS)));
             let (nonces, others): (Vec<_>, Vec<_>) = unseen.into_iter().partition(|one| one.nonce.is_some());
             let mut dead = self.past_their_block(others).await;
             dead.extend(self.past_their_nonce(nonces).await);
@@ -128,7 +129,7 @@ impl Pool {
     /// The slot from which on a node can tell whether this blockhash or nonce is over.
     pub(in crate::solana) fn floor_of(&self, blockhash: Option<&str>) -> Option<u64> {
         let seen = blockhash.and_then(|blockhash| self.slot_of_blockhash(blockhash));
-        seen.or_else(|| self.known_slot().map(|slot| slot + MARGIN_SLOTS))
+        seen.or_else(|| self.known_slot().map(|slot| slot.saturating_add(MARGIN_SLOTS)))
     }
 
     /// A last look through the history, on a node that is not behind the one that told. `dead`: signatures and the slot that decides;

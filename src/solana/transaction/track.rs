@@ -178,6 +178,7 @@ impl Pool {
         tokio::select! {
             () = self.look_back(&looked) => {}
             () = call.cancel.cancelled() => {}
+            () = tokio::time::sleep_until(deadline) => {}
         }
         let tracked = self.to_the_end(following, deadline, &call).await;
         drop(running);
@@ -219,6 +220,7 @@ impl Pool {
                 tokio::select! {
                     () = self.look_back(&one) => {}
                     () = call.cancel.cancelled() => {}
+                    () = tokio::time::sleep_until(deadline) => {}
                 }
             }
             // Some node may have it: following is the only way to know.
