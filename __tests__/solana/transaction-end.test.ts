@@ -65,6 +65,16 @@ describe('a caller that gives up', () => {
     const error = await failed(pool.sendRawTransaction(bytes, { deadlineMs: 300 }));
     expect(details(error)).toMatchObject({ code: 'MOORING_TIMEOUT', signature, sent: 'maybe' });
   });
+
+  it('by its deadline also when not even the history answers', async () => {
+    const pool = rpc.pool();
+    const { signature } = await payment(pool, payer);
+    await rpc.fault('all', { kind: 'hang', methods: ['getSignatureStatuses'] });
+    const began = performance.now();
+    expect((await pool.confirm(signature, { deadlineMs: 200 })).status).toBe('unknown');
+    // That look alone may take five seconds.
+    expect(performance.now() - began).toBeLessThan(3000);
+  });
 });
 
 describe('a pool that closes', () => {
