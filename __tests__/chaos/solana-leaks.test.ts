@@ -111,7 +111,8 @@ describe('calls', () => {
       });
       expect(endpoints.map(({ inFlight }) => inFlight)).toEqual([0, 0]);
       expect(idle()).toBeLessThanOrEqual(2 * IN_FLIGHT);
-      expectNoMore(after, before, 24 * 1024 * 1024 + CALLS * 512);
+      // What the allocators keep levels off: 10,000 calls and 20,000 keep about the same.
+      expectNoMore(after, before, 80 * 1024 * 1024 + CALLS * 256);
       await pool.close();
       const closed = await held();
       expect(servers.map(({ open }) => open)).toEqual([0, 0]);
