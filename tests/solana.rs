@@ -133,7 +133,7 @@ async fn close_settles_what_hangs_and_refuses_what_comes_later() {
     tokio::time::sleep(Duration::from_millis(50)).await;
     let summary = pool.close(Deadline::after(Duration::from_millis(100))).await;
     assert_eq!((summary.drained, summary.aborted), (0, 1));
-    assert_eq!(hanging.await.unwrap(), Err(PoolError::Closed { state: "closed" }));
+    assert_eq!(hanging.await.unwrap(), Err(PoolError::Cut { maybe_executed: true }));
     assert_eq!(read(&pool).await, Err(PoolError::Closed { state: "closed" }));
     assert_eq!(pool.state(), State::Closed);
 }

@@ -19,6 +19,10 @@ const SCRIPT: &str = include_str!("limit_store.lua");
 const SCRIPT_ID: i32 = 1;
 /// An ask that is not answered by then is given up, also one that waits for a connection.
 const LIMIT_MS: i32 = 1000;
+/// Slots farther away, or farther from one another, make no sense: the slowest limit is one start in a hundred seconds.
+const FARTHEST: Duration = Duration::from_hours(1);
+/// More slots than any lease asks for.
+const MOST_SLOTS: u32 = 100_000;
 
 /// Limits kept by one Redis server.
 struct RedisLimits {
@@ -174,13 +178,15 @@ impl<'a> Reader<'a> {
     }
 }
 
-/// The script's answer: `first interval count processes`, times in microseconds.
+/// The script's answer: `first interval count processes`, times in microseconds. Whoever may write to this Redis may have put another in its place.
 fn understand(answer: &[u8]) -> Option<Lease> {
     let mut parts = std::str::from_utf8(answer).ok()?.split(' ');
     let first = parts.next()?.parse::<f64>().ok()? / 1e6;
     let interval = Duration::try_from_secs_f64(parts.next()?.parse::<f64>().ok()? / 1e6).ok()?;
     let (count, processes) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
-    Some(Lease { first, interval, count, processes })
+    let sane =
+        first.abs() <= FARTHEST.as_secs_f64() && !interval.is_zero() && interval <= FARTHEST && count <= MOST_SLOTS;
+    sane.then_some(Lease { first, interval, count, processes })
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -197,7 +203,9 @@ mod tests {
     fn understands_what_the_script_answers_and_nothing_else() {
         let lease = Lease { first: -0.05, interval: Duration::from_millis(11), count: 3, processes: 4 };
         assert_eq!(understand(b"-50000 11000.000 3 4"), Some(lease));
-        for wrong in [&b"OK"[..], b"", b"1 2 3", b"1 -2 3 4", b"a b c d", b"1 2 -3 4", b"\xff"] {
+        let absurd = [&b"inf 2 3 4"[..], b"NaN 2 3 4", b"1e300 2 3 4", b"1 0 3 4", b"1 1e14 3 4", b"1 2 4000000000 4"];
+        let wrong = [&b"OK"[..], b"", b"1 2 3", b"1 -2 3 4", b"a b c d", b"1 2 -3 4", b"\xff"];
+        for wrong in wrong.into_iter().chain(absurd) {
             assert_eq!(understand(wrong), None);
         }
     }

@@ -10,11 +10,14 @@ use serde_json::{Value, json};
 const OWNER: &str = "TokenkegQfeZyiNwAJbNbGKPFXCWuBvf9Ss623VQ5DA";
 const SYSTEM: &str = "11111111111111111111111111111111";
 
+/// Lamports, rent epoch, space, executable, owner, data.
+type Account = (f64, f64, Option<f64>, bool, Vec<u8>, Vec<u8>);
+
 /// An account as a reader of the block sees it.
 #[derive(Debug, PartialEq)]
 struct Seen {
     pubkey: Option<Vec<u8>>,
-    account: Option<(f64, f64, Option<f64>, bool, Vec<u8>, Vec<u8>)>,
+    account: Option<Account>,
 }
 
 /// Reads a block as `lib/solana/decode.ts` does.
@@ -71,7 +74,7 @@ fn plain_keyed(value: &Value) -> Option<Seen> {
     Some(Seen { pubkey: Some(pubkey), account: Some(plain_account(object.get("account")?)?) })
 }
 
-fn plain_account(value: &Value) -> Option<(f64, f64, Option<f64>, bool, Vec<u8>, Vec<u8>)> {
+fn plain_account(value: &Value) -> Option<Account> {
     let object = only(value, &["data", "executable", "lamports", "owner", "rentEpoch", "space"])?;
     let owner = bs58::decode(object.get("owner")?.as_str()?).into_vec().ok().filter(|key| key.len() == 32)?;
     let [text, encoding] = object.get("data")?.as_array()?.as_slice() else { return None };

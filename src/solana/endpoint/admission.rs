@@ -168,7 +168,7 @@ mod tests {
         admission.decrease(now, later);
         assert!(near(admission.rate(later), 40.0), "answers to one burst count once");
         assert!(near(admission.rate(later + Duration::from_secs(5)), 40.0 * 1.05_f64.powi(5)));
-        assert_eq!(admission.rate(later + Duration::from_secs(60)), None, "forgotten");
+        assert_eq!(admission.rate(later + Duration::from_mins(1)), None, "forgotten");
     }
 
     #[test]

@@ -269,7 +269,9 @@ fn one_number_for_equal_subscriptions_serves_them_all_and_ends_with_the_last() {
     let socket = play.place().pop().unwrap().socket;
     let requests = play.requests(socket);
     // Nodes do that: equal parameters, one number. Here it is that of the sign of life, too.
-    requests.iter().for_each(|(_, id, _)| play.reply(socket, *id, Ok(Some(7))));
+    for (_, id, _) in &requests {
+        play.reply(socket, *id, Ok(Some(7)));
+    }
     play.notice(socket, 7, r#"{"parent":4,"root":1,"slot":5}"#);
     assert_eq!((one.inbox.take().0.len(), two.inbox.take().0.len()), (1, 1));
     play.book.remove(first, false, play.now);
