@@ -1,14 +1,18 @@
 /** @module __tests__/solana/kit: the pool as transport of `@solana/kit`. */
 import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
 import {
+  type Address,
   address,
   createSolanaRpcFromTransport,
   createSolanaRpcSubscriptionsFromTransport,
   isSolanaError,
+  type RpcSubscriptions,
+  type RpcSubscriptionsTransport,
   SOLANA_ERROR__JSON_RPC__INVALID_PARAMS,
   SOLANA_ERROR__RPC__TRANSPORT_HTTP_ERROR,
   SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED,
   type Signature,
+  type SolanaRpcSubscriptionsApi,
 } from '@solana/kit';
 import { Keypair } from '@solana/web3.js';
 import type { ConnectionPool } from '../../dist/index.js';
@@ -75,8 +79,8 @@ it('stops when the signal fires', async () => {
   await expect(pending).rejects.toBe(reason);
 });
 
-const subscriptionsOf = (pool: ConnectionPool): ReturnType<typeof createSolanaRpcSubscriptionsFromTransport> =>
-  createSolanaRpcSubscriptionsFromTransport(createPoolSubscriptionsTransport(pool) as never);
+const subscriptionsOf = (pool: ConnectionPool): RpcSubscriptions<SolanaRpcSubscriptionsApi> =>
+  createSolanaRpcSubscriptionsFromTransport(createPoolSubscriptionsTransport(pool) as RpcSubscriptionsTransport);
 
 it('subscribes: bigints in notifications, an end by the signal, nothing left at the node', async () => {
   const pool = rpc.pool();
@@ -119,7 +123,7 @@ it('throws the class of the peer when a node refuses a subscription, and when th
   const pool = rpc.pool();
   const { signal } = new AbortController();
   const refused: unknown = await subscriptionsOf(pool)
-    .accountNotifications('nonsense')
+    .accountNotifications('nonsense' as Address)
     .subscribe({ abortSignal: signal })
     .catch((reason: unknown) => reason);
   expect(isSolanaError(refused, SOLANA_ERROR__JSON_RPC__INVALID_PARAMS)).toBe(true);

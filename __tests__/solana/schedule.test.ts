@@ -135,7 +135,7 @@ describe('the queue', () => {
     const refused: unknown = await pool.getBalance(newKey(), { deadlineMs: 100 }).catch((error: unknown) => error);
     expect(refused).toMatchObject({
       code: 'MOORING_RATE_LIMITED',
-      details: { origin: 'local', retryAfterMs: expect.any(Number) as number },
+      details: { origin: 'local', retryAfterMs: expect.any(Number) as unknown },
     });
   });
 });

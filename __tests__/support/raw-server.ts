@@ -31,7 +31,7 @@ export class RawServer {
       this.#sockets.add(socket);
       socket.on('close', () => this.#sockets.delete(socket));
       socket.on('error', () => {});
-      let seen = Buffer.alloc(0);
+      let seen: Buffer = Buffer.alloc(0);
       socket.on('data', (chunk: Buffer) => {
         seen = Buffer.concat([seen, chunk]);
         for (let next = take(seen); next !== undefined; next = take(seen)) {
