@@ -2,8 +2,7 @@
  * @module dev/solana-rpc/subscriptions
  *
  * The websocket side of one front end: subscriptions over the ledger as this node sees it, and the faults of sockets. A notification goes out when the node's
- * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never. As with real nodes, equal parameters get one number: a
- * socket is notified of it once, and one unsubscribe ends it.
+ * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never.
  */
 import { WebSocketServer } from 'ws';
 import { resetSocket } from '../reset.mjs';
@@ -17,7 +16,7 @@ const KINDS = ['account', 'logs', 'program', 'root', 'signature', 'slot'];
 
 export class Subscriptions {
   #nextId = 1;
-  #live = new Set();
+  #live = new Map(); // id -> subscription
 
   constructor(front, server) {
     this.front = front;
@@ -50,7 +49,7 @@ export class Subscriptions {
     });
     ws.on('close', () => {
       this.sockets.delete(ws);
-      for (const one of this.#live) if (one.ws === ws) this.#live.delete(one);
+      for (const [id, one] of this.#live) if (one.ws === ws) this.#live.delete(id);
     });
   }
 
@@ -91,25 +90,21 @@ export class Subscriptions {
     const [, kind, verb] = /^([a-z]+)(Subscribe|Unsubscribe)$/.exec(method) ?? [];
     if (!KINDS.includes(kind)) throw new RpcError(-32601, 'Method not found');
     if (verb === 'Subscribe') return this.#subscribe(ws, kind, params);
-    const owned = [...this.#live].find((one) => one.id === params[0] && one.ws === ws && one.kind === kind);
-    if (owned === undefined) throw invalidParams('Invalid subscription id.');
-    this.#live.delete(owned);
+    const owned = this.#live.get(params[0]);
+    if (owned?.ws !== ws || owned.kind !== kind) throw invalidParams('Invalid subscription id.');
+    this.#live.delete(params[0]);
     return { result: true };
   }
 
   #subscribe(ws, kind, params) {
     const limit = this.front.faults.has('wsLimit');
-    const mine = [...this.#live].filter((one) => one.ws === ws).length;
+    const mine = [...this.#live.values()].filter((one) => one.ws === ws).length;
     if (limit !== undefined && mine >= limit.max)
       throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
     const { ledger } = this.front;
-    const text = JSON.stringify([kind, ...params]);
-    const equal = [...this.#live].filter((one) => one.text === text);
-    const id = equal[0]?.id ?? this.#nextId++;
-    if (equal.some((one) => one.ws === ws)) return { result: id };
+    const id = this.#nextId++;
     const subscription = {
       id,
-      text,
       ws,
       kind,
       key: keyOf(kind, params[0]),
@@ -119,7 +114,7 @@ export class Subscriptions {
       slot: this.front.slotAt('processed'),
     };
     this.front.slotAt(subscription.config.commitment); // refuses an unknown commitment
-    this.#live.add(subscription);
+    this.#live.set(id, subscription);
     return { result: id, then: () => this.#pump(subscription) };
   }
 
@@ -129,7 +124,7 @@ export class Subscriptions {
     this.woken = true;
     setImmediate(() => {
       this.woken = false;
-      for (const subscription of this.#live) this.#pump(subscription);
+      for (const subscription of this.#live.values()) this.#pump(subscription);
     });
   }
 
@@ -169,7 +164,7 @@ export class Subscriptions {
     }
     if (RANK[status.confirmationStatus] < RANK[commitment]) return;
     this.#notify(subscription, { context, value: { err: status.err } });
-    this.#live.delete(subscription);
+    this.#live.delete(subscription.id);
   }
 
   #pumpLogs(subscription) {

@@ -22,8 +22,6 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(9_900);
 /// Slots that it may take until a processed one is confirmed, or rooted: generous.
 const CONFIRMED_AFTER: u64 = 8;
 const ROOTED_AFTER: u64 = 40;
-/// How long after its pause the failures of an endpoint count.
-const REMEMBERED: Duration = Duration::from_mins(1);
 /// Without any endpoint: when to look again.
 const NO_ENDPOINT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -135,7 +133,7 @@ impl Book {
                 if let Some(socket) = self.sockets.get_mut(&socket) {
                     socket.forget(id, server.filter(|_| !forgotten), (entry.core.kind, gone));
                     if forgotten && let Some(server) = server {
-                        socket.drop_server(server, id);
+                        socket.drop_server(server);
                     }
                     socket.note_idle(now);
                 } else {
@@ -217,8 +215,6 @@ impl Book {
         let endpoint = socket.endpoint;
         if broken {
             let stable = socket.opened.is_some_and(|at| now.duration_since(at) > STABLE);
-            // Endpoints that were replaced long ago are forgotten here.
-            self.origins.retain(|_, origin| origin.retry_at.is_some_and(|at| at + REMEMBERED > now));
             self.origins.entry(endpoint).or_default().failed(stable, now, random());
         }
         socket.release_all();
@@ -309,7 +305,7 @@ impl Book {
         (entry.refusals, entry.avoid, entry.catch_ups) = (0, None, 0);
         entry.core.confirmed.cancel();
         let Some(socket) = self.sockets.get_mut(&on) else { return false };
-        socket.own(server, id);
+        socket.servers.insert(server, id);
         let (kind, moved) = (entry.core.kind, entry.gap_from.is_some());
         if moved && !kind.can_catch_up() {
             // The socket's last slot may be older than the confirmation: only its next one is surely watched.

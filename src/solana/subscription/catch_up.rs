@@ -97,10 +97,7 @@ impl Pool {
                 Some(Batch::Accounts(config, list)) => self.catch_up_with_accounts(&config, &list).await,
             };
             if failed {
-                tokio::select! {
-                    () = tokio::time::sleep(PAUSE) => {}
-                    () = self.stop.cancelled() => {}
-                }
+                tokio::time::sleep(PAUSE).await;
             }
             if self.stop.is_cancelled() {
                 self.hub.book().catching = false;
