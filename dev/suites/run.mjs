@@ -14,6 +14,7 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { findRedisServer } from '../binaries.mjs';
 import { ROOT, run } from './checkout.mjs';
+import { compare, counts } from './compare.mjs';
 import * as bullmq from './bullmq.mjs';
 import * as ioredis from './ioredis.mjs';
 
@@ -63,20 +64,15 @@ async function score(target) {
 }
 
 function report(all) {
-  for (const [target, tests] of Object.entries(all)) {
-    const count = (state) => tests.filter((test) => test.state === state).length;
-    console.log(`${name} on ${target}: ${count('pass')} pass, ${count('pending')} pending, ${count('fail')} fail of ${tests.length}`);
-  }
-  const expected = new Set((all.reference ?? []).filter((test) => test.state === 'pass').map(title));
-  const onlyReference = (all.mooring ?? []).filter(
-    (test) => test.state === 'fail' && (all.reference === undefined || expected.has(title(test))),
-  );
-  for (const test of onlyReference) console.log(`- ${test.file}: ${test.title}\n    ${test.error}`);
-  if (values.list)
-    for (const test of all.reference ?? [])
-      if (test.state === 'fail') console.log(`reference fails ${test.file}: ${test.title}\n    ${test.error}`);
+  for (const [target, tests] of Object.entries(all)) console.log(`${name} on ${target}: ${counts(tests)} of ${tests.length}`);
+  const { reference, mooring } = all;
+  if (reference !== undefined && mooring !== undefined)
+    for (const test of compare(reference, mooring).missing) console.log(`- ${test.name}\n    ${test.error}`);
+  else if (mooring !== undefined) list('mooring', mooring);
+  if (values.list) list('reference', reference ?? []);
 }
 
-function title(test) {
-  return `${test.file} ${test.title}`;
+function list(target, tests) {
+  const failed = tests.filter(({ state }) => state === 'fail');
+  for (const { file, title, error } of failed) console.log(`- ${target} fails ${file} | ${title}\n    ${error}`);
 }

@@ -1,5 +1,5 @@
 /**
- * @module dev/mongoose-suite/reporter
+ * @module dev/suites/mongoose/reporter
  *
  * A mocha reporter: one JSON line a test into `MOORING_SUITE_OUT`, the failing ones' messages beside them.
  */
