@@ -1,7 +1,8 @@
 /** @module __tests__/solana/http: what servers and what stands before them answer besides JSON. Statuses, pages, framings, old versions. */
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Keypair } from '@solana/web3.js';
-import { ConnectionPool, type ConnectionPoolOptions, isMooringError, type MooringError } from '../../dist/index.js';
+import { ConnectionPool, type ConnectionPoolOptions } from '../../dist/index.js';
+import { failure } from '../support/failure';
 import { type Answer, http, type RawRequest, RawServer, reply } from '../support/raw-server';
 
 const key = (): string => Keypair.generate().publicKey.toBase58();
@@ -27,14 +28,6 @@ const always =
   (bytes: (request: RawRequest) => string | Buffer): Answer =>
   (request, socket) =>
     socket.write(bytes(request));
-const failure = async (promise: Promise<unknown>): Promise<MooringError> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!isMooringError(error)) throw new Error(`expected a MooringError, got ${String(error)}`);
-  return error;
-};
 const count = (made: RawServer, method: string): number => made.requests.filter((request) => request.method === method).length;
 
 describe('framings', () => {

@@ -1,7 +1,8 @@
 /** @module __tests__/solana/pool: reads through the pool, on a real SVM behind two endpoints with faults. */
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Keypair, PublicKey, SolanaJSONRPCError } from '@solana/web3.js';
-import { type ConnectionPool, isMooringError, type MooringError, SolanaConnectionPool } from '../../dist/index.js';
+import { type ConnectionPool, type MooringError, SolanaConnectionPool } from '../../dist/index.js';
+import { failure } from '../support/failure';
 import { RpcService } from '../support/solana';
 
 const keys = Array.from({ length: 100 }, () => Keypair.generate().publicKey);
@@ -20,14 +21,6 @@ const timed = async (work: () => Promise<unknown>): Promise<number> => {
   const started = performance.now();
   await work();
   return performance.now() - started;
-};
-const failure = async (promise: Promise<unknown>): Promise<MooringError> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!isMooringError(error)) throw new Error(`expected a MooringError, got ${String(error)}`);
-  return error;
 };
 
 describe('speed and sharing', () => {

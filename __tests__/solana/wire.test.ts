@@ -4,7 +4,8 @@ import { inspect } from 'node:util';
 import { gzipSync } from 'node:zlib';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Keypair } from '@solana/web3.js';
-import { ConnectionPool, type ConnectionPoolOptions, isMooringError, type MooringError, openThings } from '../../dist/index.js';
+import { ConnectionPool, type ConnectionPoolOptions, openThings } from '../../dist/index.js';
+import { failure } from '../support/failure';
 import { connectProxy, socksProxy, type TestProxy } from '../support/proxy';
 import { http, RawServer, reply } from '../support/raw-server';
 import { RpcService } from '../support/solana';
@@ -40,14 +41,6 @@ const open = (options: ConnectionPoolOptions): ConnectionPool => {
   const pool = new ConnectionPool({ maxRequestsPerSecond: 10_000, logger: quiet, ...options });
   cleanup.push(() => pool.close());
   return pool;
-};
-const failure = async (promise: Promise<unknown>): Promise<MooringError> => {
-  const error: unknown = await promise.then(
-    () => undefined,
-    (reason: unknown) => reason,
-  );
-  if (!isMooringError(error)) throw new Error(`expected a MooringError, got ${String(error)}`);
-  return error;
 };
 const raw = async (answer: Parameters<typeof RawServer.start>[0]): Promise<RawServer> => {
   const server = await RawServer.start(answer);
