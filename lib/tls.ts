@@ -3,7 +3,7 @@
  *
  * TLS options with Node's names, as PEM text for the wire: those of Redis clients and of RPC pools. What rustls cannot honour is refused by name.
  */
-import { MooringError } from './error/index.js';
+import { invalidOption } from './error/index.js';
 
 /** PEM text, or several. */
 export type Pem = string | Buffer | readonly (string | Buffer)[];
@@ -33,15 +33,11 @@ function texts(pem: Pem | undefined): string[] | undefined {
 export function wireTls(tls: TlsOptions | boolean | undefined, option = 'tls', repeated: readonly string[] = []): object | undefined {
   if (tls === undefined || tls === null || tls === false) return undefined;
   if (tls === true) return {};
-  if (typeof tls !== 'object') throw refused(option, `${option} must be true or an object`);
+  if (typeof tls !== 'object') throw invalidOption(option, `${option} must be true or an object`);
   for (const [name, value] of Object.entries(tls)) {
     if (value !== undefined && !KNOWN.has(name) && !repeated.includes(name))
-      throw refused(`${option}.${name}`, `option ${option}.${name} is not supported`);
+      throw invalidOption(`${option}.${name}`, `option ${option}.${name} is not supported`);
   }
   const { rejectUnauthorized, servername } = tls;
   return { ca: texts(tls.ca), cert: texts(tls.cert)?.join('\n'), key: texts(tls.key)?.join('\n'), rejectUnauthorized, servername };
-}
-
-function refused(option: string, message: string): MooringError {
-  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, argument: option, maybeExecuted: false } });
 }

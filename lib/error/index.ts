@@ -8,7 +8,14 @@ import type { FailureRecord } from '../native.js';
 export type { ErrorCode } from '../native.js';
 export { checkMilliseconds, checkObject, checkOptions, MAX_MS } from './check.js';
 export { fromFailure, isFailure, unwrap } from './from-failure.js';
-export { type ErrorDetails, invalidArgument, isMooringError, MooringError, type MooringErrorOptions } from './mooring-error.js';
+export {
+  type ErrorDetails,
+  invalidArgument,
+  invalidOption,
+  isMooringError,
+  MooringError,
+  type MooringErrorOptions,
+} from './mooring-error.js';
 
 /** A failure record of the addon; for rooms that shape their own classes from it. */
 export type Failure = FailureRecord;

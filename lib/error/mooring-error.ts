@@ -62,3 +62,8 @@ export function isMooringError(value: unknown, code?: ErrorCode): value is Moori
 export function invalidArgument(argument: string, message: string): MooringError {
   return new MooringError('MOORING_INVALID_ARGUMENT', message, { details: { argument, maybeExecuted: false } });
 }
+
+/** An unusable option, found before any I/O. */
+export function invalidOption(option: string, message: string): MooringError {
+  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, argument: option, maybeExecuted: false } });
+}

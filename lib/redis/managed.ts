@@ -8,10 +8,10 @@
  * reloaded copies of the package find it.
  */
 import { inspect } from 'node:util';
-import { checkMilliseconds, checkOptions, invalidArgument, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkOptions, invalidArgument, invalidOption, MooringError } from '../error/index.js';
 import { Redis } from './client.js';
 import { CORE, KIN, type Kin } from './core.js';
-import { invalidOption, parseUrl, type RedisOptions } from './options.js';
+import { parseUrl, type RedisOptions } from './options.js';
 
 /** What the log lines go to. */
 export interface RedisLogger {

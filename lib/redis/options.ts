@@ -6,7 +6,7 @@
  * The look-alike keeps the peer's defaults and ignores unknown keys; known options that cannot be honoured are refused by name.
  */
 import { inspect } from 'node:util';
-import { invalidArgument, MooringError } from '../error/index.js';
+import { invalidArgument, invalidOption } from '../error/index.js';
 import type { ScriptDefinition } from './script.js';
 import { type TlsOptions, wireTls } from '../tls.js';
 import type { KeyPrefix } from './transformers.js';
@@ -131,11 +131,6 @@ const REFUSED = ['Connector', 'sentinels'] as const;
 const REPEATED_IN_TLS = ['host', 'port', 'path', 'family', 'keepAlive', 'timeout'];
 const MAX_PORT = 65_535;
 const SECRETS = new Set(['password', 'username', 'tls']);
-
-/** An unusable option, found before any I/O. */
-export function invalidOption(option: string, message: string): MooringError {
-  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, argument: option, maybeExecuted: false } });
-}
 
 /** Constructor arguments `(port, host, options)`, `(path)`, `(url)`, `(options)` in any mix, first one wins, with `defaults` last. */
 export function resolveOptions(args: readonly unknown[], defaults: RedisOptions = LOOK_ALIKE): ResolvedOptions {

@@ -70,3 +70,8 @@ export function tokenFilter(filter: { readonly mint?: PublicKeyLike | string; re
 export function closed(): MooringError {
   return new MooringError('MOORING_CLOSED', 'rpc pool is closed', { details: { state: 'closed', maybeExecuted: false } });
 }
+
+/** An option of a pool that cannot be used. */
+export function invalid(option: string, message: string): MooringError {
+  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, maybeExecuted: false } });
+}

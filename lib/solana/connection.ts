@@ -53,6 +53,8 @@ interface Confirming {
   readonly signature?: string;
   readonly strategy?: unknown;
 }
+/** Methods that are another one without its context. */
+type Bare = 'getBalance' | 'getAccountInfo' | 'getLatestBlockhash';
 type PeerClass = new (endpoint: string, config: object) => PeerConnection;
 type PooledClass = new (host: ConnectionHost) => object;
 
@@ -103,11 +105,7 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
     }
 
     override async getBalance(account: unknown, given?: unknown): Promise<unknown> {
-      try {
-        return valueOf(await this.getBalanceAndContext(account, given));
-      } catch (error) {
-        return await reword(call(this, 'getBalance', [account, given]), 'getBalanceAndContext', error);
-      }
+      return await bare(this, 'getBalance', [account, given]);
     }
 
     override async getAccountInfoAndContext(account: unknown, given?: unknown): Promise<unknown> {
@@ -119,11 +117,7 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
     }
 
     override async getAccountInfo(account: unknown, given?: unknown): Promise<unknown> {
-      try {
-        return valueOf(await this.getAccountInfoAndContext(account, given));
-      } catch (error) {
-        return await reword(call(this, 'getAccountInfo', [account, given]), 'getAccountInfoAndContext', error);
-      }
+      return await bare(this, 'getAccountInfo', [account, given]);
     }
 
     override async getMultipleAccountsInfoAndContext(accounts: unknown, given?: unknown): Promise<unknown> {
@@ -163,11 +157,7 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
     }
 
     override async getLatestBlockhash(given?: unknown): Promise<unknown> {
-      try {
-        return valueOf(await this.getLatestBlockhashAndContext(given));
-      } catch (error) {
-        return await reword(call(this, 'getLatestBlockhash', [given]), 'getLatestBlockhashAndContext', error);
-      }
+      return await bare(this, 'getLatestBlockhash', [given]);
     }
 
     override async getSignatureStatuses(signatures: unknown, config?: unknown): Promise<unknown> {
@@ -195,6 +185,16 @@ function pooledClass({ Connection: Plain, PublicKey }: Web3): PooledClass {
 
     override async confirmTransactionUsingDurableNonceStrategy({ commitment, strategy }: Confirming): Promise<unknown> {
       return await this[HOST].confirmTransaction(strategy, level(commitment));
+    }
+  }
+
+  /** The value alone. The peer words errors of the method with the context for the one without. */
+  async function bare(connection: PeerConnection, method: Bare, args: unknown[]): Promise<unknown> {
+    const inner = `${method}AndContext` as const;
+    try {
+      return valueOf(await connection[inner](...args));
+    } catch (error) {
+      return await reword(call(connection, method, args), inner, error);
     }
   }
 

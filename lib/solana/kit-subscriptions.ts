@@ -8,7 +8,7 @@ import { setImmediate } from 'node:timers';
 import { SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED, SolanaError } from '@solana/kit';
 import { invalidArgument, isMooringError } from '../error/index.js';
 import type { ConnectionPool } from './pool.js';
-import type { Subscription, SubscriptionKind } from './subscription.js';
+import { kindAndVerb, type Subscription, type SubscriptionKind } from './subscription.js';
 
 type Subscriber = (data: unknown) => void;
 interface Channel {
@@ -66,8 +66,8 @@ class PoolChannel implements Channel {
   /** Takes a JSON-RPC message of kit. Its answer comes later, as from a socket: kit listens for it only after this has resolved. */
   async send(message: unknown): Promise<void> {
     const { id, method, params = [] } = message as { id: unknown; method: string; params?: readonly unknown[] };
-    const [, kind = '', verb] = /^(\w+?)(Subscribe|Unsubscribe)$/.exec(method) ?? [];
-    if (verb === 'Subscribe') this.#subscribe(id, kind as SubscriptionKind, params);
+    const [kind, verb] = kindAndVerb(method);
+    if (verb === 'Subscribe') this.#subscribe(id, kind, params);
     else void this.#subscription?.close();
   }
 

@@ -6,6 +6,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { MooringError } from '../error/index.js';
+import { invalid } from './check.js';
 import type { Web3 } from './peer.js';
 import { type SharedLimits, sharedLimits, type SharedLimitsClient, type SharedLimitsOptions } from './shared-limits.js';
 import { wired, type WireOptions } from './wire.js';
@@ -206,8 +207,4 @@ function fromFile(): Record<string, unknown> {
 
 function defined(options: object): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
-}
-
-function invalid(option: string, message: string): MooringError {
-  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, maybeExecuted: false } });
 }

@@ -4,8 +4,9 @@
  * The option `sharedLimits`: several processes keep to one limit through a Redis client of this package. Rust asks for the slots, on a connection of its own;
  * here the option is checked.
  */
-import { MooringError } from '../error/index.js';
+import type { MooringError } from '../error/index.js';
 import { native, type RedisWire, type SolanaPool, WIRE } from '../native.js';
+import { invalid } from './check.js';
 
 /** A Redis client of this package: of `createRedisClient`, `redisClient`, or a `Redis`. */
 export interface SharedLimitsClient {
@@ -70,8 +71,4 @@ function of(redis: SharedLimitsClient, option: string, localShare: number | unde
 
 function notAClient(option: string): MooringError {
   return invalid(option, `${option} must be a Redis client of mooring, such as createRedisClient() returns`);
-}
-
-function invalid(option: string, message: string): MooringError {
-  return new MooringError('MOORING_INVALID_CONFIG', message, { details: { option, maybeExecuted: false } });
 }

@@ -12,6 +12,12 @@ import { parseMarked } from './bigint.js';
 /** What can be subscribed to: `accountSubscribe` and the like without the last part. */
 export type SubscriptionKind = 'account' | 'logs' | 'program' | 'root' | 'signature' | 'slot';
 
+/** Takes a node's method apart: `accountSubscribe` is `['account', 'Subscribe']`. */
+export function kindAndVerb(method: string): [kind: SubscriptionKind, verb: string | undefined] {
+  const [, kind = '', verb] = /^(\w+?)(Subscribe|Unsubscribe)$/.exec(method) ?? [];
+  return [kind as SubscriptionKind, verb];
+}
+
 /** Slots that nobody watched for a subscription, because it moved from one node to another. */
 export interface Gap {
   /** The last slot that was watched. */

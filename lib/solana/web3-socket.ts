@@ -6,7 +6,7 @@
  */
 import { setImmediate } from 'node:timers';
 import { isMooringError, MooringError } from '../error/index.js';
-import type { SubscribeOptions, Subscription, SubscriptionKind } from './subscription.js';
+import { kindAndVerb, type SubscribeOptions, type Subscription, type SubscriptionKind } from './subscription.js';
 
 /** What the socket needs of its pool. */
 export interface SocketHost {
@@ -75,8 +75,8 @@ class PooledSocket {
 
   /** Never rejects for a subscription: the peer would ask again at once, for ever. */
   async call(method: string, params: readonly unknown[]): Promise<unknown> {
-    const [, kind = '', verb] = /^(\w+?)(Subscribe|Unsubscribe)$/.exec(method) ?? [];
-    if (verb === 'Subscribe') return await this.#subscribe(method, kind as SubscriptionKind, params);
+    const [kind, verb] = kindAndVerb(method);
+    if (verb === 'Subscribe') return await this.#subscribe(method, kind, params);
     const id = params[0] as number;
     const subscription = this.#open.get(id);
     this.#open.delete(id);
