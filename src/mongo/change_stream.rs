@@ -7,13 +7,13 @@ use super::command::{self, AGGREGATE};
 use super::cursor::{self, Live, Plan};
 use super::dispatch::Reply;
 use super::driver::Surroundings;
+use super::handles::Handles;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
 use futures_util::StreamExt;
 use mongodb::bson::raw::{CStr, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::raw_batch_cursor::RawBatch;
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio_util::sync::CancellationToken;
 
@@ -21,6 +21,8 @@ use tokio_util::sync::CancellationToken;
 const ONE_BATCH: u16 = 1;
 /// The server's answer for a cursor that it does not know.
 const CURSOR_NOT_FOUND: i32 = 43;
+/// The answer of a stream that has ended: no handle, no events.
+const ENDED: [u8; 8] = [0; 8];
 /// Where a stream begins; replaced when it is resumed.
 const START: [&str; 3] = ["resumeAfter", "startAfter", "startAtOperationTime"];
 
@@ -30,11 +32,7 @@ pub(super) struct ChangeStreams {
     open: Mutex<Open>,
 }
 
-#[derive(Default)]
-struct Open {
-    last: u32,
-    places: HashMap<u32, Arc<Place>>,
-}
+type Open = Handles<Arc<Place>>;
 
 struct Place {
     stream: tokio::sync::Mutex<Stream>,
@@ -58,15 +56,7 @@ impl ChangeStreams {
 
     fn keep(&self, stream: Stream) -> u32 {
         let place = Arc::new(Place { stream: tokio::sync::Mutex::new(stream), closed: CancellationToken::new() });
-        let mut open = self.open();
-        loop {
-            open.last = open.last.wrapping_add(1);
-            let handle = open.last;
-            if handle != 0 && !open.places.contains_key(&handle) {
-                open.places.insert(handle, place);
-                return handle;
-            }
-        }
+        self.open().keep(place)
     }
 
     /// Forgets a stream; whoever waits on it hears that it has ended.
@@ -108,11 +98,11 @@ pub(super) async fn next(around: &mut Surroundings, given: &RawDocument, flags: 
     let handle = body::count(given, "stream")?.unwrap_or(0);
     let place = client.change_streams().open().places.get(&handle).cloned();
     let Some(place) = place else {
-        return Ok(Reply::Bytes(Bytes::from_static(&[0; 8])));
+        return Ok(Reply::Bytes(Bytes::from_static(&ENDED)));
     };
     let answered = tokio::select! {
         biased;
-        () = place.closed.cancelled() => return Ok(Reply::Bytes(Bytes::from_static(&[0; 8]))),
+        () = place.closed.cancelled() => return Ok(Reply::Bytes(Bytes::from_static(&ENDED))),
         answered = answer(around, &place, handle, flags & ONE_BATCH != 0) => answered,
     };
     if answered.as_ref().map_or(true, |bytes| bytes.starts_with(&[0; 4])) {
@@ -126,7 +116,7 @@ async fn answer(around: &mut Surroundings, place: &Place, handle: u32, one_batch
     loop {
         let batch = stream.advance(around).await?;
         let Some(batch) = batch else {
-            return Ok(Bytes::from_static(&[0; 8]));
+            return Ok(Bytes::from_static(&ENDED));
         };
         let has_events = stream.note(&batch);
         let ended = cursor::is_exhausted(&batch);

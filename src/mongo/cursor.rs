@@ -4,6 +4,7 @@
 //! (the crate would go on with the next batch), while an implicit session's getMore is resumed by the next call.
 
 use super::driver::Surroundings;
+use super::handles::Handles;
 use super::session::Entry;
 use super::{body, error};
 use crate::error::{ErrorCode, Failure};
@@ -12,7 +13,6 @@ use futures_util::StreamExt;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::options::{RunCursorCommandOptions, SelectionCriteria};
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor, SessionRawBatchCursor};
-use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -68,11 +68,7 @@ pub(super) struct Cursors {
     open: Mutex<Open>,
 }
 
-#[derive(Default)]
-struct Open {
-    last: u32,
-    places: HashMap<u32, Arc<tokio::sync::Mutex<Place>>>,
-}
+type Open = Handles<Arc<tokio::sync::Mutex<Place>>>;
 
 struct Place {
     live: Option<Live>,
@@ -89,15 +85,7 @@ impl Cursors {
 
     fn keep(&self, live: Live, session: Option<Arc<Entry>>) -> u32 {
         let place = Place { live: Some(live), session, interrupted: false };
-        let mut open = self.open();
-        loop {
-            open.last = open.last.wrapping_add(1);
-            let handle = open.last;
-            if handle != 0 && !open.places.contains_key(&handle) {
-                open.places.insert(handle, Arc::new(tokio::sync::Mutex::new(place)));
-                return handle;
-            }
-        }
+        self.open().keep(Arc::new(tokio::sync::Mutex::new(place)))
     }
 
     /// Forgets a cursor; the last holder's drop kills it on the server.

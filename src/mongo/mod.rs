@@ -16,6 +16,7 @@ mod dispatch;
 mod driver;
 mod error;
 mod event;
+mod handles;
 mod options;
 mod read;
 mod session;

@@ -10,7 +10,6 @@ use super::reply::{Chunk, ReplySink, has_bytes, token};
 use crate::retry::{Ask, BACKLOG, Lease, LeaseFuture, LimitStore, Unavailable};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
-use std::fmt::Write;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -45,11 +44,7 @@ impl Client {
         let sink = Arc::clone(&waiters) as Arc<dyn ReplySink>;
         let client = self.companion(own_options(self.options()), sink);
         client.register_script(SCRIPT_ID, SCRIPT);
-        let digest = Sha1::digest(SCRIPT).iter().fold(String::new(), |mut text, byte| {
-            // Writing into a string does not fail.
-            let _ = write!(text, "{byte:02x}");
-            text
-        });
+        let digest = format!("{:x}", Sha1::digest(SCRIPT));
         Arc::new(RedisLimits { client, waiters, digest, prefix: prefix.to_owned(), next: Mutex::default() })
     }
 }

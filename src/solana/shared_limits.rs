@@ -7,7 +7,6 @@ use crate::retry::{LeaseFuture, LeasedRate, LimitStore};
 use crate::solana::pool::Pool;
 use crate::solana::queue::Queue;
 use sha2::{Digest, Sha256};
-use std::fmt::Write;
 use std::future::pending;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -164,15 +163,7 @@ impl Pool {
 
 /// The name of a limit. A digest: the identities hold URLs with their keys.
 fn key(identities: &str, class: &str) -> String {
-    let digest = Sha256::digest(identities);
-    let mut text = digest.iter().take(16).fold(String::new(), |mut text, byte| {
-        // Writing into a string does not fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    });
-    text.push(':');
-    text.push_str(class);
-    text
+    format!("{:.32}:{class}", format!("{:x}", Sha256::digest(identities)))
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -18,6 +18,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "dispatch"),
     ("mongo", "driver"),
     ("mongo", "event"),
+    ("mongo", "handles"),
     ("mongo", "read"),
     ("mongo", "statement"),
     ("mongo", "trace"),

@@ -2,7 +2,7 @@
 
 use crate::solana::call::reply;
 use crate::solana::call::request::Prepared;
-use crate::solana::endpoint::slot::{Commitment, PerCommitment};
+use crate::solana::endpoint::slot::{Commitment, PerCommitment, reachable};
 use crate::solana::error::{AttemptError, RpcRefusal};
 use crate::solana::pool::Pool;
 use bytes::Bytes;
@@ -12,8 +12,8 @@ use tokio::time::Instant;
 
 /// A height that nothing has reached again for this long was wrong, or the chain began anew.
 const BELIEVED: Duration = Duration::from_secs(10);
-/// The network makes about 2.5 slots a second; a jump of more than this is not believed: some nodes give slots for heights.
-const PLAUSIBLE_JUMP: u64 = 600;
+/// The network makes about 2.5 slots a second.
+const SLOTS_PER_SECOND: u64 = 10;
 
 /// The floors of one pool.
 #[derive(Default)]
@@ -64,17 +64,15 @@ impl Floor {
                 }
                 last.value
             }
-            Some(last) if value > last.value.saturating_add(plausible(now.saturating_duration_since(last.at))) => value,
+            Some(last) if value > reachable(last.value, now.saturating_duration_since(last.at), SLOTS_PER_SECOND) => {
+                value
+            }
             _ => {
                 *seen = Some(Seen { value, at: now });
                 value
             }
         }
     }
-}
-
-fn plausible(elapsed: Duration) -> u64 {
-    PLAUSIBLE_JUMP.saturating_add(elapsed.as_secs().saturating_mul(10))
 }
 
 impl Pool {

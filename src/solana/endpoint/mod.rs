@@ -19,7 +19,7 @@ pub(in crate::solana) mod wire;
 use crate::solana::endpoint::connect::{Connector, Stream};
 use crate::solana::endpoint::node::{Facts, Node, SlotReport, identity, node};
 use crate::solana::endpoint::registry::Member;
-use crate::solana::endpoint::secrets::{Secrets, percent_decode};
+use crate::solana::endpoint::secrets::{Secrets, percent_decode, user_of};
 use crate::solana::endpoint::selection::Candidate;
 use crate::solana::endpoint::slot::{Commitment, PerCommitment, SLOT};
 use crate::solana::endpoint::transport::{Post, Transport};
@@ -286,10 +286,6 @@ fn websocket_of(uri: &Uri) -> Uri {
     }
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().unwrap_or_default()
-}
-
-fn user_of(uri: &Uri) -> Option<&str> {
-    uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user)
 }
 
 /// User info goes into a header; hyper would drop it.

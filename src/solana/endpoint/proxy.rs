@@ -2,6 +2,7 @@
 //!
 //! Both kinds of upstream, http and https, go through a tunnel: one way for all, and of https a proxy sees host and port only. User and password never show.
 
+use crate::solana::endpoint::secrets::user_of;
 use crate::solana::error::PoolError;
 use hyper::Uri;
 use hyper_util::client::legacy::connect::HttpConnector;
@@ -91,9 +92,7 @@ fn checked(url: &str, secrets: &mut Vec<String>) -> Result<String, PoolError> {
     if authority.host().is_empty() {
         return Err(wrong());
     }
-    if let Some((user, _)) = authority.as_str().rsplit_once('@') {
-        secrets.push(user.to_owned());
-    }
+    secrets.extend(user_of(&uri).map(str::to_owned));
     let port = if authority.port().is_none() { format!(":{port}") } else { String::new() };
     Ok(format!("{scheme}://{authority}{port}"))
 }

@@ -35,7 +35,7 @@ impl Secrets {
                 made.add(part, LEAST_PART);
             }
         }
-        let own = uris.iter().filter_map(|uri| uri.authority()?.as_str().rsplit_once('@')).map(|(user, _)| user);
+        let own = uris.iter().filter_map(|uri| user_of(uri));
         for user in own.chain(users) {
             made.add(user, LEAST_CREDENTIAL);
             made.add(&BASE64.encode(percent_decode(user)), LEAST_CREDENTIAL);
@@ -112,6 +112,11 @@ impl Secrets {
         };
         RpcRefusal { code: refusal.code, message, body }
     }
+}
+
+/// The user info of a URL.
+pub(super) fn user_of(uri: &Uri) -> Option<&str> {
+    uri.authority().and_then(|authority| authority.as_str().rsplit_once('@')).map(|(user, _)| user)
 }
 
 /// The bytes that a percent-encoded text stands for.

@@ -7,6 +7,14 @@ use std::time::Duration;
 /// What one slot takes, about.
 pub(in crate::solana) const SLOT: Duration = Duration::from_millis(400);
 
+/// A slot or height that is this much further than time explains is not believed: some nodes give slots for heights.
+pub(in crate::solana) const JUMP: u64 = 600;
+
+/// The furthest that a slot or height can have come `elapsed` after it was `from`, at `per_second`.
+pub(in crate::solana) fn reachable(from: u64, elapsed: Duration, per_second: u64) -> u64 {
+    from.saturating_add(JUMP).saturating_add(elapsed.as_secs().saturating_mul(per_second))
+}
+
 /// A commitment level.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub enum Commitment {

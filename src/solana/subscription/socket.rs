@@ -22,7 +22,7 @@ const LINGER: Duration = Duration::from_secs(5);
 
 /// One websocket.
 pub(super) struct Socket {
-    /// Its endpoint's position in the pool.
+    /// The number of its endpoint.
     pub(super) endpoint: usize,
     pub(super) opened: Option<Instant>,
     /// The node takes no more.

@@ -7,7 +7,7 @@
 use crate::solana::call::request::Prepared;
 use crate::solana::call::{CallOptions, reply};
 use crate::solana::endpoint::Endpoint;
-use crate::solana::endpoint::slot::Commitment;
+use crate::solana::endpoint::slot::{Commitment, JUMP, reachable};
 use crate::solana::pool::Pool;
 use crate::solana::queue::Priority;
 use crate::solana::transaction::pending::Unseen;
@@ -25,8 +25,6 @@ use tokio::time::Instant;
 const LOOK: Duration = Duration::from_secs(1);
 const HEIGHT_LIMIT: Duration = Duration::from_secs(2);
 const ASK_LIMIT: Duration = Duration::from_secs(5);
-/// A height that is further than this past what it should be is not believed alone: a provider was seen answering with the slot.
-const JUMP: u64 = 600;
 /// Blocks that a second can bring at most, generously: a node that catches up is faster than the network.
 const BLOCKS_PER_SECOND: u64 = 5;
 /// A blockhash or nonce that was not seen through this pool may be newer than the best node's slot by as much as nodes lag.
@@ -141,7 +139,7 @@ impl Pool {
         let Ok((at, statuses)) = self.statuses_of(&signatures, true, floor, options).await else { return };
         for ((signature, slot), status) in dead.iter().zip(statuses) {
             match status {
-                Some(status) => self.saw(signature, Some(status)),
+                Some(status) => self.pending.saw(signature, Some(status)),
                 None if slot.is_some_and(|slot| at >= slot) => self.pending.expired(signature),
                 None => {}
             }
@@ -186,10 +184,9 @@ impl Pool {
     fn is_no_jump(&self, endpoint: &str, height: u64) -> bool {
         let mut heights = self.pending.heights.lock().unwrap_or_else(PoisonError::into_inner);
         let now = Instant::now();
-        let jumped = heights.get(endpoint).is_some_and(|(before, at)| {
-            let possible = now.duration_since(*at).as_secs().saturating_mul(BLOCKS_PER_SECOND).saturating_add(JUMP);
-            height > before.saturating_add(possible)
-        });
+        let before = heights.get(endpoint);
+        let jumped =
+            before.is_some_and(|(before, at)| height > reachable(*before, now.duration_since(*at), BLOCKS_PER_SECOND));
         if !jumped {
             heights.insert(endpoint.to_owned(), (height, now));
         }

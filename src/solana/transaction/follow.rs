@@ -5,7 +5,7 @@ use crate::solana::call::CallOptions;
 use crate::solana::method::Class;
 use crate::solana::pool::Pool;
 use crate::solana::transaction::pending::{Following, Wanted};
-use crate::solana::transaction::status::{CHUNK, SignatureStatus};
+use crate::solana::transaction::status::CHUNK;
 use crate::solana::transaction::{SendOptions, SignedTransaction};
 use futures_util::StreamExt;
 use std::sync::Arc;
@@ -76,14 +76,9 @@ impl Pool {
         // A look that failed is no verdict: the next one may succeed.
         if let Ok((_, statuses)) = self.statuses_of(signatures, false, None, options).await {
             for (signature, status) in signatures.iter().zip(statuses) {
-                self.saw(signature, status);
+                self.pending.saw(signature, status);
             }
         }
-    }
-
-    /// Writes down what a look found.
-    pub(in crate::solana) fn saw(&self, signature: &str, status: Option<SignatureStatus>) {
-        self.pending.saw(signature, status);
     }
 
     /// The same bytes again, to the best endpoints, as far as the limiter has tokens to spare after first sends. Nobody waits for the answers: statuses tell.

@@ -42,7 +42,7 @@ impl Pool {
             if let Ok((_, statuses)) = self.statuses_of(&one, false, Some(slot), options).await
                 && let Some(Some(status)) = statuses.into_iter().next()
             {
-                self.saw(signature, Some(status));
+                self.pending.saw(signature, Some(status));
             }
             tokio::time::sleep(PAUSE).await;
         }

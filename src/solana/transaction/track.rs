@@ -174,12 +174,7 @@ impl Pool {
             floor: self.floor_of(None),
         });
         // It may have landed long ago: then only the history knows.
-        let looked = [(Arc::clone(&following.signature), None)];
-        tokio::select! {
-            () = self.look_back(&looked) => {}
-            () = call.cancel.cancelled() => {}
-            () = tokio::time::sleep_until(deadline) => {}
-        }
+        self.look_back_once(Arc::clone(&following.signature), &call, deadline).await;
         let tracked = self.to_the_end(following, deadline, &call).await;
         drop(running);
         tracked
@@ -216,12 +211,7 @@ impl Pool {
                 if refused_with(&error, "AlreadyProcessed") || (old && refused_with(&error, "BlockhashNotFound")) =>
             {
                 self.pending.doubt(&transaction.signature);
-                let one = [(transaction.signature.as_str().into(), None)];
-                tokio::select! {
-                    () = self.look_back(&one) => {}
-                    () = call.cancel.cancelled() => {}
-                    () = tokio::time::sleep_until(deadline) => {}
-                }
+                self.look_back_once(transaction.signature.as_str().into(), call, deadline).await;
             }
             // Some node may have it: following is the only way to know.
             Err(error) if may_be_on_its_way(&error) => {}
@@ -229,6 +219,16 @@ impl Pool {
         }
         self.pending.repeat_from(&transaction.signature, Instant::now());
         Ok(())
+    }
+
+    /// Looks through the history for what may be there, as long as the caller waits.
+    async fn look_back_once(self: &Arc<Self>, signature: Arc<str>, call: &CallOptions, deadline: Instant) {
+        let one = [(signature, None)];
+        tokio::select! {
+            () = self.look_back(&one) => {}
+            () = call.cancel.cancelled() => {}
+            () = tokio::time::sleep_until(deadline) => {}
+        }
     }
 
     async fn to_the_end(
