@@ -22,6 +22,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(9_900);
 /// Slots that it may take until a processed one is confirmed, or rooted: generous.
 const CONFIRMED_AFTER: u64 = 8;
 const ROOTED_AFTER: u64 = 40;
+/// How long after its pause the failures of an endpoint count.
+const REMEMBERED: Duration = Duration::from_mins(1);
 /// Without any endpoint: when to look again.
 const NO_ENDPOINT_PAUSE: Duration = Duration::from_secs(1);
 
@@ -215,6 +217,8 @@ impl Book {
         let endpoint = socket.endpoint;
         if broken {
             let stable = socket.opened.is_some_and(|at| now.duration_since(at) > STABLE);
+            // Endpoints that were replaced long ago are forgotten here.
+            self.origins.retain(|_, origin| origin.retry_at.is_some_and(|at| at + REMEMBERED > now));
             self.origins.entry(endpoint).or_default().failed(stable, now, random());
         }
         socket.release_all();

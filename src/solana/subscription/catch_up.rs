@@ -97,7 +97,10 @@ impl Pool {
                 Some(Batch::Accounts(config, list)) => self.catch_up_with_accounts(&config, &list).await,
             };
             if failed {
-                tokio::time::sleep(PAUSE).await;
+                tokio::select! {
+                    () = tokio::time::sleep(PAUSE) => {}
+                    () = self.stop.cancelled() => {}
+                }
             }
             if self.stop.is_cancelled() {
                 self.hub.book().catching = false;
