@@ -93,6 +93,27 @@ describe('kinds', () => {
     expect(pool.getPoolStats().subscriptions).toBe(0);
   });
 
+  it('tells equal ones the same, each to its own end: nodes give them one number', async () => {
+    const pool = open();
+    const key = newKey();
+    const equal = (): Subscription[] => [
+      pool.subscribe('account', [key, { commitment: 'processed', encoding: 'base64' }]),
+      pool.subscribe('slot'),
+    ];
+    const [first, second] = [equal(), equal()];
+    await Promise.all([...first, ...second].map((one) => one.ready()));
+    const [told, slots] = second.map((one) => record(one)) as [Notification[], Notification[]];
+    const others = first.map((one) => record(one));
+    await rpc.airdrop(key, 1_000_000);
+    await until(() => [told, slots, ...others].every(({ length }) => length > 0));
+    await Promise.all(first.map((one) => one.close()));
+    const seen = slots.length;
+    await rpc.airdrop(key, 2_000_000);
+    await until(() => told.length > 1 && slots.length > seen + 2);
+    expect(told.map(({ value }) => value.lamports)).toEqual([1_000_000, 3_000_000]);
+    expect(pool.getPoolStats()).toMatchObject({ subscriptions: 2, websockets: 1 });
+  });
+
   it('gives integers as bigint when asked', async () => {
     const [slot] = [await open().subscribe<{ slot: bigint }>('slot', [], { integers: 'bigint' })[Symbol.asyncIterator]().next()];
     expect(typeof (slot.value as { slot: bigint }).slot).toBe('bigint');
@@ -264,7 +285,8 @@ describe('faults', () => {
         await until(() => gaps.length > 0, 18_000);
         const before = told.length;
         await until(() => told.length > before + 3);
-        expect((await wide.sockets())[other]?.subscriptions).toBe(2);
+        // One number for the slots and the sign of life, which are the same to a node.
+        expect((await wide.sockets())[other]?.subscriptions).toBe(1);
       });
       const idle = wide.pool({ endpoints: wide.urls.slice(6) });
       const one = idle.subscribe('slot');

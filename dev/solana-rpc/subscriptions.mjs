@@ -2,7 +2,8 @@
  * @module dev/solana-rpc/subscriptions
  *
  * The websocket side of one front end: subscriptions over the ledger as this node sees it, and the faults of sockets. A notification goes out when the node's
- * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never.
+ * slot at the asked commitment reaches the change, so a lagging or frozen node notifies late or never. As with real nodes, equal parameters get one number: a
+ * socket is notified of it once, and one unsubscribe ends it.
  */
 import { WebSocketServer } from 'ws';
 import { resetSocket } from '../reset.mjs';
@@ -16,7 +17,7 @@ const KINDS = ['account', 'logs', 'program', 'root', 'signature', 'slot'];
 
 export class Subscriptions {
   #nextId = 1;
-  #live = new Map(); // id -> subscription
+  #live = new Set();
 
   constructor(front, server) {
     this.front = front;
@@ -49,7 +50,7 @@ export class Subscriptions {
     });
     ws.on('close', () => {
       this.sockets.delete(ws);
-      for (const [id, one] of this.#live) if (one.ws === ws) this.#live.delete(id);
+      for (const one of this.#live) if (one.ws === ws) this.#live.delete(one);
     });
   }
 
@@ -90,31 +91,38 @@ export class Subscriptions {
     const [, kind, verb] = /^([a-z]+)(Subscribe|Unsubscribe)$/.exec(method) ?? [];
     if (!KINDS.includes(kind)) throw new RpcError(-32601, 'Method not found');
     if (verb === 'Subscribe') return this.#subscribe(ws, kind, params);
-    const owned = this.#live.get(params[0]);
-    if (owned?.ws !== ws || owned.kind !== kind) throw invalidParams('Invalid subscription id.');
-    this.#live.delete(params[0]);
+    const owned = [...this.#live].find((one) => one.id === params[0] && one.ws === ws && one.kind === kind);
+    if (owned === undefined) throw invalidParams('Invalid subscription id.');
+    this.#live.delete(owned);
     return { result: true };
   }
 
   #subscribe(ws, kind, params) {
     const limit = this.front.faults.has('wsLimit');
-    const mine = [...this.#live.values()].filter((one) => one.ws === ws).length;
+    const mine = [...this.#live].filter((one) => one.ws === ws).length;
     if (limit !== undefined && mine >= limit.max)
       throw new RpcError(-32603, 'Internal Error: Subscription refused. Node subscription limit reached');
     const { ledger } = this.front;
-    const id = this.#nextId++;
+    const text = JSON.stringify([kind, ...params]);
+    const equal = [...this.#live].filter((one) => one.text === text);
+    const id = equal[0]?.id ?? this.#nextId++;
+    if (equal.some((one) => one.ws === ws)) return { result: id };
+    const config = params[1] ?? {};
+    const tip = this.front.slotAt(config.commitment); // refuses an unknown commitment
+    // As at real nodes, what has happened but not reached the commitment yet is told when it does.
+    const later = ({ slot }) => slot > tip;
     const subscription = {
       id,
+      text,
       ws,
       kind,
       key: keyOf(kind, params[0]),
-      config: params[1] ?? {},
-      change: ledger.changesDropped + ledger.changes.length,
-      order: ledger.transactions.size,
+      config,
+      change: ledger.changesDropped + countBefore(ledger.changes, later),
+      order: countBefore(ledger.records, later),
       slot: this.front.slotAt('processed'),
     };
-    this.front.slotAt(subscription.config.commitment); // refuses an unknown commitment
-    this.#live.set(id, subscription);
+    this.#live.add(subscription);
     return { result: id, then: () => this.#pump(subscription) };
   }
 
@@ -124,7 +132,7 @@ export class Subscriptions {
     this.woken = true;
     setImmediate(() => {
       this.woken = false;
-      for (const subscription of this.#live.values()) this.#pump(subscription);
+      for (const subscription of this.#live) this.#pump(subscription);
     });
   }
 
@@ -164,7 +172,7 @@ export class Subscriptions {
     }
     if (RANK[status.confirmationStatus] < RANK[commitment]) return;
     this.#notify(subscription, { context, value: { err: status.err } });
-    this.#live.delete(subscription.id);
+    this.#live.delete(subscription);
   }
 
   #pumpLogs(subscription) {
@@ -218,6 +226,11 @@ export class Subscriptions {
   #send(ws, message) {
     if (ws.readyState === ws.OPEN) ws.send(toJson(message));
   }
+}
+
+/** How many items precede the newest ones for which `isNew` holds. */
+function countBefore(items, isNew) {
+  return items.findLastIndex((item) => !isNew(item)) + 1;
 }
 
 function keyOf(kind, param) {

@@ -135,7 +135,7 @@ impl Book {
                 if let Some(socket) = self.sockets.get_mut(&socket) {
                     socket.forget(id, server.filter(|_| !forgotten), (entry.core.kind, gone));
                     if forgotten && let Some(server) = server {
-                        socket.drop_server(server);
+                        socket.drop_server(server, id);
                     }
                     socket.note_idle(now);
                 } else {
@@ -309,7 +309,7 @@ impl Book {
         (entry.refusals, entry.avoid, entry.catch_ups) = (0, None, 0);
         entry.core.confirmed.cancel();
         let Some(socket) = self.sockets.get_mut(&on) else { return false };
-        socket.servers.insert(server, id);
+        socket.own(server, id);
         let (kind, moved) = (entry.core.kind, entry.gap_from.is_some());
         if moved && !kind.can_catch_up() {
             // The socket's last slot may be older than the confirmation: only its next one is surely watched.

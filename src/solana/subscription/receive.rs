@@ -36,10 +36,14 @@ impl Book {
         let Some(socket) = self.sockets.get_mut(&on) else { return };
         let Some(asked) = socket.answered(request, with.now) else { return };
         match (asked, outcome) {
+            (Asked::Life, Ok(Some(server))) if !socket.confirmed(request, server) => socket.ask_again(None),
             (Asked::Life, Ok(server)) => (socket.life, socket.slot_at) = (server, with.now),
             // A node without a slot feed: pings alone tell whether it lives.
             (Asked::Life, Err(refusal)) if refusal.code == -32601 => {}
             (Asked::Life, Err(refusal)) => socket.break_off(format!("slot feed refused with code {}", refusal.code)),
+            (Asked::Subscribe(id), Ok(Some(server))) if !socket.confirmed(request, server) => {
+                socket.ask_again(Some(id));
+            }
             (Asked::Subscribe(id), Ok(Some(server))) => {
                 if self.activate(id, server, with.now) {
                     self.catch_up.push_back(id);
@@ -52,8 +56,11 @@ impl Book {
                 let garbled = RpcRefusal { code: -32603, message: "no number".to_owned(), body: Bytes::new() };
                 self.refused(on, id, outcome.err().unwrap_or(garbled), with);
             }
-            (Asked::Abandoned(kind, gone), Ok(Some(server))) => socket.end_server(kind, server, gone),
-            (Asked::Abandoned(_, gone) | Asked::Unsubscribe(gone), _) => {
+            (Asked::Abandoned(kind, gone), Ok(Some(server))) => {
+                socket.end_server(kind, server, gone);
+                socket.note_idle(with.now);
+            }
+            (Asked::Abandoned(_, gone) | Asked::Unsubscribe(_, gone), _) => {
                 socket.load = socket.load.saturating_sub(1);
                 socket.note_idle(with.now);
                 gone.cancel();
@@ -90,19 +97,19 @@ impl Book {
 
     fn noticed(&mut self, on: u64, server: u64, result: Bytes, now: Instant) {
         let Some(socket) = self.sockets.get_mut(&on) else { return };
-        if socket.life == Some(server) {
-            return self.lives(on, slot_of(&result), now);
+        let (is_life, owners) = (socket.life == Some(server), socket.servers.get(&server).cloned());
+        let expected = socket.asked.values().any(|asked| matches!(asked, Asked::Subscribe(_)));
+        if owners.is_none() && expected && !is_life && socket.orphans.len() < MAX_ORPHANS {
+            socket.orphans.push_back((server, result.clone()));
         }
-        let Some(id) = socket.servers.get(&server).copied() else {
-            let expected = socket.asked.values().any(|asked| matches!(asked, Asked::Subscribe(_)));
-            if expected && socket.orphans.len() < MAX_ORPHANS {
-                socket.orphans.push_back((server, result));
+        if is_life {
+            self.lives(on, slot_of(&result), now);
+        }
+        for id in owners.into_iter().flatten() {
+            let Some(kind) = self.entries.get(&id).map(|entry| entry.core.kind) else { continue };
+            if let Some(identity) = identify(kind, &result) {
+                self.deliver(id, &identity, result.clone(), (true, now));
             }
-            return;
-        };
-        let Some(kind) = self.entries.get(&id).map(|entry| entry.core.kind) else { return };
-        if let Some(identity) = identify(kind, &result) {
-            self.deliver(id, &identity, result, (true, now));
         }
     }
 

@@ -30,8 +30,8 @@ pub(super) struct Socket {
     jobs: VecDeque<Job>,
     pub(super) asked: HashMap<u64, Asked>,
     oldest_request: Option<Instant>,
-    /// The node's numbers and whose they are.
-    pub(super) servers: HashMap<u64, u64>,
+    /// The node's numbers and whose they are. Nodes give one number to all subscriptions with the same parameters, notify it once and end it for all.
+    pub(super) servers: HashMap<u64, Vec<u64>>,
     /// Notifications that overtook the confirmation of their subscription.
     pub(super) orphans: VecDeque<(u64, Bytes)>,
     /// Subscriptions the node has or will have, ours and proof of life.
@@ -65,7 +65,8 @@ pub(super) enum Asked {
     Subscribe(u64),
     /// Its subscriber has gone: unsubscribe when the number is known.
     Abandoned(Kind, CancellationToken),
-    Unsubscribe(CancellationToken),
+    /// The node's number.
+    Unsubscribe(u64, CancellationToken),
 }
 
 /// What a socket does next.
@@ -130,7 +131,7 @@ impl Socket {
                 Some(Job::Life) => (Some(life(request)), Asked::Life),
                 Some(Job::Subscribe(entry)) => (body(entry, request), Asked::Subscribe(entry)),
                 Some(Job::Unsubscribe(kind, server, gone)) => {
-                    (Some(unsubscribe(kind, server, request).into()), Asked::Unsubscribe(gone))
+                    (Some(unsubscribe(kind, server, request).into()), Asked::Unsubscribe(server, gone))
                 }
                 None => break,
             };
@@ -171,16 +172,53 @@ impl Socket {
         Some(asked)
     }
 
-    /// Takes the node's number out of use.
-    pub(super) fn drop_server(&mut self, server: u64) {
-        self.servers.remove(&server);
+    /// The node has answered `request` with its number. False: it was told to end that number after `request`, so it has to be asked again.
+    pub(super) fn confirmed(&mut self, request: u64, server: u64) -> bool {
+        let is_end = |job: &Job| matches!(job, Job::Unsubscribe(_, number, _) if *number == server);
+        if let Some(at) = self.jobs.iter().position(is_end)
+            && let Some(Job::Unsubscribe(_, _, gone)) = self.jobs.remove(at)
+        {
+            self.load = self.load.saturating_sub(1);
+            gone.cancel();
+        }
+        let mut asked = self.asked.iter();
+        !asked.any(|(later, asked)| {
+            *later > request && matches!(asked, Asked::Unsubscribe(number, _) if *number == server)
+        })
+    }
+
+    /// Asks again for what the node has ended.
+    pub(super) fn ask_again(&mut self, id: Option<u64>) {
+        self.job(id.map_or(Job::Life, Job::Subscribe));
+    }
+
+    /// Subscription `id` has this number of the node.
+    pub(super) fn own(&mut self, server: u64, id: u64) {
+        self.servers.entry(server).or_default().push(id);
+    }
+
+    /// The node has ended `server` for `id` by itself.
+    pub(super) fn drop_server(&mut self, server: u64, id: u64) {
+        self.disown(server, id);
         self.load = self.load.saturating_sub(1);
     }
 
-    /// The node must end `server` for us.
+    /// `server` is not needed any more by one who had it: the node must end it, unless others have the same number.
     pub(super) fn end_server(&mut self, kind: Kind, server: u64, gone: CancellationToken) {
-        self.servers.remove(&server);
+        if self.life == Some(server) || self.servers.contains_key(&server) {
+            self.load = self.load.saturating_sub(1);
+            return gone.cancel();
+        }
         self.job(Job::Unsubscribe(kind, server, gone));
+    }
+
+    fn disown(&mut self, server: u64, id: u64) {
+        if let Some(owners) = self.servers.get_mut(&server) {
+            owners.retain(|owner| *owner != id);
+            if owners.is_empty() {
+                self.servers.remove(&server);
+            }
+        }
     }
 
     /// The socket cannot go on.
@@ -199,6 +237,7 @@ impl Socket {
     /// A subscription leaves before or after the node knew it.
     pub(super) fn forget(&mut self, id: u64, server: Option<u64>, (kind, gone): (Kind, CancellationToken)) {
         if let Some(server) = server {
+            self.disown(server, id);
             return self.end_server(kind, server, gone);
         }
         let before = self.jobs.len();
@@ -220,7 +259,7 @@ impl Socket {
             Job::Life | Job::Subscribe(_) => None,
         });
         let asked = self.asked.drain().filter_map(|(_, asked)| match asked {
-            Asked::Abandoned(_, gone) | Asked::Unsubscribe(gone) => Some(gone),
+            Asked::Abandoned(_, gone) | Asked::Unsubscribe(_, gone) => Some(gone),
             Asked::Life | Asked::Subscribe(_) => None,
         });
         queued.chain(asked).for_each(|gone| gone.cancel());

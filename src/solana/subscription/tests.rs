@@ -260,3 +260,78 @@ fn notifications_that_overtake_their_confirmation_are_kept() {
     play.reply(socket, requests[1].1, Ok(Some(9)));
     assert_eq!(core.inbox.take().0, [Item::Notification(Bytes::from(logs(5, "a")))]);
 }
+
+#[test]
+fn one_number_for_equal_subscriptions_serves_them_all_and_ends_with_the_last() {
+    let mut play = Play::new(1);
+    let (first, one) = play.subscribe(Kind::Slot, "");
+    let (second, two) = play.subscribe(Kind::Slot, "");
+    let socket = play.place().pop().unwrap().socket;
+    let requests = play.requests(socket);
+    // Nodes do that: equal parameters, one number. Here it is that of the sign of life, too.
+    for (_, id, _) in &requests {
+        play.reply(socket, *id, Ok(Some(7)));
+    }
+    play.notice(socket, 7, r#"{"parent":4,"root":1,"slot":5}"#);
+    assert_eq!((one.inbox.take().0.len(), two.inbox.take().0.len()), (1, 1));
+    play.book.remove(first, false, play.now);
+    assert!(one.gone.is_cancelled() && play.requests(socket).is_empty(), "the other one still needs it");
+    play.notice(socket, 7, r#"{"parent":5,"root":1,"slot":6}"#);
+    assert_eq!(two.inbox.take().0.len(), 1);
+    play.book.remove(second, false, play.now);
+    assert!(two.gone.is_cancelled() && play.requests(socket).is_empty(), "nor may the sign of life end");
+    play.pass(5500);
+    play.book.inspect(play.now);
+    assert!(matches!(play.book.outgoing(socket, play.now, || Ok(())), Outgoing::Close(_)), "it is idle");
+}
+
+#[test]
+fn a_number_that_is_ended_for_one_while_another_asks_for_it_is_asked_for_again() {
+    let mut play = Play::new(1);
+    let (leaving, left) = play.subscribe(Kind::Logs, r#"["all"]"#);
+    let socket = play.place().pop().unwrap().socket;
+    let requests = play.requests(socket);
+    play.reply(socket, requests[0].1, Ok(Some(1)));
+    play.reply(socket, requests[1].1, Ok(Some(2)));
+    let (_, core) = play.subscribe(Kind::Logs, r#"["all"]"#);
+    play.place();
+    let asked = play.requests(socket)[0].1;
+    play.book.remove(leaving, false, play.now);
+    let end = play.requests(socket).pop().unwrap();
+    assert_eq!((end.0.as_str(), end.2.as_str()), ("logsUnsubscribe", "2"));
+    play.reply(socket, asked, Ok(Some(2)));
+    play.reply(socket, end.1, Ok(None));
+    assert!(left.gone.is_cancelled() && !core.confirmed.is_cancelled(), "the node has ended what it confirmed");
+    let again = play.requests(socket).pop().unwrap();
+    assert_eq!(again.0, "logsSubscribe");
+    play.reply(socket, again.1, Ok(Some(3)));
+    play.notice(socket, 3, &logs(5, "a"));
+    assert_eq!(core.inbox.take().0.len(), 1);
+}
+
+#[test]
+fn an_end_that_was_not_sent_yet_is_taken_back_for_one_who_has_the_number() {
+    let mut play = Play::new(1);
+    let (leaving, left) = play.subscribe(Kind::Logs, r#"["all"]"#);
+    let (_, core) = play.subscribe(Kind::Logs, r#"["all"]"#);
+    let socket = play.place().pop().unwrap().socket;
+    let requests = play.requests(socket);
+    play.reply(socket, requests[0].1, Ok(Some(1)));
+    play.reply(socket, requests[1].1, Ok(Some(2)));
+    play.book.remove(leaving, false, play.now);
+    play.reply(socket, requests[2].1, Ok(Some(2)));
+    assert!(left.gone.is_cancelled() && play.requests(socket).is_empty());
+    play.notice(socket, 2, &logs(5, "a"));
+    assert_eq!(core.inbox.take().0.len(), 1);
+}
+
+#[test]
+fn the_largest_slot_there_is_harms_nothing() {
+    let mut play = Play::new(1);
+    drop(play.subscribe(Kind::Slot, ""));
+    let socket = play.place().pop().unwrap().socket;
+    let life = play.confirm(socket)[0].1;
+    play.notice(socket, life, &format!(r#"{{"slot":{}}}"#, u64::MAX));
+    play.pass(6000);
+    play.book.inspect(play.now);
+}
