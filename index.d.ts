@@ -2614,6 +2614,8 @@ export declare class Redis extends EventEmitter {
         string: CommandMethod;
         buffer: CommandMethod;
     };
+    /** What pipelines and transactions are made of. */
+    protected get pipelineBase(): typeof Pipeline;
     /** Commands that go out together; `exec()` answers `[error, result]` pairs. */
     pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander;
     /** A transaction: a pipeline between MULTI and EXEC, or command by command with `{ pipeline: false }`. */
@@ -2890,6 +2892,8 @@ export declare interface ScanStreamOptions {
 /** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
 declare class Script extends CommandSpec {
     readonly script: number;
+    /** What it was made from; duplicates of a client define it again. */
+    readonly definition: ScriptDefinition;
     readonly lua: string;
     readonly sha: string;
     readonly numberOfKeys: number | undefined;

@@ -1,8 +1,9 @@
 /**
  * @module dev/suites/bullmq
  *
- * BullMQ's own tests, run on ioredis and on mooring: the module `ioredis` is the target, everything else is BullMQ's. The conformance suite gets BullMQ's
- * ioredis adapter on the target in place of its node-redis client.
+ * BullMQ's own tests, run on ioredis and on mooring: the module `ioredis` is the target, everything else is BullMQ's. Two targets are ours: `mooring`, the
+ * look-alike under BullMQ's ioredis adapter, and `native`, whose client BullMQ takes as its own `IRedisClient`. The conformance suite tests what BullMQ
+ * itself would use: the adapter around ioredis and the look-alike, and what `bullmqConnection` makes as it is.
  */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
@@ -17,8 +18,13 @@ const LEFT_OUT = ['node-redis', 'bun-redis', 'bun-adapter-suite', 'cluster', 'po
   (name) => `tests/${name}.test.ts`,
 );
 const CONFORMANCE = 'tests/adapter-conformance.test.ts';
+/** Where the conformance suite finds `bullmqConnection`; unset for the targets that go through BullMQ's adapter. */
+const NATIVE = 'MOORING_BULLMQ';
 const CONFORMANCE_CLIENT = `async function createTestClient(): Promise<IRedisClient> {
-  const adapter = createIORedisClient(new IORedis({ host: redisHost, port: redisPort, lazyConnect: true, maxRetriesPerRequest: null }) as never);
+  const native = process.env.${NATIVE};
+  const adapter = native
+    ? createRequire(__filename)(native).bullmqConnection({ host: redisHost, port: redisPort })
+    : createIORedisClient(new IORedis({ host: redisHost, port: redisPort, lazyConnect: true, maxRetriesPerRequest: null }) as never);
   await adapter.connect();
   return adapter;
 }`;
@@ -38,7 +44,8 @@ export async function prepare() {
     folder,
     targets: {
       reference: configured(folder, 'reference', peer),
-      mooring: configured(folder, 'mooring', wrapped(folder)),
+      mooring: configured(folder, 'mooring', wrapped(folder, 'mooring', 'ioredis', 'ours')),
+      native: configured(folder, 'native', wrapped(folder, 'native', 'bullmq', 'ours.BullmqClient')),
     },
   };
 }
@@ -51,18 +58,30 @@ function conformance(folder) {
   const start = text.indexOf('async function createTestClient');
   const end = text.indexOf('\n}', start) + 2;
   const changed = `${text.slice(0, start)}${CONFORMANCE_CLIENT}${text.slice(end)}`
-    .replace(/import \{ createClient.*\n/, "import { default as IORedis } from 'ioredis';\n")
+    .replace(/import \{ createClient.*\n/, "import { createRequire } from 'node:module';\nimport { default as IORedis } from 'ioredis';\n")
     .replace(/import \{ createNodeRedisClient.*\n/, "import { createIORedisClient } from '../src/classes/ioredis-client';\n");
   writeFileSync(file, changed);
 }
 
-/** Vitest would transform the built file: this one requires it as Node does. */
-function wrapped(folder) {
-  const file = join(folder, 'mooring-ioredis.mjs');
-  const ours = JSON.stringify(join(ROOT, 'dist', 'redis', 'ioredis.js'));
-  const names = ['Redis', 'Command', 'Pipeline', 'ScanStream', 'ReplyError'].map((name) => `export const ${name} = ours.${name};`);
-  const require = "import { createRequire } from 'node:module';";
-  writeFileSync(file, `${require}\nconst ours = createRequire(import.meta.url)(${ours});\nexport default ours;\n${names.join('\n')}\n`);
+/** What the native target's processes need besides. */
+export function environment(target) {
+  return target === 'native' ? { [NATIVE]: join(ROOT, 'dist', 'redis', 'bullmq.js') } : {};
+}
+
+/** The module `ioredis` of a target: the class `client` of our built file `entry`. Vitest would transform that file: this one requires it as Node does. */
+function wrapped(folder, target, entry, client) {
+  const file = join(folder, `mooring-${target}.mjs`);
+  const ours = JSON.stringify(join(ROOT, 'dist', 'redis', `${entry}.js`));
+  const names = ['Command', 'Pipeline', 'ScanStream', 'ReplyError'].map((name) => `export const ${name} = client.${name};`);
+  const text = [
+    "import { createRequire } from 'node:module';",
+    `const ours = createRequire(import.meta.url)(${ours});`,
+    `const client = ${client};`,
+    'export default client;',
+    'export const Redis = client;',
+    ...names,
+  ];
+  writeFileSync(file, `${text.join('\n')}\n`);
   return file;
 }
 

@@ -3,7 +3,7 @@
  *
  * Runs a peer's suite on the peer and on mooring and prints both scores and every test that only one of them passes.
  *
- *   node dev/suites/run.mjs ioredis|bullmq [--target reference|mooring] [--list] [test files..]
+ *   node dev/suites/run.mjs ioredis|bullmq [--target NAME].. [--list] [test files..]
  *
  * The suites want redis on port 6379 and ports of their own: they run in a network namespace of their own where the system allows it.
  */
@@ -22,13 +22,13 @@ const SUITES = { bullmq, ioredis };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { target: { type: 'string' }, list: { type: 'boolean', default: false } },
+  options: { target: { type: 'string', multiple: true }, list: { type: 'boolean', default: false } },
 });
 const [name, ...files] = positionals;
 const suite = SUITES[name];
 if (suite === undefined) throw new Error(`name a suite: ${Object.keys(SUITES).join(', ')}`);
 const { folder, targets } = await suite.prepare();
-const wanted = values.target === undefined ? Object.keys(targets) : [values.target];
+const wanted = values.target ?? Object.keys(targets);
 const scores = {};
 for (const target of wanted) scores[target] = await score(target);
 report(scores);
@@ -65,10 +65,11 @@ async function score(target) {
 
 function report(all) {
   for (const [target, tests] of Object.entries(all)) console.log(`${name} on ${target}: ${counts(tests)} of ${tests.length}`);
-  const { reference, mooring } = all;
-  if (reference !== undefined && mooring !== undefined)
-    for (const test of compare(reference, mooring).missing) console.log(`- ${test.name}\n    ${test.error}`);
-  else if (mooring !== undefined) list('mooring', mooring);
+  const { reference, ...ours } = all;
+  for (const [target, tests] of Object.entries(ours)) {
+    if (reference === undefined) list(target, tests);
+    else for (const test of compare(reference, tests).missing) console.log(`- ${target}: ${test.name}\n    ${test.error}`);
+  }
   if (values.list) list('reference', reference ?? []);
 }
 

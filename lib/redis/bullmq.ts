@@ -5,8 +5,11 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { checkMilliseconds, checkOptions, invalidArgument } from '../error/index.js';
+import { BullmqClient } from './bullmq-client.js';
 import type { Redis } from './client.js';
-import { createRedisClient, type ManagedRedisOptions } from './managed.js';
+import { managedOptions, type ManagedRedisOptions } from './managed.js';
+
+export { BullmqClient, type BullmqTransaction } from './bullmq-client.js';
 
 /** What `closeWorker` needs of a worker; those of BullMQ 5 and 6 have it. */
 export interface ClosableWorker {
@@ -45,12 +48,13 @@ const CLOSE_OPTIONS: ReadonlySet<string> = new Set(['deadlineMs']);
 const NOTICE_MS = 150;
 
 /**
- * A managed client for `connection:` of queues and workers. Share it: each worker adds one blocking connection of its own.
+ * A managed client for `connection:` of queues and workers. BullMQ 6 uses it as it is, BullMQ 5 as an ioredis client. Share it: each worker adds one
+ * blocking connection of its own.
  *
  * @throws MooringError as `createRedisClient`.
  */
-export function bullmqConnection(urlOrOptions?: string | ManagedRedisOptions): Redis {
-  return createRedisClient(urlOrOptions);
+export function bullmqConnection(urlOrOptions?: string | ManagedRedisOptions): BullmqClient {
+  return new BullmqClient(managedOptions(urlOrOptions));
 }
 
 /**

@@ -44,7 +44,7 @@ export class Redis extends EventEmitter {
   readonly scriptsSet: Record<string, Script> = {};
   readonly addedBuiltinSet = new Set<string>();
   declare readonly [CORE]: Core;
-  #pipelineClass: typeof Pipeline = Pipeline;
+  #pipelineClass: typeof Pipeline | undefined;
   #subscriber: SharedSubscriber | undefined;
 
   constructor(port: number, host: string, options?: RedisOptions);
@@ -174,9 +174,14 @@ export class Redis extends EventEmitter {
     return builtinCommand(name);
   }
 
+  /** What pipelines and transactions are made of. */
+  protected get pipelineBase(): typeof Pipeline {
+    return Pipeline;
+  }
+
   /** Commands that go out together; `exec()` answers `[error, result]` pairs. */
   pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander {
-    return new this.#pipelineClass(this, false).addBatch(commands) as unknown as ChainableCommander;
+    return new (this.#pipelineClass ?? this.pipelineBase)(this, false).addBatch(commands) as unknown as ChainableCommander;
   }
 
   /** A transaction: a pipeline between MULTI and EXEC, or command by command with `{ pipeline: false }`. */
@@ -186,7 +191,7 @@ export class Redis extends EventEmitter {
     if ((options as { pipeline?: boolean } | undefined)?.pipeline === false) {
       return this[RUN]({ spec: specOf('multi'), args: [], buffers: false, callback: undefined });
     }
-    const transaction = new this.#pipelineClass(this, true);
+    const transaction = new (this.#pipelineClass ?? this.pipelineBase)(this, true);
     return transaction.addBatch(Array.isArray(commands) ? (commands as Argument[][]) : undefined);
   }
 
@@ -276,13 +281,14 @@ export class Redis extends EventEmitter {
   }
 
   #defineBoth(name: string, spec: CommandSpec): void {
-    if (this.#pipelineClass === Pipeline) this.#pipelineClass = class extends Pipeline {};
+    const Base: typeof Pipeline = this.pipelineBase;
+    const pipelines: typeof Pipeline = (this.#pipelineClass ??= class extends Base {});
     const method = (buffers: boolean): CommandMethod =>
       function command(...args: Argument[]): unknown {
         return this[RUN]({ spec, args, buffers, callback: takeCallback(args) });
       };
     define(this, name, method);
-    define(this.#pipelineClass.prototype, name, method);
+    define(pipelines.prototype, name, method);
   }
 
   #scan(command: string, key: RedisValue | undefined, options?: ScanStreamOptions): ScanStream {

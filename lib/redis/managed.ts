@@ -104,6 +104,15 @@ const KNOWN = new Set<string>([
  * @throws MooringError `MOORING_INVALID_ARGUMENT` or `MOORING_INVALID_CONFIG`, with the name of what is wrong, before any I/O.
  */
 export function createRedisClient(urlOrOptions?: string | ManagedRedisOptions): Redis {
+  return new Redis(managedOptions(urlOrOptions));
+}
+
+/**
+ * The options of a managed client, with what its duplicates will share.
+ *
+ * @throws MooringError as `createRedisClient`.
+ */
+export function managedOptions(urlOrOptions?: string | ManagedRedisOptions): RedisOptions {
   const { url, maxConnectRetries, logger = console, ...own } = checked(urlOrOptions);
   // What is written in code wins over the URL, which often comes from the environment.
   const options: RedisOptions = { ...DEFAULTS, retryStrategy: null, ...(url === undefined ? {} : parseUrl(url)), ...defined(own) };
@@ -119,7 +128,7 @@ export function createRedisClient(urlOrOptions?: string | ManagedRedisOptions): 
     onReconnecting: (delayMs: number) => logger.warn(`Redis: Reconnecting in ${delayMs} ms`),
   };
   const kin: Kin = { profile, family: new Set() };
-  return new Redis({ ...options, [KIN]: kin } as RedisOptions);
+  return { ...options, [KIN]: kin } as RedisOptions;
 }
 
 function defined(options: RedisOptions): RedisOptions {

@@ -33,6 +33,8 @@ const GUARDED_BY_LOCK = new Set([
 /** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
 export class Script extends CommandSpec {
   override readonly script: number;
+  /** What it was made from; duplicates of a client define it again. */
+  readonly definition: ScriptDefinition;
   readonly lua: string;
   readonly sha: string;
   readonly numberOfKeys: number | undefined;
@@ -40,6 +42,7 @@ export class Script extends CommandSpec {
   constructor(id: number, name: string, definition: ScriptDefinition) {
     super('evalsha', flagsOf(name, definition));
     this.script = id;
+    this.definition = definition;
     this.lua = definition.lua;
     this.sha = createHash('sha1').update(definition.lua).digest('hex');
     this.numberOfKeys = typeof definition.numberOfKeys === 'number' ? definition.numberOfKeys : undefined;

@@ -71,6 +71,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("redis", "blocking"),
     ("redis", "bull"),
     ("redis", "bullmq"),
+    ("redis", "bullmq_client"),
     ("redis", "bullmq_register"),
     ("redis", "callback"),
     ("redis", "command_types"),
