@@ -1,0 +1,48 @@
+/**
+ * @module __tests__/mongo/unified/suites
+ *
+ * The suites of MongoDB's specifications that mooring is held to, and what of them it does not pass. The files come from a checkout of
+ * `mongodb/specifications`, named by `MOORING_SPEC_DIR`; none is committed.
+ */
+import { appendFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { readTestFiles, type TestFile } from './format';
+import { type Outcome, Runner } from './runner';
+
+/** Suite → its folder in the checkout. */
+export const SUITES: Readonly<Record<string, string>> = {
+  transactions: 'transactions/tests/unified',
+  'transactions-convenient-api': 'transactions-convenient-api/tests/unified',
+  sessions: 'sessions/tests',
+  'retryable-writes': 'retryable-writes/tests/unified',
+  'retryable-reads': 'retryable-reads/tests/unified',
+  crud: 'crud/tests/unified',
+  'command-monitoring': 'command-logging-and-monitoring/tests/monitoring',
+  'change-streams': 'change-streams/tests/unified',
+};
+
+/** Applicable tests that do not pass, by `suite/file | description`, each with its reason; the same list is in `docs/compatibility.md`. */
+export const KNOWN: ReadonlyMap<string, string> = new Map<string, string>([]);
+
+/** The files of a suite. */
+export function suiteFiles(checkout: string, suite: string): TestFile[] {
+  return readTestFiles(join(checkout, 'source', SUITES[suite] ?? suite));
+}
+
+/** Runs files; each outcome is also a JSON line in the file that `MOORING_SPEC_OUT` names. */
+export async function runFiles(uri: string, suite: string, files: readonly TestFile[]): Promise<Outcome[]> {
+  const { MOORING_SPEC_OUT: out, MOORING_SPEC_ONLY: only } = process.env;
+  const runner = await Runner.connect(uri);
+  const outcomes: Outcome[] = [];
+  try {
+    for (const file of files) {
+      for await (const outcome of runner.run(file, only)) {
+        outcomes.push({ ...outcome, name: `${suite}/${outcome.name}` });
+        if (out !== undefined) appendFileSync(out, `${JSON.stringify({ suite, ...outcome })}\n`);
+      }
+    }
+  } finally {
+    await runner.close();
+  }
+  return outcomes;
+}
