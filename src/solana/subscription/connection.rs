@@ -77,7 +77,7 @@ impl Pool {
         loop {
             let again = match self.socket_outgoing(id, endpoint) {
                 Outgoing::Send(texts, again) => {
-                    send(socket, texts.into_iter().filter_map(message).collect(), endpoint).await?;
+                    self.write_messages(socket, texts.into_iter().filter_map(message).collect(), endpoint).await?;
                     again
                 }
                 Outgoing::Close(None) => return Ok(()),
@@ -85,6 +85,7 @@ impl Pool {
             };
             let due = pong_by.into_iter().chain(again).fold(ping_at, Instant::min);
             tokio::select! {
+                biased;
                 () = self.stop.cancelled() => return Ok(()),
                 () = endpoint.removed.cancelled() => return Err("endpoint was removed".to_owned()),
                 () = wake.notified() => {}
@@ -106,7 +107,7 @@ impl Pool {
                         return Err("no pong".to_owned());
                     }
                     if ping_at <= now {
-                        send(socket, vec![Message::Ping(Bytes::new())], endpoint).await?;
+                        self.write_messages(socket, vec![Message::Ping(Bytes::new())], endpoint).await?;
                         ping_at = now + PING_EVERY;
                         pong_by.get_or_insert(now + PONG_LIMIT);
                     }
@@ -114,26 +115,36 @@ impl Pool {
             }
         }
     }
+
+    /// Sends, unless the pool closes or the endpoint goes: `talk` sees those next.
+    async fn write_messages(
+        &self,
+        socket: &mut WebSocket,
+        messages: Vec<Message>,
+        endpoint: &Endpoint,
+    ) -> Result<(), String> {
+        if messages.is_empty() {
+            return Ok(());
+        }
+        let all = async {
+            for message in messages {
+                socket.feed(message).await?;
+            }
+            socket.flush().await
+        };
+        tokio::select! {
+            sent = timeout(WRITE_LIMIT, all) => match sent {
+                Ok(sent) => sent.map_err(|error| failure(&error, endpoint)),
+                Err(_) => Err("write timed out".to_owned()),
+            },
+            () = self.stop.cancelled() => Ok(()),
+            () = endpoint.removed.cancelled() => Ok(()),
+        }
+    }
 }
 
 fn message(text: Bytes) -> Option<Message> {
     Utf8Bytes::try_from(text).ok().map(Message::Text)
-}
-
-async fn send(socket: &mut WebSocket, messages: Vec<Message>, endpoint: &Endpoint) -> Result<(), String> {
-    if messages.is_empty() {
-        return Ok(());
-    }
-    let all = async {
-        for message in messages {
-            socket.feed(message).await?;
-        }
-        socket.flush().await
-    };
-    match timeout(WRITE_LIMIT, all).await {
-        Ok(sent) => sent.map_err(|error| failure(&error, endpoint)),
-        Err(_) => Err("write timed out".to_owned()),
-    }
 }
 
 async fn say_goodbye(socket: &mut WebSocket) {
