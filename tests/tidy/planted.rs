@@ -152,7 +152,7 @@ fn a_leaf_without_its_twin_is_found() {
 
 #[test]
 fn a_test_that_does_not_run_is_found() {
-    let script = "it('a', f);\nit.skip('b', f);\nawait cursor.skip(3);\ntest.only.each([])('c', f);\nxit('d', f);\n";
+    let script = "it('a', f);\nit.skip('b', f);\nawait cursor.skip(3);\ntest.only.each([])('c', f);\nxit('d', f);\ntest.skipReason;\n";
     assert_eq!(lines(text::check, "__tests__/mongo/cursor.test.ts", script, "no test"), [2, 4, 5]);
     assert_eq!(lines(text::check, "src/redis/tls.rs", "#[test]\n#[ignore = \"slow\"]\n", "no test"), [2]);
 }

@@ -92,7 +92,8 @@ fn leaves_out_tests(line: &str) -> bool {
             let call = format!("{name}.{how}");
             line.match_indices(&call).any(|(at, _)| {
                 let before = line.get(..at).and_then(|before| before.chars().next_back()).unwrap_or(' ');
-                !is_word(before) && before != '.'
+                let after = line.get(at + call.len()..).and_then(|after| after.chars().next()).unwrap_or(' ');
+                !is_word(before) && before != '.' && !is_word(after)
             })
         })
     });
