@@ -71,6 +71,12 @@ export declare class RedisWire {
   close(deadlineMs: number): Promise<WireCloseReport>
   /** Drops the wake function and whatever is still open. */
   release(): void
+  /** The question of this number; null when nobody waits for its answer any more. */
+  question(id: number): WireQuestion | null
+  /** The answer to a question as JSON; none when the function gave nothing of use. */
+  answer(id: number, answer?: string | undefined | null): void
+  /** The sentinels known by now. */
+  sentinels(): Array<WireAddress>
 }
 
 /** A pool of RPC endpoints. */
@@ -256,12 +262,30 @@ export interface UnconfirmedTransaction {
   bytes?: Buffer
 }
 
+/** Where a sentinel listens. */
+export interface WireAddress {
+  /** Host name or address. */
+  host: string
+  /** TCP port. */
+  port: number
+  /** 4 or 6, if one was asked for. */
+  family?: number
+}
+
 /** How a close went. */
 export interface WireCloseReport {
   /** Commands that were answered while it waited. */
   drained: number
   /** Commands that were cut. */
   aborted: number
+}
+
+/** A question that a function of the user's answers. */
+export interface WireQuestion {
+  /** Name of the option that is the function. */
+  kind: string
+  /** Its argument as JSON. */
+  argument: string
 }
 
 /** A look at a wire. */

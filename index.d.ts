@@ -867,6 +867,14 @@ declare interface ConnectionListener {
     retryDelay(attempt: number): number;
     /** 0 reject, 1 reconnect and reject, 2 reconnect and send again. */
     reconnectVerdict(error: Error): 0 | 1 | 2;
+    /** A function among the options must answer; the answer as JSON. */
+    onQuestion(kind: string, argument: string): string | undefined;
+    /** One sentinel was of no use. */
+    onSentinelError(error: Error): void;
+    /** Something to tell that has no argument. */
+    onSentinelEvent(event: 'sentinelReconnecting' | 'failoverSubscribed'): void;
+    /** More sentinels are known. */
+    onSentinels(sentinels: readonly WireAddress[]): void;
     /** A batch was worked off. */
     onDrained(): void;
 }
@@ -1098,6 +1106,10 @@ declare class Core implements ConnectionListener {
     get autoPipelined(): number;
     onStatus(status: RedisStatus, extra: number, current: boolean): void;
     onError(error: Error): void;
+    onQuestion(kind: string, argument: string): string | undefined;
+    onSentinelError(error: Error): void;
+    onSentinelEvent(event: 'sentinelReconnecting' | 'failoverSubscribed'): void;
+    onSentinels(sentinels: readonly SentinelAddress[]): void;
     onMessage(message: Reply[]): void;
     onMonitorLine(line: string): void;
     onSubscriptions(count: number): void;
@@ -1858,6 +1870,15 @@ declare interface MooringErrorOptions {
     readonly cause?: unknown;
 }
 
+/** Addresses by `host:port`, or a function of it; those that are not in it stay as they are. */
+export declare type NatMap = Readonly<Record<string, {
+    readonly host: string;
+    readonly port: number;
+}>> | ((address: string) => {
+    readonly host: string;
+    readonly port: number;
+} | null | undefined);
+
 declare namespace op {
     export {
         call,
@@ -2496,6 +2517,27 @@ declare interface Precise {
     zscoreBuffer(...args: [...Argument[], Callback]): Promise<unknown>;
 }
 
+/** A replica that is preferred; the lowest `prio` first, default 1. */
+export declare interface PreferredReplica {
+    readonly ip: string;
+    readonly port: string | number;
+    readonly prio?: number | undefined;
+}
+
+/** Picks one of the replicas that are up; anything else than a replica leaves the choice to chance. */
+export declare type PreferredSlaves = ((replicas: SentinelReplica[]) => {
+    readonly ip: string;
+    readonly port: string | number;
+} | null | undefined | false) | readonly PreferredReplica[] | PreferredReplica;
+
+/** What a preset adds to the options. */
+declare interface Preset {
+    /** Wire options that win over those derived from the client's. */
+    readonly wire: Readonly<Record<string, unknown>>;
+    /** What follows a round in which no sentinel answered, when the user's options do not say it. Default 'native'. */
+    readonly sentinelRound?: 'native' | 'attempt';
+}
+
 /** In order; a frame holds the position, counted from 1. */
 declare const PRIORITIES: readonly Priority[];
 
@@ -2503,9 +2545,7 @@ declare const PRIORITIES: readonly Priority[];
 export declare type Priority = 'send' | 'confirm' | 'read' | 'bulk';
 
 /** What a preset adds to a client: options of the wire and what to do when it gives up. */
-declare interface Profile {
-    /** Wire options that win over those derived from the client's. */
-    readonly wire: Readonly<Record<string, unknown>>;
+declare interface Profile extends Preset {
     /** The wire gave up connecting after so many retries. */
     onGaveUp?(retries: number): void;
     /** The next attempt comes after so many milliseconds. */
@@ -2686,7 +2726,7 @@ export declare interface RedisLogger {
 }
 
 /** Options of `Redis`. Times are milliseconds. */
-export declare interface RedisOptions {
+export declare interface RedisOptions extends SentinelConnectionOptions {
     /** Default 'localhost'. */
     host?: string | undefined;
     /** Default 6379. */
@@ -2809,6 +2849,12 @@ declare class RedisWire {
     close(deadlineMs: number): Promise<WireCloseReport>
     /** Drops the wake function and whatever is still open. */
     release(): void
+    /** The question of this number; null when nobody waits for its answer any more. */
+    question(id: number): WireQuestion | null
+    /** The answer to a question as JSON; none when the function gave nothing of use. */
+    answer(id: number, answer?: string | undefined | null): void
+    /** The sentinels known by now. */
+    sentinels(): Array<WireAddress>
 }
 
 /** A reply as the wire decodes it. */
@@ -2941,6 +2987,57 @@ declare function sendRaw(bytes: Uint8Array, how: object, options: CallOptions): 
 /** Options of a send: the node's, the call's, and who signs a legacy transaction. */
 export declare interface SendTransactionOptions extends SendOptions, CallOptions_2 {
     readonly signers?: readonly Signer[];
+}
+
+/** Where a sentinel listens. */
+export declare interface SentinelAddress {
+    /** Default 'localhost'. */
+    host?: string | undefined;
+    /** Default 26379. */
+    port?: number | undefined;
+    /** 4 or 6; default the client's `family`. */
+    family?: number | undefined;
+}
+
+/** Options of a client whose server is named by sentinels. Times are milliseconds. */
+export declare interface SentinelConnectionOptions {
+    /** Sentinels to ask; more are learnt from them. Win over `host`, `port` and `path`. */
+    sentinels?: readonly SentinelAddress[] | null | undefined;
+    /** The master's name. Required with `sentinels`. */
+    name?: string | null | undefined;
+    /** What to connect to. Default 'master'. */
+    role?: 'master' | 'slave' | undefined;
+    sentinelUsername?: string | null | undefined;
+    sentinelPassword?: string | null | undefined;
+    /** TLS to the sentinels. */
+    sentinelTLS?: TlsOptions | boolean | undefined;
+    /** Whether `tls` holds for the server that sentinels name. Default false: without it the look-alike connects in the clear, as the peer does. */
+    enableTLSForSentinelMode?: boolean | undefined;
+    natMap?: NatMap | null | undefined;
+    /** With role 'slave'. */
+    preferredSlaves?: PreferredSlaves | null | undefined;
+    /** Wait before round `times` when no sentinel answered; anything but a number ends the client. Default `min(times * 10, 1000)`. */
+    sentinelRetryStrategy?: ((times: number) => number | void | null) | null | false | undefined;
+    /** Wait before connecting again to a sentinel that `failoverDetector` listens to; anything but a number stops. Default 60000. */
+    sentinelReconnectStrategy?: ((times: number) => number | void | null) | null | false | undefined;
+    /** Learn further sentinels from those that answer. Default true. */
+    updateSentinels?: boolean | undefined;
+    /** Listen to sentinels, and leave the server as soon as one of them says that another has taken over. Default false. */
+    failoverDetector?: boolean | undefined;
+    /** Sentinels to listen to at most. Default 10. */
+    sentinelMaxConnections?: number | undefined;
+    /** For one command of a sentinel. Default `sentinelConnectTimeout`. */
+    sentinelCommandTimeout?: number | undefined;
+    /** For connecting to one sentinel. Default `connectTimeout`. */
+    sentinelConnectTimeout?: number | undefined;
+}
+
+/** A replica as a sentinel describes it; more fields than these may be there. */
+export declare interface SentinelReplica {
+    readonly ip: string;
+    readonly port: string;
+    readonly flags?: string;
+    readonly [field: string]: string | undefined;
 }
 
 /** One server as Rust describes it. */
@@ -3337,6 +3434,16 @@ export declare interface Web3Module {
 /** Under this symbol a Redis client shows its wire to the features that use its server. */
 declare const WIRE: unique symbol;
 
+/** Where a sentinel listens. */
+declare interface WireAddress {
+    /** Host name or address. */
+    host: string
+    /** TCP port. */
+    port: number
+    /** 4 or 6, if one was asked for. */
+    family?: number
+}
+
 /** How a close went. */
 declare interface WireCloseReport {
     /** Commands that were answered while it waited. */
@@ -3354,6 +3461,14 @@ export declare interface WireOptions {
      * `ALL_PROXY` and `NO_PROXY`; `false` for none. Default: none, whatever the environment says.
      */
     readonly proxy?: string | false | ProxyRules;
+}
+
+/** A question that a function of the user's answers. */
+declare interface WireQuestion {
+    /** Name of the option that is the function. */
+    kind: string
+    /** Its argument as JSON. */
+    argument: string
 }
 
 /** A look at a wire. */

@@ -391,7 +391,14 @@ describe('arguments', () => {
     [[{ retryStrategy: 5 }], 'retryStrategy'],
     [[{ keyPrefix: {} }], 'keyPrefix'],
     [[{ lazyConnect: 'yes' }], 'lazyConnect'],
-    [[{ sentinels: [{}] }], 'sentinels'],
+    [[{ sentinels: [] }], 'sentinels'],
+    [[{ sentinels: [{ port: 0 }], name: 'm' }], 'sentinels'],
+    [[{ sentinels: [{}] }], 'name'],
+    [[{ role: 'replica' }], 'role'],
+    [[{ sentinels: [{}], name: 'm', natMap: 'x' }], 'natMap'],
+    [[{ sentinels: [{}], name: 'm', preferredSlaves: [{ ip: 'h' }] }], 'preferredSlaves'],
+    [[{ sentinels: [{}], name: 'm', sentinelRetryStrategy: 5 }], 'sentinelRetryStrategy'],
+    [[{ sentinels: [{}], name: 'm', sentinelTLS: { sigalgs: 'x' } }], 'sentinelTLS.sigalgs'],
     [[{ tls: { pfx: 'x' } }], 'tls.pfx'],
   ])('%j is refused before any I/O, naming %s', (args, argument) => {
     const error = thrown(() => new Redis(...(args as [RedisOptions])));

@@ -32,16 +32,20 @@ export async function freePort(): Promise<number> {
 export class OwnServer {
   readonly port: number;
   readonly #args: readonly string[];
+  readonly #configuration: string | undefined;
   readonly #directory = mkdtempSync(join(tmpdir(), 'mooring-redis-'));
   #child: ChildProcess | undefined;
 
-  constructor(port: number, args: readonly string[] = []) {
+  /** `configuration` names a file that the server may write to, as sentinels do. */
+  constructor(port: number, args: readonly string[] = [], configuration?: string) {
     this.port = port;
     this.#args = args;
+    this.#configuration = configuration;
   }
 
   async start(): Promise<void> {
     const args = [
+      ...(this.#configuration === undefined ? [] : [this.#configuration]),
       '--port',
       String(this.port),
       '--bind',

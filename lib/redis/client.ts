@@ -4,7 +4,7 @@
  * `Redis`: a client in the shape that ioredis made common, over a wire that Rust owns. No code of that library is used.
  *
  * Guarantees: every command settles exactly once with the peer's values and error texts; status changes first, its event follows on the next tick;
- * an idle client does not keep the process alive (`ref()` does). Sentinel and Cluster are refused by name.
+ * an idle client does not keep the process alive (`ref()` does).
  */
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
@@ -299,8 +299,9 @@ export class Redis extends EventEmitter {
 
   /** Without credentials. */
   toJSON(): object {
-    const { host, port, path, db, connectionName } = this.options;
-    return { status: this.status, ...(path ? { path } : { host, port }), db, ...(connectionName ? { connectionName } : {}) };
+    const { host, port, path, db, connectionName, sentinels, name } = this.options;
+    const server = sentinels ? { name, sentinels } : path ? { path } : { host, port };
+    return { status: this.status, ...server, db, ...(connectionName ? { connectionName } : {}) };
   }
 
   [inspect.custom](): string {

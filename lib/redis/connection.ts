@@ -9,7 +9,7 @@
 import { setImmediate } from 'node:timers';
 import { isFailure, unwrap } from '../error/index.js';
 import { KeepAlive } from '../lane.js';
-import { type FailureRecord, native, type RedisWire, type WireTransition } from '../native.js';
+import { type FailureRecord, native, type RedisWire, type WireAddress, type WireTransition } from '../native.js';
 import type { CommandSpec } from './commands.js';
 import { OutBuffer, type Placement } from './encode.js';
 import { commandInfo, CONNECTION_CLOSED, localError, replyError, wireError, withStack } from './errors.js';
@@ -40,6 +40,14 @@ export interface ConnectionListener {
   retryDelay(attempt: number): number;
   /** 0 reject, 1 reconnect and reject, 2 reconnect and send again. */
   reconnectVerdict(error: Error): 0 | 1 | 2;
+  /** A function among the options must answer; the answer as JSON. */
+  onQuestion(kind: string, argument: string): string | undefined;
+  /** One sentinel was of no use. */
+  onSentinelError(error: Error): void;
+  /** Something to tell that has no argument. */
+  onSentinelEvent(event: 'sentinelReconnecting' | 'failoverSubscribed'): void;
+  /** More sentinels are known. */
+  onSentinels(sentinels: readonly WireAddress[]): void;
   /** A batch was worked off. */
   onDrained(): void;
 }
@@ -71,8 +79,9 @@ const Token = {
   notice: 41,
   askReconnect: 42,
   released: 43,
+  question: 44,
 };
-const NOTICE_GAVE_UP = 1;
+const Notice = { gaveUp: 1, warning: 2, sentinelError: 3, sentinelReconnecting: 4, failoverSubscribed: 5, sentinels: 6 };
 const ERROR_VALUE = 2;
 const HEADER_INTS = 4;
 const META_ENTRIES = 16 * 1024;
@@ -281,6 +290,8 @@ export class Connection {
         return this.#listener.onSubscriptions(first);
       case Token.selected:
         return this.#guard(() => this.#listener.onSelected(first));
+      case Token.question:
+        return this.#question(first);
       case Token.released:
         return this.release();
       default:
@@ -352,9 +363,30 @@ export class Connection {
   }
 
   #notice(kind: number, number: number, failureId: number): void {
-    if (kind === NOTICE_GAVE_UP) return this.#guard(() => this.#listener.onGaveUp(number));
-    const failure = failureId < 0 ? null : this.#wire.failure(failureId);
-    if (isFailure(failure)) this.#guard(() => this.#listener.onWarning(failure.message));
+    const listener = this.#listener;
+    switch (kind) {
+      case Notice.gaveUp:
+        return this.#guard(() => listener.onGaveUp(number));
+      case Notice.sentinelError:
+        return this.#guard(() => listener.onSentinelError(this.#error(failureId)));
+      case Notice.sentinelReconnecting:
+        return this.#guard(() => listener.onSentinelEvent('sentinelReconnecting'));
+      case Notice.failoverSubscribed:
+        return this.#guard(() => listener.onSentinelEvent('failoverSubscribed'));
+      case Notice.sentinels:
+        return listener.onSentinels(this.#wire.sentinels());
+      default:
+        return this.#guard(() => listener.onWarning(this.#error(failureId).message));
+    }
+  }
+
+  #question(id: number): void {
+    const question = this.#wire.question(id);
+    // Whoever asked may have given up meanwhile.
+    if (question === null) return;
+    let answer: string | undefined;
+    this.#guard(() => (answer = this.#listener.onQuestion(question.kind, question.argument)));
+    this.#wire.answer(id, answer);
   }
 
   #error(failureId: number): Error {

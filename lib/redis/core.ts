@@ -11,10 +11,11 @@ import { Connection, type ConnectionListener, type Entry, type Status } from './
 import type { Placement } from './encode.js';
 import type { Redis } from './client.js';
 import { EventQueue } from './event-queue.js';
-import { commandInfo, CONNECTION_CLOSED, localError } from './errors.js';
-import { type ResolvedOptions, wireOptions } from './options.js';
+import { commandInfo, CONNECTION_CLOSED, isUnresolved, localError } from './errors.js';
+import { type Preset, type ResolvedOptions, wireOptions } from './options.js';
 import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
 import type { Script } from './script.js';
+import { answerQuestion, mergeSentinels, type SentinelAddress } from './sentinel.js';
 import { CHANNELS, ConnectTrace, sanitizeArgs, traced, tracedServer } from './tracing.js';
 import type { Reply } from './transformers.js';
 
@@ -24,9 +25,7 @@ export const CORE = Symbol('mooring.redis.core');
 export const KIN = Symbol('mooring.redis.kin');
 
 /** What a preset adds to a client: options of the wire and what to do when it gives up. */
-export interface Profile {
-  /** Wire options that win over those derived from the client's. */
-  readonly wire: Readonly<Record<string, unknown>>;
+export interface Profile extends Preset {
   /** The wire gave up connecting after so many retries. */
   onGaveUp?(retries: number): void;
   /** The next attempt comes after so many milliseconds. */
@@ -69,6 +68,8 @@ export class Core implements ConnectionListener {
   #connection: Connection | undefined;
   #waiters: Waiter[] = [];
   readonly #events = new EventQueue();
+  /** Those of the options, and those that were learnt. */
+  readonly #sentinels: SentinelAddress[];
   readonly #attempt = new ConnectTrace();
   #awaitsReady = false;
   #held = false;
@@ -82,6 +83,8 @@ export class Core implements ConnectionListener {
   #endTold = false;
   /** The status of the wire; `client.status` may be assigned by queue libraries. */
   #status: Status = 'wait';
+  /** The error that ended a search for the server. */
+  #unresolved: Error | undefined;
   /** Why the last attempt failed. */
   lastError: Error | undefined;
   /** Failed attempts since the last success, as the retry strategy was told. */
@@ -95,6 +98,7 @@ export class Core implements ConnectionListener {
     this.#sendCommand = sendCommand;
     this.#profile = profile;
     this.#family = family;
+    this.#sentinels = client.options.sentinels?.slice() ?? [];
     this.#open();
   }
 
@@ -263,7 +267,11 @@ export class Core implements ConnectionListener {
     if (this.#connection !== undefined) return this.#connection;
     const { options, condition } = this.#client;
     const current: ResolvedOptions = { ...options, db: condition.select };
-    const connection = new Connection(wireOptions(current, this.#profile?.wire ?? {}), options.stringNumbers === true, this);
+    const connection = new Connection(
+      wireOptions(current, this.#profile ?? { wire: {} }, this.#sentinels),
+      options.stringNumbers === true,
+      this,
+    );
     this.#connection = connection;
     this.#nameSent = options.connectionName;
     for (const script of this.#scripts) connection.registerScript(script);
@@ -307,13 +315,15 @@ export class Core implements ConnectionListener {
       this.retryAttempts = 0;
       this.#attempt.succeeded();
     }
-    if (status === 'close') this.#attempt.failed(this.lastError ?? localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
+    if (status === 'close' || status === 'end')
+      this.#attempt.failed(this.lastError ?? localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
     if (current) {
       this.#setStatus(status);
       this.#settleWaiters(status);
     }
     this.#endTold = status === 'end';
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
+    if (status === 'connecting') this.#unresolved = undefined;
     if (status === 'connecting') this.#attempt.begin(this.#client.options);
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
@@ -333,13 +343,31 @@ export class Core implements ConnectionListener {
     for (const { resolve, reject } of waiters) {
       this.#connection?.keepAlive.release();
       if (settled) resolve();
-      else reject(localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
+      else reject((status === 'end' ? this.#unresolved : undefined) ?? localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
     }
   }
 
   onError(error: Error): void {
     this.lastError = error;
+    this.#unresolved = isUnresolved(error) ? error : undefined;
     this.#client.silentEmit('error', error);
+  }
+
+  onQuestion(kind: string, argument: string): string | undefined {
+    return answerQuestion(this.#client.options, kind, argument);
+  }
+
+  onSentinelError(error: Error): void {
+    this.lastError = error;
+    this.#client.silentEmit('sentinelError', error);
+  }
+
+  onSentinelEvent(event: 'sentinelReconnecting' | 'failoverSubscribed'): void {
+    this.#client.emit(event);
+  }
+
+  onSentinels(sentinels: readonly SentinelAddress[]): void {
+    mergeSentinels(this.#sentinels, sentinels);
   }
 
   onMessage(message: Reply[]): void {

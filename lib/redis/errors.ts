@@ -128,6 +128,11 @@ export function wireError(failure: FailureRecord, sent?: Sent, command?: Command
   return dressed(shaped(kind, failure), cause, sent, kind === 'aborted' || kind === 'reply' ? command : undefined);
 }
 
+/** Whether no sentinel could say where the server is. */
+export function isUnresolved(error: Error): boolean {
+  return error.cause instanceof MooringError && (error.cause.details as Record<string, unknown>)['kind'] === 'unresolved';
+}
+
 function shaped(kind: unknown, failure: FailureRecord): Error {
   const { message, details } = failure;
   switch (kind) {

@@ -11,6 +11,7 @@ export { AbortError, MaxRetriesPerRequestError, ParserError, RedisError, ReplyEr
 export type { RedisOptions } from './options.js';
 export type { ChainableCommander } from './pipeline.js';
 export type { ScriptDefinition } from './script.js';
+export type { NatMap, PreferredReplica, PreferredSlaves, SentinelAddress, SentinelConnectionOptions, SentinelReplica } from './sentinel.js';
 export type { ScanStreamOptions } from './stream.js';
 export type { TlsOptions } from '../tls.js';
 export type { Argument, RedisValue } from './transformers.js';

@@ -1,7 +1,7 @@
 /**
  * @module redis/ioredis
  *
- * Entry `mooring/ioredis`: the names that ioredis exports, ours behind them. Cluster and Sentinel are not among them yet.
+ * Entry `mooring/ioredis`: the names that ioredis exports, ours behind them. Cluster is not among them yet.
  */
 import { Redis } from './client.js';
 import { AbortError, MaxRetriesPerRequestError } from './errors.js';
@@ -15,6 +15,7 @@ export type { RedisKey } from './command-types.js';
 export { AbortError, MaxRetriesPerRequestError, ReplyError } from './errors.js';
 export type { RedisOptions } from './options.js';
 export { type ChainableCommander, Pipeline } from './pipeline.js';
+export type { NatMap, SentinelAddress, SentinelConnectionOptions } from './sentinel.js';
 export { ScanStream } from './stream.js';
 export { type BatchOperationContext, type CommandTraceContext, type ConnectTraceContext, sanitizeArgs } from './tracing.js';
 

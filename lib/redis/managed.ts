@@ -10,8 +10,9 @@
 import { inspect } from 'node:util';
 import { checkMilliseconds, checkOptions, invalidArgument, invalidOption, MooringError } from '../error/index.js';
 import { Redis } from './client.js';
-import { CORE, KIN, type Kin } from './core.js';
+import { CORE, KIN, type Kin, type Profile } from './core.js';
 import { parseUrl, type RedisOptions } from './options.js';
+import { SENTINEL_OPTIONS, usesSentinels } from './sentinel.js';
 
 /** What the log lines go to. */
 export interface RedisLogger {
@@ -94,7 +95,7 @@ const KNOWN = new Set<string>([
   ...['autoResendUnfulfilledCommands', 'enableReadyCheck', 'lazyConnect', 'readOnly', 'keyPrefix', 'stringNumbers', 'scripts'],
   ...['showFriendlyErrorStack', 'disableClientInfo', 'clientInfoTag', 'enableAutoPipelining', 'autoPipeliningIgnoredCommands'],
   ...['resend', 'resendBlocking', 'inflightLimit', 'offlineQueueMax', 'offlineQueueMaxBytes', 'quitTimeout', 'tcpUserTimeout', 'protocol'],
-  ...['sharedSubscriber', 'monitor'],
+  ...['sharedSubscriber', 'monitor', ...SENTINEL_OPTIONS],
 ]);
 
 /**
@@ -117,7 +118,9 @@ export function managedOptions(urlOrOptions?: string | ManagedRedisOptions): Red
   // What is written in code wins over the URL, which often comes from the environment.
   const options: RedisOptions = { ...DEFAULTS, retryStrategy: null, ...(url === undefined ? {} : parseUrl(url)), ...defined(own) };
   const native = typeof own.retryStrategy !== 'function';
-  const profile = {
+  const profile: Profile = {
+    // The reconnect policy with its jitter and its limit counts attempts, whatever they failed at.
+    sentinelRound: 'attempt',
     wire: {
       ...WIRE,
       ...(native ? { retry: { kind: own.retryStrategy === null || own.retryStrategy === false ? 'none' : 'native' } } : {}),
@@ -143,11 +146,22 @@ function checked(urlOrOptions: string | ManagedRedisOptions | undefined): Manage
   const options = urlOrOptions ?? {};
   for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw invalidOption(name, `unknown option ${name}`);
   checkOwn(options);
+  if (usesSentinels(options)) return checkedSentinels(options);
   if (options.url !== undefined) return { ...options, url: checkedUrl('url', options.url) };
   if (options.host !== undefined || options.path !== undefined || options.port !== undefined) return options;
   const name = ENVIRONMENT.find((variable) => process.env[variable] !== undefined);
   if (name === undefined) throw invalidOption('REDIS_URI', 'no url or host was given and REDIS_URI is not set');
   return { ...options, url: checkedUrl(name, process.env[name] ?? '') };
+}
+
+/** Sentinels name the server: nothing else may, and encryption is not left to a default. */
+function checkedSentinels(options: ManagedRedisOptions): ManagedRedisOptions {
+  for (const name of ['url', 'host', 'port', 'path'] as const)
+    if (options[name] !== undefined) throw invalidOption(name, `${name} cannot be given with sentinels`);
+  if (options.tls && options.enableTLSForSentinelMode === undefined) {
+    throw invalidOption('enableTLSForSentinelMode', 'tls with sentinels needs enableTLSForSentinelMode, true or false');
+  }
+  return options;
 }
 
 function checkOwn({ maxConnectRetries, logger }: ManagedRedisOptions): void {
@@ -277,6 +291,7 @@ function connectError(client: Redis): MooringError {
 }
 
 function endpoint({ options }: Redis): string {
+  if (usesSentinels(options)) return `${options.name} (sentinel)`;
   return options.path ?? `${options.host}:${options.port}`;
 }
 

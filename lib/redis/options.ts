@@ -8,11 +8,23 @@
 import { inspect } from 'node:util';
 import { invalidArgument, invalidOption } from '../error/index.js';
 import type { ScriptDefinition } from './script.js';
+import {
+  checkSentinels,
+  SENTINEL_DEFAULTS,
+  SENTINEL_FLAGS,
+  SENTINEL_FUNCTIONS,
+  SENTINEL_NUMBERS,
+  SENTINEL_TEXTS,
+  type SentinelAddress,
+  type SentinelConnectionOptions,
+  usesSentinels,
+  wireSentinel,
+} from './sentinel.js';
 import { type TlsOptions, wireTls } from '../tls.js';
 import type { KeyPrefix } from './transformers.js';
 
 /** Options of `Redis`. Times are milliseconds. */
-export interface RedisOptions {
+export interface RedisOptions extends SentinelConnectionOptions {
   /** Default 'localhost'. */
   host?: string | undefined;
   /** Default 6379. */
@@ -123,14 +135,15 @@ const LOOK_ALIKE: RedisOptions = {
   autoPipeliningIgnoredCommands: [],
   blockingTimeoutGrace: 100,
   sharedSubscriber: false,
+  ...SENTINEL_DEFAULTS,
 };
 
 /** Options of the peer that this client does not have. */
-const REFUSED = ['Connector', 'sentinels'] as const;
+const REFUSED = ['Connector'] as const;
 /** Node's TLS options that repeat what the connection's own options say. */
 const REPEATED_IN_TLS = ['host', 'port', 'path', 'family', 'keepAlive', 'timeout'];
 const MAX_PORT = 65_535;
-const SECRETS = new Set(['password', 'username', 'tls']);
+const SECRETS = new Set(['password', 'username', 'tls', 'sentinelPassword', 'sentinelUsername', 'sentinelTLS']);
 
 /** Constructor arguments `(port, host, options)`, `(path)`, `(url)`, `(options)` in any mix, first one wins, with `defaults` last. */
 export function resolveOptions(args: readonly unknown[], defaults: RedisOptions = LOOK_ALIKE): ResolvedOptions {
@@ -223,6 +236,7 @@ const NUMBERS = new Set([
   ...['port', 'db', 'family', 'keepAlive', 'connectTimeout', 'disconnectTimeout', 'commandTimeout', 'socketTimeout', 'blockingTimeout'],
   ...['blockingTimeoutGrace', 'maxLoadingRetryTime', 'maxRetriesPerRequest', 'inflightLimit', 'offlineQueueMax', 'offlineQueueMaxBytes'],
   ...['quitTimeout', 'tcpUserTimeout', 'protocol'],
+  ...SENTINEL_NUMBERS,
 ]);
 const FLAGS = new Set([
   ...['noDelay', 'autoResubscribe', 'autoResendUnfulfilledCommands', 'enableOfflineQueue', 'enableReadyCheck', 'lazyConnect', 'readOnly'],
@@ -235,8 +249,9 @@ const FLAGS = new Set([
     'resendBlocking',
     'sharedSubscriber',
   ],
+  ...SENTINEL_FLAGS,
 ]);
-const TEXTS = ['host', 'path', 'username', 'password', 'connectionName', 'clientInfoTag'];
+const TEXTS = ['host', 'path', 'username', 'password', 'connectionName', 'clientInfoTag', ...SENTINEL_TEXTS];
 
 function check(options: Record<string, unknown>): void {
   for (const name of REFUSED) if (options[name]) throw invalidOption(name, `option ${name} is not supported`);
@@ -245,9 +260,10 @@ function check(options: Record<string, unknown>): void {
   for (const name of TEXTS) checkType(name, options[name], 'string');
   const port = options['port'] as number;
   if (port < 1 || port > MAX_PORT) throw invalidOption('port', `port must be between 1 and ${MAX_PORT}`);
-  for (const name of ['retryStrategy', 'reconnectOnError']) {
+  for (const name of ['retryStrategy', 'reconnectOnError', ...SENTINEL_FUNCTIONS]) {
     if (options[name] && typeof options[name] !== 'function') throw invalidOption(name, `${name} must be a function`);
   }
+  checkSentinels(options);
   const prefix = options['keyPrefix'];
   if (typeof prefix !== 'string' && !Buffer.isBuffer(prefix)) throw invalidOption('keyPrefix', 'keyPrefix must be a string or a Buffer');
 }
@@ -265,21 +281,33 @@ function checkType(name: string, value: unknown, type: 'boolean' | 'string'): vo
   if (value !== undefined && value !== null && typeof value !== type) throw invalidOption(name, `${name} must be a ${type}`);
 }
 
-/** What the wire takes, as JSON. `preset` wins over what is derived from the options. */
-export function wireOptions(options: ResolvedOptions, preset: Readonly<Record<string, unknown>>): string {
+/** What a preset adds to the options. */
+export interface Preset {
+  /** Wire options that win over those derived from the client's. */
+  readonly wire: Readonly<Record<string, unknown>>;
+  /** What follows a round in which no sentinel answered, when the user's options do not say it. Default 'native'. */
+  readonly sentinelRound?: 'native' | 'attempt';
+}
+
+/** What the wire takes, as JSON. `sentinels` are those known by now. */
+export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels: readonly SentinelAddress[]): string {
   const { maxRetriesPerRequest: retries } = options;
+  const behindSentinels = usesSentinels(options);
+  const encrypted = !behindSentinels || options.enableTLSForSentinelMode === true;
+  const asked = typeof options.reconnectOnError === 'function';
   return JSON.stringify({
     host: options.host,
     port: options.port,
     family: options.family,
     path: options.path,
+    sentinel: wireSentinel(options, sentinels, preset.sentinelRound ?? 'native'),
     db: options.db,
     username: options.username || undefined,
     password: options.password || undefined,
     connectionName: options.connectionName || undefined,
     readOnly: options.readOnly,
     protocol: options.protocol,
-    tls: wireTls(options.tls, 'tls', REPEATED_IN_TLS),
+    tls: encrypted ? wireTls(options.tls, 'tls', REPEATED_IN_TLS) : undefined,
     noDelay: options.noDelay,
     keepAliveMs: options.keepAlive,
     tcpUserTimeoutMs: options.tcpUserTimeout,
@@ -301,9 +329,11 @@ export function wireOptions(options: ResolvedOptions, preset: Readonly<Record<st
     inflightLimit: options.inflightLimit,
     offlineQueueMax: options.offlineQueueMax,
     offlineQueueMaxBytes: options.offlineQueueMaxBytes,
-    askReconnectOnError: typeof options.reconnectOnError === 'function',
+    askReconnectOnError: asked,
+    // A master that was demoted refuses writes: sentinels know its successor. A function of the user's that says what to do is asked instead.
+    failover: behindSentinels && options.role !== 'slave' && !asked,
     disableClientInfo: options.disableClientInfo,
     clientInfoTag: options.clientInfoTag,
-    ...preset,
+    ...preset.wire,
   });
 }

@@ -18,7 +18,7 @@ use std::time::Duration;
 /// One Redis client. Its stream ends with `release()`.
 #[napi]
 pub struct RedisWire {
-    client: Client,
+    pub(super) client: Client,
     stream: Arc<Stream>,
 }
 

@@ -8,7 +8,9 @@ use super::connection::{Machine, Plan, Status, Transition};
 use super::error::WireError;
 use super::io;
 use super::options::Options;
+use super::question::{Question, Questions};
 use super::reply::{self, ReplySink};
+use super::sentinel::{Address, Sentinels};
 use crate::error::Failure;
 use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry, State};
 use crate::retry::Deadline;
@@ -49,6 +51,10 @@ pub(crate) struct Shared {
     registration: Mutex<Option<Registration>>,
     /// Clients that end with this one.
     companions: Mutex<Vec<Weak<Self>>>,
+    pub(super) sentinels: Sentinels,
+    pub(super) questions: Questions,
+    /// Whose JavaScript answers questions: that of the client this one accompanies, or its own.
+    asked: Weak<Self>,
     this: Weak<Self>,
 }
 
@@ -78,8 +84,20 @@ pub struct Stats {
 impl Client {
     /// A client in `wait`. No I/O. Registers in `registry` while it has something open.
     pub fn open(options: Options, sink: Arc<dyn ReplySink>, registry: &Arc<Registry>) -> Self {
+        Self::open_for(options, sink, registry, None)
+    }
+
+    fn open_for(
+        options: Options,
+        sink: Arc<dyn ReplySink>,
+        registry: &Arc<Registry>,
+        asked: Option<Weak<Shared>>,
+    ) -> Self {
         let options = Arc::new(options);
         let shared = Arc::new_cyclic(|this| Shared {
+            sentinels: Sentinels::new(&options),
+            questions: Questions::default(),
+            asked: asked.unwrap_or_else(|| Weak::clone(this)),
             machine: Mutex::new(Machine::new(Arc::clone(&options), fastrand::f64)),
             options,
             outbox: Mutex::default(),
@@ -99,7 +117,7 @@ impl Client {
     /// Another client in the same registry, which ends when this one does.
     pub(super) fn companion(&self, options: Options, sink: Arc<dyn ReplySink>) -> Self {
         let registry = self.registry.upgrade().unwrap_or_default();
-        let client = Self::open(options, sink, &registry);
+        let client = Self::open_for(options, sink, &registry, Some(Weak::clone(&self.shared.asked)));
         lock(&self.shared.companions).push(Arc::downgrade(&client.shared));
         // It may have ended already.
         self.shared.with(|_, _| ());
@@ -155,6 +173,21 @@ impl Client {
         self.act(|machine, now| {
             machine.answer_reconnect(seq, verdict, now);
         })
+    }
+
+    /// A question that waits for its answer.
+    pub fn question(&self, id: u32) -> Option<Question> {
+        self.shared.questions.get(id)
+    }
+
+    /// The answer to a question, as JSON; none when the user's function gave nothing of use.
+    pub fn answer(&self, id: u32, answer: Option<String>) {
+        self.shared.questions.answer(id, answer);
+    }
+
+    /// The sentinels known by now, the one that is asked first at the front.
+    pub fn sentinels(&self) -> Vec<Address> {
+        self.shared.sentinels.in_turn()
     }
 
     /// Keeps a script's text.
@@ -279,6 +312,16 @@ impl Shared {
         for companion in companions.iter().filter_map(Weak::upgrade) {
             companion.shut();
         }
+    }
+
+    /// Whose JavaScript answers questions.
+    pub(super) fn asked(&self) -> Option<Arc<Self>> {
+        self.asked.upgrade()
+    }
+
+    /// Lets the driver look at the machine.
+    pub(super) fn wake(&self) {
+        self.wake.notify_one();
     }
 
     /// Resolves when the driver is to look at the machine.

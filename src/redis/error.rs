@@ -47,6 +47,17 @@ pub enum WireError {
         /// The server's text.
         text: String,
     },
+    /// No sentinel could say where the server is.
+    #[error("{text}")]
+    Unresolved {
+        /// What happened, as the peer says it.
+        text: String,
+        /// Whether the client ends with it.
+        ends: bool,
+    },
+    /// One sentinel gave no usable answer, or named a server of another role.
+    #[error("{0}")]
+    Sentinel(String),
     /// INFO was refused.
     #[error("Ready check failed: {0}")]
     ReadyCheck(String),
@@ -149,7 +160,11 @@ impl Classify for WireError {
             Self::Closed { lost: true } | Self::Aborted | Self::OfflineDisabled => ErrorCode::Disconnected,
             Self::Timeout | Self::SocketTimeout(_) => ErrorCode::Timeout,
             Self::OfflineFull(_) => ErrorCode::PoolExhausted,
-            Self::MaxRetries(_) | Self::Connect(_) | Self::ReadyCheck(_) => ErrorCode::ConnectFailed,
+            Self::MaxRetries(_)
+            | Self::Connect(_)
+            | Self::ReadyCheck(_)
+            | Self::Unresolved { .. }
+            | Self::Sentinel(_) => ErrorCode::ConnectFailed,
             Self::Reply { command: "AUTH" | "HELLO", .. } => ErrorCode::AuthFailed,
             Self::Reply { .. } => ErrorCode::ServerError,
             Self::Protocol(_) => ErrorCode::Protocol,
@@ -160,7 +175,12 @@ impl Classify for WireError {
     fn verdict(&self) -> Verdict {
         match self {
             Self::OfflineFull(_) | Self::OfflineDisabled => Verdict::AfterDelay,
-            Self::Connect(_) | Self::SocketTimeout(_) | Self::Protocol(_) | Self::ReadyCheck(_) => Verdict::Reconnect,
+            Self::Connect(_)
+            | Self::SocketTimeout(_)
+            | Self::Protocol(_)
+            | Self::ReadyCheck(_)
+            | Self::Sentinel(_)
+            | Self::Unresolved { ends: false, .. } => Verdict::Reconnect,
             _ => Verdict::Never,
         }
     }
@@ -178,6 +198,8 @@ impl WireError {
             Self::Connect(_) => "connect",
             Self::SocketTimeout(_) => "socketTimeout",
             Self::Reply { .. } => "reply",
+            Self::Unresolved { .. } => "unresolved",
+            Self::Sentinel(_) => "sentinel",
             Self::ReadyCheck(_) => "readyCheck",
             Self::Protocol(_) => "parser",
             Self::Internal(_) => "internal",

@@ -5,6 +5,7 @@
 use super::client::Shared;
 use super::connection::Plan;
 use super::error::{ConnectError, WireError};
+use super::sentinel;
 use super::socket::{self, Socket};
 use bytes::BytesMut;
 use futures_util::FutureExt;
@@ -104,8 +105,14 @@ async fn attempt(shared: &Shared, generation: u32) {
         Ok((socket, permit)) => {
             shared.set_peer(socket.peer);
             if shared.with(|machine, now| machine.opened(generation, now)) {
-                let error = Served::new(shared, generation, socket).run(Some(permit)).await;
-                shared.with(|machine, now| machine.socket_ended(generation, error, now));
+                let error = serve(shared, Served::new(shared, generation, socket), permit).await;
+                let served = shared.with(|machine, now| {
+                    machine.socket_ended(generation, error, now);
+                    machine.was_ready_in(generation)
+                });
+                if !served {
+                    shared.sentinels.doubt();
+                }
             }
             shared.set_peer(None);
         }
@@ -113,13 +120,27 @@ async fn attempt(shared: &Shared, generation: u32) {
 }
 
 async fn open(shared: &Shared) -> Result<(Socket, OwnedSemaphorePermit), WireError> {
-    let gate = gate(&shared.options.endpoint());
+    let options = sentinel::resolve(shared).await?;
+    let gate = gate(&options.endpoint());
     let permit = gate.acquire_owned().await.map_err(|_| WireError::Connect(ConnectError::timeout()))?;
-    Ok((socket::open(&shared.options).await?, permit))
+    let socket = socket::open(&options).await.inspect_err(|_| shared.sentinels.doubt())?;
+    Ok((socket, permit))
+}
+
+/// Serves a connection, and listens to sentinels meanwhile if that is wanted.
+async fn serve(shared: &Shared, served: Served<'_>, permit: OwnedSemaphorePermit) -> Option<WireError> {
+    let Some(options) = shared.options.sentinel.as_ref().filter(|options| options.failover_detector) else {
+        return served.run(Some(permit)).await;
+    };
+    let mut serving = pin!(served.run(Some(permit)));
+    tokio::select! {
+        error = &mut serving => error,
+        () = sentinel::watch(shared, options) => serving.await,
+    }
 }
 
 /// The semaphore of an endpoint; forgotten when nobody uses it.
-fn gate(endpoint: &str) -> Arc<Semaphore> {
+pub(super) fn gate(endpoint: &str) -> Arc<Semaphore> {
     static GATES: OnceLock<Mutex<HashMap<String, Arc<Semaphore>>>> = OnceLock::new();
     let mut gates = GATES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
     gates.retain(|name, gate| name == endpoint || Arc::strong_count(gate) > 1);

@@ -12,9 +12,11 @@ mod ledger;
 mod limit_store;
 mod options;
 mod pubsub;
+mod question;
 pub mod reply;
 mod resp;
 mod script;
+mod sentinel;
 mod socket;
 mod tls;
 
@@ -23,3 +25,5 @@ pub use command::{Flags, STRIDE};
 pub use connection::{Status, Transition};
 pub use error::WireError;
 pub use options::{Options, Resend, Retry};
+pub use question::Question;
+pub use sentinel::{Address, SentinelOptions};

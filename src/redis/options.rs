@@ -2,6 +2,7 @@
 //!
 //! Defaults are neutral; the presets (look-alike, managed) are sets of these options made in TypeScript. Secrets never show in `Debug`.
 
+use super::sentinel::SentinelOptions;
 use crate::error::{Failure, REDACTED};
 use crate::tls::TlsOptions;
 use serde::Deserialize;
@@ -24,6 +25,8 @@ pub struct Options {
     pub family: u8,
     /// Unix socket; wins over host and port.
     pub path: Option<String>,
+    /// Sentinels that name the server; win over host, port and path.
+    pub sentinel: Option<SentinelOptions>,
     /// Database selected first. Default 0.
     pub db: u32,
     /// ACL user.
@@ -153,6 +156,7 @@ impl Default for Options {
             port: 6379,
             family: 0,
             path: None,
+            sentinel: None,
             db: 0,
             username: None,
             password: None,
@@ -229,6 +233,9 @@ impl Options {
         {
             return Err(Failure::invalid_config("retry", format!("retry jitter must be 0 to 1, not {jitter}")));
         }
+        if let Some(sentinel) = &self.sentinel {
+            sentinel.validate()?;
+        }
         if let Some(tls) = &self.tls
             && tls.cert.is_some() != tls.key.is_some()
         {
@@ -237,8 +244,11 @@ impl Options {
         Ok(())
     }
 
-    /// `host:port` or the path.
+    /// `host:port`, the path, or the name that sentinels know.
     pub fn endpoint(&self) -> String {
+        if let Some(sentinel) = &self.sentinel {
+            return format!("{} (sentinel)", sentinel.name);
+        }
         self.path.clone().unwrap_or_else(|| format!("{}:{}", self.host, self.port))
     }
 }

@@ -60,6 +60,8 @@ pub mod token {
     pub const ASK_RECONNECT: i32 = 42;
     /// The client is over; its wake function may be released.
     pub const RELEASED: i32 = 43;
+    /// JavaScript must answer a question: its number.
+    pub const QUESTION: i32 = 44;
 }
 
 /// Integers before the first token of a drain.

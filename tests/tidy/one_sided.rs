@@ -27,6 +27,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("redis", "io"),
     ("redis", "ledger"),
     ("redis", "limit_store"),
+    ("redis", "question"),
     ("redis", "reconnect"),
     ("redis", "resp"),
     ("redis", "tls"),

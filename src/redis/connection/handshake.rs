@@ -58,6 +58,9 @@ impl Machine {
         }
         if options.enable_ready_check {
             out.push(Entry::internal(Origin::Info, &[b"info"]));
+        } else if options.sentinel.is_some() {
+            // Sentinels may be behind the times: the server itself says what it is.
+            out.push(Entry::internal(Origin::Info, &[b"info", b"replication"]));
         }
         out
     }
@@ -129,7 +132,10 @@ impl Machine {
         }
         let field = |name: &str| info.lines().find_map(|line| line.trim_end().strip_prefix(name));
         if field("loading:").is_none_or(|loading| loading == "0") {
-            return self.handshake_step(now);
+            return match field("role:").filter(|role| self.is_other_role(role)) {
+                Some(role) => self.leave_other_role(role, now),
+                None => self.handshake_step(now),
+            };
         }
         let seconds = field("loading_eta_seconds:").and_then(|eta| eta.parse::<u32>().ok()).filter(|eta| *eta > 0);
         let wait = seconds.unwrap_or(1).saturating_mul(1000).min(self.options.max_loading_retry_time_ms);
@@ -156,7 +162,7 @@ impl Machine {
     fn ready(&mut self, now: Instant) {
         self.phase = Phase::Ready;
         self.attempts = 0;
-        self.was_ready = true;
+        self.ready_generation = Some(self.generation);
         self.pulse.last_read = now;
         self.pulse.ping_at = crate::redis::options::millis(self.options.heartbeat_ms).map(|idle| now + idle);
         self.set_status(Status::Ready, 0);

@@ -103,9 +103,16 @@ impl Machine {
 
     /// The socket of `generation` could not be opened.
     pub(crate) fn open_failed(&mut self, generation: u32, error: WireError, now: Instant) {
-        if self.phase == Phase::Opening && generation == self.generation {
-            self.lost(now, Some(error));
+        if self.phase != Phase::Opening || generation != self.generation {
+            return;
         }
+        if matches!(error, WireError::Unresolved { ends: true, .. }) {
+            self.settle_all(&error);
+            self.emit_error(error.clone());
+            self.unresolved = Some(error);
+            return self.finish();
+        }
+        self.lost(now, Some(error));
     }
 
     /// The socket of `generation` ended, by itself or with an error.
@@ -118,6 +125,7 @@ impl Machine {
     pub(super) fn begin(&mut self) {
         self.generation = self.generation.wrapping_add(1);
         self.phase = Phase::Opening;
+        self.unresolved = None;
         self.set_status(Status::Connecting, self.generation);
     }
 
@@ -155,7 +163,7 @@ impl Machine {
     }
 
     fn is_out_of_retries(&self) -> bool {
-        let counts = self.options.max_connect_retries_always || !self.was_ready;
+        let counts = self.options.max_connect_retries_always || self.ready_generation.is_none();
         counts && self.options.max_connect_retries.is_some_and(|most| self.attempts > most)
     }
 

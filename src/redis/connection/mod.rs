@@ -7,6 +7,7 @@ mod handshake;
 mod life;
 mod receive;
 mod send;
+mod sentinel;
 #[cfg(feature = "test-util")]
 #[cfg(test)]
 mod tests;
@@ -149,7 +150,8 @@ pub(super) struct Machine {
     generation: u32,
     /// Failed attempts since the last success.
     attempts: u32,
-    was_ready: bool,
+    /// The last connection that was ready.
+    ready_generation: Option<u32>,
     by_hand: bool,
     /// Ends for good: `close()`, shutdown.
     closing: bool,
@@ -172,6 +174,8 @@ pub(super) struct Machine {
     /// Errors that JavaScript is asked about.
     asked: HashMap<u32, Asked>,
     pulse: Pulse,
+    /// Why the search for the server ended the client: commands sent before JavaScript knew of it get this too.
+    unresolved: Option<WireError>,
     connection_name: Option<String>,
 }
 
@@ -194,7 +198,7 @@ impl Machine {
             transition: 0,
             generation: 0,
             attempts: 0,
-            was_ready: false,
+            ready_generation: None,
             by_hand: false,
             closing: false,
             abandoned: false,
@@ -212,6 +216,7 @@ impl Machine {
             quit: None,
             asked: HashMap::new(),
             pulse: Pulse { last_read: now, busy_since: now, ping_at: None, ping_until: None, recycle_at: None },
+            unresolved: None,
             connection_name: options.connection_name.clone(),
             options,
         }
@@ -236,6 +241,11 @@ impl Machine {
     /// The connection epoch.
     pub(super) fn generation(&self) -> u32 {
         self.generation
+    }
+
+    /// Whether the connection of this generation was ever ready.
+    pub(super) fn was_ready_in(&self, generation: u32) -> bool {
+        self.ready_generation == Some(generation)
     }
 
     /// Failed attempts since the last success.

@@ -13,7 +13,7 @@ use tokio::time::Instant;
 /// How often a command that the server refuses for now is sent again.
 const MAX_REFUSALS: u8 = 3;
 /// How long commands in flight may still be answered before a demoted server is left.
-const RECYCLE_PATIENCE: Duration = Duration::from_secs(1);
+pub(super) const RECYCLE_PATIENCE: Duration = Duration::from_secs(1);
 
 impl Machine {
     /// Parses what the socket of `generation` received.
@@ -183,7 +183,11 @@ impl Machine {
                 return true;
             }
         }
-        if self.options.failover && is_refusal(error) && self.phase == Phase::Ready {
+        if self.options.failover
+            && is_refusal(error)
+            && !self.is_read_only_by_choice(error)
+            && self.phase == Phase::Ready
+        {
             self.pulse.recycle_at.get_or_insert(now + RECYCLE_PATIENCE);
             if single && entry.refusals < MAX_REFUSALS {
                 self.out.discard();

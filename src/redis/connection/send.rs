@@ -28,7 +28,8 @@ impl Machine {
 
     fn admit(&mut self, mut entry: Entry, now: Instant) {
         if self.phase == Phase::Ended || self.closing {
-            return self.refuse(entry.seq, WireError::Closed { lost: false });
+            let error = self.unresolved.clone().unwrap_or(WireError::Closed { lost: false });
+            return self.refuse(entry.seq, error);
         }
         if self.ledger.is_broken(&entry) {
             return self.refuse(entry.seq, WireError::Aborted);
