@@ -88,6 +88,7 @@ try {
     results.push({ case: bench.name, rows });
     console.log(table(bench.name, rows));
   }
+  if (suite.summary !== undefined) console.log(suite.summary(results));
 } finally {
   await own?.stop();
   await stack.stop();
