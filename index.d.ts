@@ -40,8 +40,10 @@ export declare abstract class AbstractCursor<T = Document_2> extends EventEmitte
     toArray(): Promise<T[]>;
     forEach(iterator: (document: T) => boolean | void): Promise<void>;
     [Symbol.asyncIterator](): AsyncGenerator<T, void, void>;
-    /** The documents as an object stream. */
-    stream(): Readable;
+    /** The documents as an object stream, each as `transform` makes it. Destroying the stream closes the cursor. */
+    stream(options?: {
+        transform?: (document: T) => unknown;
+    }): Readable;
     close(_options?: object): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
     /** Back to the start: the next read runs the operation again. */
@@ -56,6 +58,8 @@ export declare abstract class AbstractCursor<T = Document_2> extends EventEmitte
     /** @internal Sets an option before the cursor is used. */
     protected set(name: string, value: unknown): this;
     protected refuse(argument: string, message: string): Error;
+    /** Refuses options that this kind of cursor cannot honour. */
+    protected refuseKnown(kind: Parameters<typeof refuseKnown>[0], options: object): void;
     /** Read concern and preference of the nearest level. */
     protected readConcerns(): Document_2;
 }
@@ -102,16 +106,28 @@ declare function accounts({ method, keys, rest }: AccountRead, options: CallOpti
 export declare class Admin {
     #private;
     /** @internal */
-    constructor(db: Db);
+    constructor(admin: Db, db: Db);
     command(command: object, options?: OperationOptions): Promise<Document_2>;
     listDatabases(options?: OperationOptions & {
         filter?: object;
         nameOnly?: boolean;
+        authorizedDatabases?: boolean;
     }): Promise<Document_2>;
     ping(options?: OperationOptions): Promise<Document_2>;
     buildInfo(options?: OperationOptions): Promise<Document_2>;
     serverInfo(options?: OperationOptions): Promise<Document_2>;
     serverStatus(options?: OperationOptions): Promise<Document_2>;
+    replSetGetStatus(options?: OperationOptions): Promise<Document_2>;
+    /** Drops a user of the database `admin`. */
+    removeUser(username: string, options?: OperationOptions): Promise<boolean>;
+    /**
+     * Checks a collection of the database that this came from.
+     *
+     * @throws MongoUnexpectedServerResponseError when the server finds it damaged.
+     */
+    validateCollection(name: string, options?: OperationOptions & {
+        background?: boolean;
+    }): Promise<Document_2>;
 }
 
 /** Options of `aggregate`. */
@@ -124,6 +140,8 @@ export declare interface AggregateOptions extends CursorOptions {
     cursor?: {
         batchSize?: number;
     };
+    /** The collection that the result goes to: a last stage `$out`. */
+    out?: string;
 }
 
 /** A cursor over the documents of an aggregation. */
@@ -154,7 +172,7 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
 export declare type AnyBulkWriteOperation = object;
 
 /** What index operations and bulk writes use of a collection, whatever its documents. */
-declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operations' | 'aggregate' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
+declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operations' | 'aggregate' | 'bsonFor' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
 
 /** What a command takes; `null` and `undefined` are sent as empty strings, arrays are flattened once. */
 export declare type Argument = RedisValue | boolean | bigint | null | undefined | object;
@@ -434,6 +452,8 @@ export declare class ClientSession extends EventEmitter {
     };
     /** As given to `startSession`. Typed `never` for the reason given at {@link serverSession}. */
     readonly defaultTransactionOptions: never;
+    /** @internal */
+    readonly defaultTimeoutMS: number | undefined;
     hasEnded: boolean;
     transaction: Transaction;
     /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -478,7 +498,9 @@ export declare class ClientSession extends EventEmitter {
     /** Runs `fn` once, after a definite rollback of the transaction (or attempt) that is open now. */
     afterRollback(fn: Hook): void;
     /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
-    endSession(_options?: object): Promise<void>;
+    endSession({ timeoutMS }?: {
+        timeoutMS?: number;
+    }): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
     advanceOperationTime(operationTime: unknown): void;
     advanceClusterTime(clusterTime: unknown): void;
@@ -518,6 +540,8 @@ export declare interface ClientSessionOptions {
     causalConsistency?: boolean;
     snapshot?: boolean;
     defaultTransactionOptions?: TransactionOptions;
+    /** `timeoutMS` of operations in the session that give none. */
+    defaultTimeoutMS?: number;
 }
 
 /** Counters of a client. */
@@ -587,7 +611,7 @@ export declare class Collection<T extends object = Document_2> {
     /** Used by find when the operation gives none. */
     hint: string | object | undefined;
     /** @internal */
-    constructor(db: Db, name: string, options?: ConcernOptions & BsonOptions);
+    constructor(db: Db, name: string, options?: CollectionOptions);
     get client(): Db['client'];
     get dbName(): string;
     get namespace(): string;
@@ -666,6 +690,11 @@ export declare class Collection<T extends object = Document_2> {
     refuseOperators(replacement: unknown): void;
     /** @internal A write: the write concern of the nearest level is added. */
     write(request: Request_2): Promise<Value>;
+}
+
+/** Options of a collection; what it does not say its database does. */
+export declare interface CollectionOptions extends ConcernOptions, BsonOptions {
+    timeoutMS?: number;
 }
 
 /** One command and its promise. */
@@ -1129,6 +1158,9 @@ export declare interface CountOptions extends OperationOptions {
     limit?: number;
     hint?: string | object;
     collation?: object;
+    allowDiskUse?: boolean;
+    bypassDocumentValidation?: boolean;
+    let?: object;
 }
 
 /** Creates indexes; returns their names. */
@@ -1164,6 +1196,8 @@ export declare interface CursorOptions extends ConcernOptions, BsonOptions {
     maxTimeMS?: number;
     maxAwaitTimeMS?: number;
     timeoutMS?: number;
+    /** What `timeoutMS` limits: each request of the cursor (default), or all of them together. */
+    timeoutMode?: 'iteration' | 'cursorLifetime';
     comment?: unknown;
     /** The server's plan instead of the documents. */
     explain?: Explain;
@@ -1175,6 +1209,8 @@ declare interface CursorSource extends ConcernOptions {
     readonly db: string;
     readonly coll?: string;
     readonly bson: BsonOptions;
+    /** For each of its requests, unless the operation says otherwise. */
+    readonly timeoutMS?: number | undefined;
 }
 
 /** A database of a client. */
@@ -1193,7 +1229,7 @@ export declare class Db {
     get writeConcern(): ConcernOptions['writeConcern'];
     get readPreference(): ConcernOptions['readPreference'];
     get timeoutMS(): number | undefined;
-    collection<T extends object = Document_2>(name: string, options?: ConcernOptions & BsonOptions): Collection<T>;
+    collection<T extends object = Document_2>(name: string, options?: CollectionOptions): Collection<T>;
     /** Runs a command as it is: nothing is inherited but the BSON flags. */
     command(command: object, options?: OperationOptions): Promise<Document_2>;
     /** A cursor over the reply of a command that answers with one. */
@@ -1212,15 +1248,26 @@ export declare class Db {
         dropTarget?: boolean;
     }): Promise<Collection>;
     createIndex(name: string, specification: IndexSpecification, options?: CreateIndexesOptions): Promise<string>;
+    indexInformation(name: string, options?: CursorOptions & {
+        full?: boolean;
+    }): Promise<Document_2[] | Document_2>;
     stats(options?: OperationOptions & {
         scale?: number;
     }): Promise<Document_2>;
+    /** Drops a user of this database. */
+    removeUser(username: string, options?: OperationOptions): Promise<boolean>;
+    profilingLevel(options?: OperationOptions): Promise<ProfilingLevel>;
+    setProfilingLevel(level: ProfilingLevel, options?: OperationOptions): Promise<ProfilingLevel>;
     /** The changes of the database's documents, from now on or from where the options say. */
     watch<T = Document_2>(pipeline?: readonly object[], options?: ChangeStreamOptions): ChangeStream<T>;
     /** @internal */
     get operations(): Operations;
-    /** @internal Runs a command that writes, with the client's write concern unless it has one. */
-    write(command: object, options?: OperationOptions): Promise<Document_2>;
+    /** @internal Runs a command that writes, with the write concern of the nearest level; `inherited` is that of the collection. */
+    write(command: object, options?: OperationOptions, inherited?: ConcernOptions): Promise<Document_2>;
+    /** @internal Runs a command that reads, with the options that every command takes. */
+    run(command: object, options: OperationOptions): Promise<Document_2>;
+    /** @internal */
+    get forceServerObjectId(): boolean | undefined;
     /** @internal */
     createId(): unknown;
 }
@@ -1231,6 +1278,9 @@ export declare interface DbOptions extends ConcernOptions, BsonOptions {
     pkFactory?: {
         createPk(): unknown;
     };
+    /** Leaves `_id` to the server. */
+    forceServerObjectId?: boolean;
+    timeoutMS?: number;
 }
 
 /** What a delete did. */
@@ -1474,6 +1524,10 @@ export declare interface FindOptions extends CursorOptions {
     returnKey?: boolean;
     showRecordId?: boolean;
     noCursorTimeout?: boolean;
+    /** The old name: `false` is `noCursorTimeout: true`. */
+    timeout?: boolean;
+    /** Without effect on servers of today. */
+    oplogReplay?: boolean;
     tailable?: boolean;
     awaitData?: boolean;
     allowDiskUse?: boolean;
@@ -1551,6 +1605,7 @@ export declare interface IndexDescription {
 
 declare namespace indexes {
     export {
+        refuseBeside,
         create,
         drop,
         dropAll,
@@ -1687,6 +1742,8 @@ export declare class MongoClient extends EventEmitter {
     readonly pkFactory: {
         createPk(): unknown;
     } | undefined;
+    /** @internal */
+    readonly forceServerObjectId: boolean | undefined;
     /** Written by Mongoose. */
     _closeCalled: boolean;
     /** Written by Mongoose. */
@@ -2552,6 +2609,9 @@ declare interface Profile extends Preset {
     onReconnecting?(delayMs: number): void;
 }
 
+/** How much a database records of its operations. */
+export declare type ProfilingLevel = 'off' | 'slow_only' | 'all';
+
 /** Proxies by the scheme of the endpoint. */
 export declare interface ProxyRules {
     readonly http?: string;
@@ -2857,6 +2917,15 @@ declare class RedisWire {
     sentinels(): Array<WireAddress>
 }
 
+/** Options of an index mean nothing beside a list of several. */
+declare function refuseBeside(collection: AnyCollection, options: CreateIndexesOptions): void;
+
+/** Names that are refused, and what to do instead. */
+declare type Refused = Readonly<Record<string, string>>;
+
+/** Throws the error of `refuse` for an option that is given and cannot be honoured. */
+declare function refuseKnown(kind: number | Refused, options: object | undefined, refuse: (name: string, message: string) => Error): void;
+
 /** A reply as the wire decodes it. */
 declare type Reply = string | Buffer | number | boolean | null | Error | Reply[] | Map<Reply, Reply> | Set<Reply>;
 
@@ -2905,6 +2974,10 @@ export declare class RunCommandCursor<T = Document_2> extends AbstractCursor<T> 
     constructor(source: CursorSource, command: object, options?: CursorOptions & {
         retried?: boolean;
     });
+    setComment(value: unknown): this;
+    /** Milliseconds that a later batch of a tailable cursor may be waited for. */
+    setMaxTimeMS(value: number): this;
+    setBatchSize(value: number): this;
     protected first(): Call;
 }
 
@@ -3612,6 +3685,7 @@ export declare interface WriteOptions extends OperationOptions {
     let?: object;
     bypassDocumentValidation?: boolean;
     sort?: Sort;
+    ordered?: boolean;
 }
 
 export { }

@@ -40,7 +40,12 @@ test.each<[string, () => Promise<unknown>]>([
   ['insertOne', () => items.insertOne({}, OPTIONS)],
   ['insertMany', () => items.insertMany([{}], OPTIONS)],
   ['bulkWrite', () => items.bulkWrite([{ deleteOne: { filter: {} } }], OPTIONS)],
-  ['countDocuments', () => items.countDocuments({}, OPTIONS)],
+  ['estimatedDocumentCount', () => items.estimatedDocumentCount(OPTIONS)],
 ])('%s refuses it', async (_name, run) => {
   expect((await failureOf(run)).message).toContain('explain');
+});
+
+test('countDocuments tells the plan of its aggregation', async () => {
+  const plan = (await items.countDocuments({ _id: 1 }, { ...OPTIONS, skip: 0, limit: 5 })) as unknown as Document;
+  expect(JSON.stringify(plan)).toContain('winningPlan');
 });

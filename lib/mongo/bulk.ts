@@ -55,6 +55,8 @@ export function bulkOperations(
       const document = insertOne?.document ?? insertOne;
       if (typeof document !== 'object' || document === null) throw collection.refuse('operations', 'insertOne needs a document');
       insertedIds.push({ index, _id: collection.withId(document, options) });
+      // The body of the operation holds filters and updates too: documents are checked by themselves.
+      if (collection.bsonFor(options).checkKeys === true) collection.operations.host.bson.serialize(document, { checkKeys: true });
       return { insertOne: { document } };
     }
     for (const [name, shape] of Object.entries(SHAPES)) {

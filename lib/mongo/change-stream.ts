@@ -41,7 +41,9 @@ const STAGE_OPTIONS = [
 ] as const;
 const COMMAND_OPTIONS = ['batchSize', 'maxAwaitTimeMS', 'maxTimeMS', 'collation', 'comment'] as const;
 /** What an aggregation takes and a change stream of ours cannot. */
-const REFUSED = ['session', 'raw', 'hint', 'let', 'allowDiskUse', 'bypassDocumentValidation', 'explain'] as const;
+const REFUSED = [
+  'session', 'raw', 'hint', 'let', 'allowDiskUse', 'bypassDocumentValidation', 'explain', 'cursor', 'out', 'dbName', 'authdb', 'willRetryWrite',
+] as const; // prettier-ignore
 const CLOSED = 'ChangeStream is closed';
 
 /** `watch(options)` without a pipeline, as the Node driver takes it. */

@@ -51,6 +51,8 @@ export class MongoClient extends EventEmitter {
   readonly concerns: ConcernOptions;
   /** @internal */
   readonly pkFactory: { createPk(): unknown } | undefined;
+  /** @internal */
+  readonly forceServerObjectId: boolean | undefined;
   /** Written by Mongoose. */
   _closeCalled = false;
   /** Written by Mongoose. */
@@ -81,6 +83,7 @@ export class MongoClient extends EventEmitter {
     this.bsonOptions = this.#split.bson;
     this.concerns = this.#split.concerns;
     this.pkFactory = options.pkFactory;
+    this.forceServerObjectId = options.forceServerObjectId;
     this.#operations = this.#open();
     this.on('newListener', (event) => {
       if (DRIVER_EVENTS.has(String(event))) this.#listen();

@@ -15,13 +15,14 @@ import {
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
 import { concerns, type ConcernOptions, concernsOf } from './concern.js';
 import { type CursorOptions, type CursorSource } from './cursor.js';
-import { AggregationCursor, type AggregateOptions, FIND_OPTIONS, FindCursor, type FindOptions, type RunCommandCursor } from './cursors.js';
+import { AggregationCursor, type AggregateOptions, FindCursor, findOptions, type FindOptions, type RunCommandCursor } from './cursors.js';
 import type { Db } from './db.js';
 import { BulkWriteResult } from './bulk-result.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
-import { type Explain, explainDistinct, explainFindAndModify, explainWrite, isExplained, refuseExplain } from './explain.js';
+import { type Explain, explainDistinct, explainFindAndModify, explainWrite, isExplained } from './explain.js';
 import * as indexes from './indexes.js';
 import { type Call, Opcode, type Operations, pick, type Value } from './operation.js';
+import { refuseKnown } from './refused.js';
 import type { ClientSession } from './session.js';
 import { type IndexSpecification, type Sort, sortDocument } from './sort.js';
 
@@ -34,6 +35,10 @@ export interface OperationOptions extends ConcernOptions, BsonOptions {
   comment?: unknown;
   /** The server's plan instead of the result. */
   explain?: Explain;
+}
+/** Options of a collection; what it does not say its database does. */
+export interface CollectionOptions extends ConcernOptions, BsonOptions {
+  timeoutMS?: number;
 }
 /** Options of inserts. */
 export interface InsertOptions extends OperationOptions {
@@ -50,6 +55,7 @@ export interface WriteOptions extends OperationOptions {
   let?: object;
   bypassDocumentValidation?: boolean;
   sort?: Sort;
+  ordered?: boolean;
 }
 /** Options of the findOneAnd operations. */
 export interface FindOneAndOptions extends WriteOptions {
@@ -64,6 +70,9 @@ export interface CountOptions extends OperationOptions {
   limit?: number;
   hint?: string | object;
   collation?: object;
+  allowDiskUse?: boolean;
+  bypassDocumentValidation?: boolean;
+  let?: object;
 }
 /** What a delete did. */
 export interface DeleteResult {
@@ -82,10 +91,20 @@ export interface UpdateResult {
 }
 
 const WRITE_OPTIONS = ['upsert', 'arrayFilters', 'collation', 'hint', 'let', 'comment', 'bypassDocumentValidation', 'maxTimeMS'] as const;
-const DELETE_OPTIONS = ['collation', 'hint', 'let', 'comment', 'maxTimeMS'] as const;
+const DELETE_OPTIONS = ['collation', 'hint', 'let', 'comment', 'maxTimeMS', 'ordered'] as const;
 const FIND_ONE_AND_OPTIONS = [...WRITE_OPTIONS, 'projection', 'returnDocument', 'includeResultMetadata'] as const;
 const INSERT_OPTIONS = ['ordered', 'bypassDocumentValidation', 'comment', 'maxTimeMS'] as const;
-const COUNT_OPTIONS = ['skip', 'limit', 'hint', 'collation', 'maxTimeMS', 'comment'] as const;
+const COUNT_OPTIONS = [
+  'skip',
+  'limit',
+  'hint',
+  'collation',
+  'maxTimeMS',
+  'comment',
+  'allowDiskUse',
+  'bypassDocumentValidation',
+  'let',
+] as const;
 
 /** One operation as this file hands it on. */
 interface Request {
@@ -104,6 +123,7 @@ export type AnyCollection = Pick<
   | 'db'
   | 'operations'
   | 'aggregate'
+  | 'bsonFor'
   | 'bulkWrite'
   | 'command'
   | 'cursorSource'
@@ -121,13 +141,15 @@ export class Collection<T extends object = Document> {
   /** Used by find when the operation gives none. */
   hint: string | object | undefined;
   readonly #concerns: ConcernOptions;
+  readonly #timeoutMS: number | undefined;
 
   /** @internal */
-  constructor(db: Db, name: string, options: ConcernOptions & BsonOptions = {}) {
+  constructor(db: Db, name: string, options: CollectionOptions = {}) {
     this.db = db;
     this.collectionName = name;
     this.bsonOptions = { ...db.bsonOptions, ...(pick(options, BSON_OPTION_NAMES) as BsonOptions) };
     this.#concerns = concernsOf(options, db.concerns);
+    this.#timeoutMS = options.timeoutMS ?? db.options.timeoutMS;
     Object.defineProperty(this, 'db', { enumerable: false });
   }
 
@@ -150,11 +172,11 @@ export class Collection<T extends object = Document> {
     return this.#concerns.readPreference;
   }
   get timeoutMS(): number | undefined {
-    return this.db.timeoutMS;
+    return this.#timeoutMS ?? this.db.timeoutMS;
   }
 
   async insertOne(document: T, options: InsertOptions = {}): Promise<{ acknowledged: boolean; insertedId: unknown }> {
-    refuseExplain(this, options);
+    this.#checkOptions(Opcode.insert, options);
     this.#checkDocument('document', document);
     const insertedId = this.withId(document, options);
     await this.write({
@@ -170,7 +192,7 @@ export class Collection<T extends object = Document> {
     documents: readonly T[],
     options: InsertOptions = {},
   ): Promise<{ acknowledged: boolean; insertedCount: number; insertedIds: Record<number, unknown> }> {
-    refuseExplain(this, options);
+    this.#checkOptions(Opcode.insert, options);
     if (!Array.isArray(documents)) throw this.refuse('docs', 'Argument "docs" must be an array of documents');
     if (documents.length === 0) throw this.refuse('docs', 'Invalid BulkOperation, Batch cannot be empty');
     for (const document of documents) this.#checkDocument('docs', document);
@@ -191,7 +213,7 @@ export class Collection<T extends object = Document> {
   }
 
   async bulkWrite(operations: readonly AnyBulkWriteOperation[], options: BulkWriteOptions = {}): Promise<BulkWriteResult> {
-    refuseExplain(this, options);
+    this.#checkOptions(Opcode.bulkWrite, options);
     if (!Array.isArray(operations)) throw this.refuse('operations', 'Argument "operations" must be an array of documents');
     const { ops, insertedIds } = bulkOperations(this, operations, options);
     const bulk = { ordered: options.ordered !== false, insertedIds, operation: (index: number) => statementOf(ops[index] ?? {}) };
@@ -242,7 +264,7 @@ export class Collection<T extends object = Document> {
       const { explain, ...others } = options;
       return (await this.find(filter, { ...others, limit: 1, singleBatch: true }).explain(explain)) as WithId<T>;
     }
-    const known = pick(options, FIND_OPTIONS);
+    const known = findOptions(options);
     const sort = sortDocument(options.sort, undefined, (message) => this.refuse('sort', message));
     if (sort !== undefined) known['sort'] = sort;
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
@@ -289,6 +311,7 @@ export class Collection<T extends object = Document> {
     return name ?? '';
   }
   async createIndexes(descriptions: readonly indexes.IndexDescription[], options: indexes.CreateIndexesOptions = {}): Promise<string[]> {
+    indexes.refuseBeside(this, options);
     return indexes.create(this, descriptions, options);
   }
   async dropIndex(name: string | object, options: OperationOptions = {}): Promise<Document> {
@@ -352,11 +375,12 @@ export class Collection<T extends object = Document> {
   }
   /** @internal Where a cursor of this collection reads. */
   cursorSource(options?: object): CursorSource {
-    return { operations: this.operations, db: this.dbName, coll: this.collectionName, bson: this.bsonFor(options), ...this.#concerns };
+    const { operations, dbName: db, collectionName: coll } = this;
+    return { operations, db, coll, bson: this.bsonFor(options), timeoutMS: this.#timeoutMS, ...this.#concerns };
   }
   /** @internal Runs a command on the collection's database, with the write concern of the nearest level. */
   async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return this.db.write({ ...command, ...concerns(options, this.#concerns, ['writeConcern']) }, options);
+    return this.db.write(command, this.#timed(options), this.#concerns);
   }
   /** @internal The BSON flags of an operation. */
   bsonFor(options: object = {}): BsonOptions {
@@ -370,12 +394,13 @@ export class Collection<T extends object = Document> {
   }
   /** @internal The document's `_id`, made when it has none. */
   withId(document: object, options: InsertOptions): unknown {
+    const byServer = (options.forceServerObjectId ?? this.db.forceServerObjectId) === true;
     if (document instanceof Map) {
-      if (document.get('_id') === undefined && options.forceServerObjectId !== true) document.set('_id', this.db.createId());
+      if (document.get('_id') === undefined && !byServer) document.set('_id', this.db.createId());
       return document.get('_id');
     }
     const target = document as Document;
-    if ((target['_id'] === undefined || target['_id'] === null) && options.forceServerObjectId !== true) target['_id'] = this.db.createId();
+    if ((target['_id'] === undefined || target['_id'] === null) && !byServer) target['_id'] = this.db.createId();
     return target['_id'];
   }
   /** @internal */
@@ -413,13 +438,31 @@ export class Collection<T extends object = Document> {
   }
 
   async #count(opcode: number, body: object, options: CountOptions): Promise<number> {
-    refuseExplain(this, options);
+    if (isExplained(options)) return (await this.#explainCount(body, options)) as unknown as number;
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
     return Number(await this.#run({ opcode, body, known: { ...pick(options, COUNT_OPTIONS), ...read }, options }));
   }
 
+  async #explainCount(body: object, options: CountOptions): Promise<Document> {
+    const { explain, skip, limit, ...others } = options;
+    const { filter } = body as { filter?: object };
+    if (filter === undefined) throw this.refuse('explain', 'Option "explain" is not supported on this command');
+    const paging = [...(skip === undefined ? [] : [{ $skip: skip }]), ...(limit === undefined ? [] : [{ $limit: limit }])];
+    const pipeline = [{ $match: filter }, ...paging, { $group: { _id: 1, n: { $sum: 1 } } }];
+    return this.aggregate(pipeline, others).explain(explain);
+  }
+
+  #checkOptions(opcode: number, options: object): void {
+    refuseKnown(opcode, options, (name, message) => this.refuse(name, message));
+  }
+
+  #timed<O extends OperationOptions>(options: O): O {
+    return this.#timeoutMS === undefined ? options : { timeoutMS: this.#timeoutMS, ...options };
+  }
+
   async #run({ opcode, body, known, options, bulk }: Request): Promise<Value> {
-    const { session, signal, timeoutMS } = options;
+    this.#checkOptions(opcode, options);
+    const { session, signal, timeoutMS = this.#timeoutMS } = options;
     return this.operations.run({
       opcode,
       body: { db: this.dbName, coll: this.collectionName, ...body, options: known },

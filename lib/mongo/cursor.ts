@@ -12,6 +12,7 @@ import { refuse } from './errors.js';
 import { type Explain, isExplained } from './explain.js';
 import type { BsonOptions, Document } from './host.js';
 import { type Call, Opcode, type Operations } from './operation.js';
+import { refuseKnown } from './refused.js';
 import type { ClientSession } from './session.js';
 
 /** What every cursor is made of. */
@@ -20,6 +21,8 @@ export interface CursorSource extends ConcernOptions {
   readonly db: string;
   readonly coll?: string;
   readonly bson: BsonOptions;
+  /** For each of its requests, unless the operation says otherwise. */
+  readonly timeoutMS?: number | undefined;
 }
 
 /** Options that all cursors know. */
@@ -30,6 +33,8 @@ export interface CursorOptions extends ConcernOptions, BsonOptions {
   maxTimeMS?: number;
   maxAwaitTimeMS?: number;
   timeoutMS?: number;
+  /** What `timeoutMS` limits: each request of the cursor (default), or all of them together. */
+  timeoutMode?: 'iteration' | 'cursorLifetime';
   comment?: unknown;
   /** The server's plan instead of the documents. */
   explain?: Explain;
@@ -53,12 +58,17 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
   readonly #signal: AbortSignal | undefined;
   #session: ClientSession | null | undefined;
   readonly #bson: BsonOptions;
+  /** When a limited life ends, by `performance.now()`. */
+  #deadline: number | undefined;
 
   /** @internal */
   constructor(source: CursorSource, options: CursorOptions = {}) {
     super();
     this.source = source;
     const { session, signal, ...others } = options;
+    const { timeoutMode } = options;
+    if (timeoutMode !== undefined && timeoutMode !== null && timeoutMode !== 'iteration' && timeoutMode !== 'cursorLifetime')
+      throw source.operations.refuse('timeoutMode', 'timeoutMode must be iteration or cursorLifetime');
     this.options = others;
     this.#session = session;
     this.#signal = signal;
@@ -155,9 +165,12 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     }
   }
 
-  /** The documents as an object stream. */
-  stream(): Readable {
-    return Readable.from(this, { objectMode: true, highWaterMark: 1 });
+  /** The documents as an object stream, each as `transform` makes it. Destroying the stream closes the cursor. */
+  stream(options: { transform?: (document: T) => unknown } = {}): Readable {
+    const { transform } = options;
+    if (transform === undefined) return Readable.from(this, { objectMode: true, highWaterMark: 1 });
+    if (typeof transform !== 'function') throw this.refuse('transform', 'transform must be a function');
+    return Readable.from(transformed(this, transform), { objectMode: true, highWaterMark: 1 });
   }
 
   async close(_options?: object): Promise<void> {
@@ -230,6 +243,11 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     return this.source.operations.refuse(argument, message);
   }
 
+  /** Refuses options that this kind of cursor cannot honour. */
+  protected refuseKnown(kind: Parameters<typeof refuseKnown>[0], options: object): void {
+    refuseKnown(kind, options, (name, message) => this.refuse(name, message));
+  }
+
   /** Read concern and preference of the nearest level. */
   protected readConcerns(): Document {
     return concerns(this.options, this.source, ['readConcern', 'readPreference']);
@@ -259,7 +277,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     const first = this.#started ? undefined : this.first();
     // Once: the batches behind the first belong to the same session, wherever they are asked for.
     if (first !== undefined) this.#session = operations.sessionOf({ ...first, session: this.#session }) ?? null;
-    const shared = { session: this.#session, signal: this.#signal, timeoutMS: this.options['timeoutMS'] as number | undefined };
+    const shared = { session: this.#session, signal: this.#signal, timeoutMS: this.#limit(first !== undefined) };
     if (first !== undefined) {
       this.#started = true;
       if (isExplained(this.options)) return single(operations.encode(await this.explain(this.options['explain'] as Explain)));
@@ -270,6 +288,15 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     if (batchSize !== undefined && batchSize !== null) body['batchSize'] = batchSize;
     if (maxAwaitTimeMS !== undefined && maxAwaitTimeMS !== null) body['maxAwaitTimeMS'] = maxAwaitTimeMS;
     return (await operations.run({ opcode: Opcode.getMore, body, ...shared })) as Buffer;
+  }
+
+  /** Milliseconds for the next request. */
+  #limit(first: boolean): number | undefined {
+    const { timeoutMS = this.source.timeoutMS, timeoutMode } = this.options as { timeoutMS?: number; timeoutMode?: unknown };
+    if (timeoutMode !== 'cursorLifetime' || typeof timeoutMS !== 'number' || timeoutMS === 0) return timeoutMS;
+    const now = performance.now();
+    if (first) this.#deadline = now + timeoutMS;
+    return Math.max(1, (this.#deadline ?? now) - now);
   }
 
   #take(): unknown {
@@ -307,4 +334,8 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     this.#emittedClose = true;
     this.emit('close');
   }
+}
+
+async function* transformed<T>(documents: AsyncIterable<T>, transform: (document: T) => unknown): AsyncGenerator<unknown, void, void> {
+  for await (const document of documents) yield transform(document);
 }

@@ -7,6 +7,7 @@ import { AbstractCursor, type CursorOptions, type CursorSource } from './cursor.
 import { type Explain, explainCommand } from './explain.js';
 import type { Document } from './host.js';
 import { type Call, FLAG_READ, Opcode, pick } from './operation.js';
+import { REFUSED } from './refused.js';
 import { type Sort, type SortDirection, sortDocument } from './sort.js';
 
 /** Options of `find` and `findOne`. */
@@ -22,6 +23,10 @@ export interface FindOptions extends CursorOptions {
   returnKey?: boolean;
   showRecordId?: boolean;
   noCursorTimeout?: boolean;
+  /** The old name: `false` is `noCursorTimeout: true`. */
+  timeout?: boolean;
+  /** Without effect on servers of today. */
+  oplogReplay?: boolean;
   tailable?: boolean;
   awaitData?: boolean;
   allowDiskUse?: boolean;
@@ -31,9 +36,9 @@ export interface FindOptions extends CursorOptions {
 }
 
 /** Names of find options that reach the server. */
-export const FIND_OPTIONS = [
+const FIND_OPTIONS = [
   'projection', 'skip', 'limit', 'batchSize', 'singleBatch', 'hint', 'collation', 'comment', 'maxTimeMS', 'maxAwaitTimeMS', 'min', 'max', 'returnKey',
-  'showRecordId', 'noCursorTimeout', 'tailable', 'awaitData', 'allowDiskUse', 'allowPartialResults', 'let',
+  'showRecordId', 'noCursorTimeout', 'tailable', 'awaitData', 'allowDiskUse', 'allowPartialResults', 'let', 'oplogReplay', 'timeoutMode',
 ] as const; // prettier-ignore
 const AGGREGATE_OPTIONS = [
   'allowDiskUse',
@@ -44,9 +49,17 @@ const AGGREGATE_OPTIONS = [
   'hint',
   'let',
   'maxTimeMS',
+  'timeoutMode',
 ] as const;
+/** The options of a find under their names of today. */
+export function findOptions(options: object): Document {
+  const known = pick(options, FIND_OPTIONS);
+  const { timeout } = options as { timeout?: unknown };
+  if (typeof timeout === 'boolean') known['noCursorTimeout'] = !timeout;
+  return known;
+}
 /** Find options that only Rust reads; the find command has none of them. */
-const NOT_IN_COMMAND = new Set(['maxAwaitTimeMS', 'maxTimeMS']);
+const NOT_IN_COMMAND = new Set(['maxAwaitTimeMS', 'maxTimeMS', 'timeoutMode']);
 
 /** A cursor over the documents of a query. */
 export class FindCursor<T = Document> extends AbstractCursor<T> {
@@ -55,6 +68,7 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
   /** @internal */
   constructor(source: CursorSource, filter: object, options: FindOptions = {}) {
     super(source, options);
+    this.refuseKnown(Opcode.find, options);
     this.#filter = filter;
     if (options.sort !== undefined) this.options['sort'] = this.#sortOf(options.sort, undefined);
   }
@@ -131,7 +145,7 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
   }
 
   #known(): Document {
-    const known = pick(this.options, FIND_OPTIONS);
+    const known = findOptions(this.options);
     if (this.options['sort'] !== undefined) known['sort'] = this.options['sort'];
     return known;
   }
@@ -149,6 +163,8 @@ export interface AggregateOptions extends CursorOptions {
   hint?: string | object;
   let?: object;
   cursor?: { batchSize?: number };
+  /** The collection that the result goes to: a last stage `$out`. */
+  out?: string;
 }
 
 /** A cursor over the documents of an aggregation. */
@@ -158,8 +174,9 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
   /** @internal */
   constructor(source: CursorSource, pipeline: readonly object[], options: AggregateOptions = {}) {
     super(source, options);
-    this.pipeline = [...pipeline];
-    const { cursor } = options;
+    this.refuseKnown(Opcode.aggregate, options);
+    const { cursor, out } = options;
+    this.pipeline = typeof out === 'string' ? [...pipeline, { $out: out }] : [...pipeline];
     if (cursor?.batchSize !== undefined) this.options['batchSize'] ??= cursor.batchSize;
   }
 
@@ -204,11 +221,13 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
 
   /** A cursor for the same pipeline, from its start, without the session. */
   clone(): AggregationCursor<T> {
-    return new AggregationCursor<T>(this.source, this.pipeline, this.options);
+    // `out` is a stage of the pipeline by now.
+    const { out: _out, ...options } = this.options;
+    return new AggregationCursor<T>(this.source, this.pipeline, options);
   }
 
   override async explain(verbosity: Explain = 'allPlansExecution'): Promise<Document> {
-    const { batchSize: _batchSize, maxTimeMS: _maxTimeMS, ...options } = pick(this.options, AGGREGATE_OPTIONS);
+    const { batchSize: _batchSize, maxTimeMS: _maxTimeMS, timeoutMode: _mode, ...options } = pick(this.options, AGGREGATE_OPTIONS);
     const command = { aggregate: this.source.coll ?? 1, pipeline: this.pipeline, cursor: {}, ...options };
     return explained(this.source, this.session, command, verbosity);
   }
@@ -235,8 +254,20 @@ export class RunCommandCursor<T = Document> extends AbstractCursor<T> {
   constructor(source: CursorSource, command: object, options: CursorOptions & { retried?: boolean } = {}) {
     const { retried, ...others } = options;
     super(source, others);
+    this.refuseKnown(retried === true ? REFUSED.list : REFUSED.cursorCommand, options);
     this.command = command;
     this.#retried = retried === true;
+  }
+
+  setComment(value: unknown): this {
+    return this.set('comment', value);
+  }
+  /** Milliseconds that a later batch of a tailable cursor may be waited for. */
+  setMaxTimeMS(value: number): this {
+    return this.set('maxAwaitTimeMS', value);
+  }
+  setBatchSize(value: number): this {
+    return this.set('batchSize', value);
   }
 
   protected override first(): Call {

@@ -4,26 +4,37 @@
  * `Db`, shaped as the Node driver's: commands, collections and their administration.
  */
 import type { MongoClient } from './client.js';
-import { Collection, type OperationOptions } from './collection.js';
+import { Admin } from './admin.js';
+import { Collection, type CollectionOptions, type OperationOptions } from './collection.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
-import { concernsOf, type ConcernOptions, readPreference } from './concern.js';
+import { concerns, concernsOf, type ConcernOptions } from './concern.js';
 import type { CursorOptions, CursorSource } from './cursor.js';
 import { AggregationCursor, type AggregateOptions, RunCommandCursor } from './cursors.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
-import { create, type CreateIndexesOptions } from './indexes.js';
+import { create, type CreateIndexesOptions, information } from './indexes.js';
 import { FLAG_WRITE_CONCERN, Opcode, type Operations, pick } from './operation.js';
+import { REFUSED, refuseKnown } from './refused.js';
 import type { IndexSpecification } from './sort.js';
 
 /** Options of a database. */
 export interface DbOptions extends ConcernOptions, BsonOptions {
   /** Makes the `_id` of documents that have none. */
   pkFactory?: { createPk(): unknown };
+  /** Leaves `_id` to the server. */
+  forceServerObjectId?: boolean;
+  timeoutMS?: number;
 }
+
+/** How much a database records of its operations. */
+export type ProfilingLevel = 'off' | 'slow_only' | 'all';
 
 const CREATE_OPTIONS = [
   'capped', 'size', 'max', 'storageEngine', 'validator', 'validationLevel', 'validationAction', 'indexOptionDefaults', 'viewOn', 'pipeline', 'collation',
-  'timeseries', 'expireAfterSeconds', 'clusteredIndex', 'changeStreamPreAndPostImages', 'comment', 'maxTimeMS', 'autoIndexId', 'encryptedFields',
+  'timeseries', 'expireAfterSeconds', 'clusteredIndex', 'changeStreamPreAndPostImages', 'autoIndexId', 'flags',
 ] as const; // prettier-ignore
+const PROFILING_LEVELS = ['off', 'slow_only', 'all'] as const satisfies readonly ProfilingLevel[];
+/** What every command takes. */
+const COMMAND_OPTIONS = ['maxTimeMS', 'comment'] as const;
 /** The server's answer for a collection that does not exist. */
 const NAMESPACE_NOT_FOUND = 26;
 
@@ -40,6 +51,7 @@ export class Db {
   constructor(client: MongoClient, name: string, options: DbOptions = {}) {
     if (name === '' || /[. $/\\\0]/.test(name))
       throw client.operations.refuse('dbName', `database name ${JSON.stringify(name)} is not valid`);
+    refuseKnown(REFUSED.db, options, (option, message) => client.operations.refuse(option, message));
     this.client = client;
     this.databaseName = name;
     this.options = options;
@@ -61,10 +73,10 @@ export class Db {
     return this.concerns.readPreference;
   }
   get timeoutMS(): number | undefined {
-    return this.client.timeoutMS;
+    return this.options.timeoutMS ?? this.client.timeoutMS;
   }
 
-  collection<T extends object = Document>(name: string, options: ConcernOptions & BsonOptions = {}): Collection<T> {
+  collection<T extends object = Document>(name: string, options: CollectionOptions = {}): Collection<T> {
     if (
       typeof name !== 'string' ||
       name === '' ||
@@ -93,16 +105,18 @@ export class Db {
   }
 
   admin(): Admin {
-    return new Admin(this.client.db('admin'));
+    return new Admin(this.client.db('admin'), this);
   }
 
   async createCollection<T extends object = Document>(name: string, options: OperationOptions & Document = {}): Promise<Collection<T>> {
+    this.#refuseKnown(REFUSED.create, options);
     const collection = this.collection<T>(name, pick(options, [...BSON_OPTION_NAMES, 'readConcern', 'writeConcern', 'readPreference']));
     await this.write({ create: name, ...pick(options, CREATE_OPTIONS) }, options);
     return collection;
   }
 
   async dropCollection(name: string, options: OperationOptions = {}): Promise<boolean> {
+    this.#refuseKnown(REFUSED.collection, options);
     try {
       await this.write({ drop: name }, options);
     } catch (error) {
@@ -113,6 +127,7 @@ export class Db {
   }
 
   async dropDatabase(options: OperationOptions = {}): Promise<boolean> {
+    this.#refuseKnown(REFUSED.command, options);
     await this.write({ dropDatabase: 1 }, options);
     return true;
   }
@@ -127,14 +142,18 @@ export class Db {
   }
 
   async collections(options: CursorOptions = {}): Promise<Collection[]> {
-    const found = await this.listCollections({}, { ...options, nameOnly: true }).toArray();
+    const { raw: _raw, ...others } = options;
+    const found = await this.listCollections({}, { ...others, raw: false, nameOnly: true }).toArray();
     return found.map(({ name }) => String(name)).filter((name) => !name.includes('$')).map((name) => this.collection(name)); // prettier-ignore
   }
 
   async renameCollection(from: string, to: string, options: OperationOptions & { dropTarget?: boolean } = {}): Promise<Collection> {
+    this.#refuseKnown(REFUSED.command, options);
     const target = this.collection(to);
     const command = { renameCollection: `${this.databaseName}.${from}`, to: target.namespace, dropTarget: options.dropTarget === true };
-    await this.client.db('admin').write(command, options);
+    await this.client
+      .db('admin')
+      .write(command, { ...pick({ timeoutMS: this.options.timeoutMS }, ['timeoutMS']), ...options }, this.concerns);
     return target;
   }
 
@@ -143,8 +162,31 @@ export class Db {
     return index ?? '';
   }
 
+  async indexInformation(name: string, options: CursorOptions & { full?: boolean } = {}): Promise<Document[] | Document> {
+    return information(this.collection(name), { full: false, ...options });
+  }
+
   async stats(options: OperationOptions & { scale?: number } = {}): Promise<Document> {
-    return this.command({ dbStats: 1, ...pick(options, ['scale']) }, options);
+    return this.run({ dbStats: 1, ...pick(options, ['scale']) }, options);
+  }
+
+  /** Drops a user of this database. */
+  async removeUser(username: string, options: OperationOptions = {}): Promise<boolean> {
+    this.#refuseKnown(REFUSED.command, options);
+    await this.write({ dropUser: username }, options);
+    return true;
+  }
+
+  async profilingLevel(options: OperationOptions = {}): Promise<ProfilingLevel> {
+    const { was } = await this.run({ profile: -1 }, options);
+    return PROFILING_LEVELS[Number(was)] ?? 'off';
+  }
+
+  async setProfilingLevel(level: ProfilingLevel, options: OperationOptions = {}): Promise<ProfilingLevel> {
+    const profile = PROFILING_LEVELS.indexOf(level);
+    if (profile < 0) throw this.operations.refuse('level', `level must be one of ${PROFILING_LEVELS.join(', ')}`);
+    await this.run({ profile }, options);
+    return level;
   }
 
   /** The changes of the database's documents, from now on or from where the options say. */
@@ -156,9 +198,23 @@ export class Db {
   get operations(): Operations {
     return this.client.operations;
   }
-  /** @internal Runs a command that writes, with the client's write concern unless it has one. */
-  async write(command: object, options: OperationOptions = {}): Promise<Document> {
-    return this.#command(command, { ...options, readPreference: 'primary' }, FLAG_WRITE_CONCERN);
+  /** @internal Runs a command that writes, with the write concern of the nearest level; `inherited` is that of the collection. */
+  async write(command: object, options: OperationOptions = {}, inherited: ConcernOptions = this.concerns): Promise<Document> {
+    const own = concerns(options, inherited, ['writeConcern']);
+    return this.#command(
+      { ...command, ...pick(options, COMMAND_OPTIONS) },
+      { ...options, readPreference: 'primary', ...own },
+      FLAG_WRITE_CONCERN,
+    );
+  }
+  /** @internal Runs a command that reads, with the options that every command takes. */
+  async run(command: object, options: OperationOptions): Promise<Document> {
+    this.#refuseKnown(REFUSED.command, options);
+    return this.#command({ ...command, ...pick(options, COMMAND_OPTIONS) }, options, 0);
+  }
+  /** @internal */
+  get forceServerObjectId(): boolean | undefined {
+    return this.options.forceServerObjectId ?? this.client.forceServerObjectId;
   }
   /** @internal */
   createId(): unknown {
@@ -168,54 +224,27 @@ export class Db {
 
   async #command(command: object, options: OperationOptions, flags: number): Promise<Document> {
     if (typeof command !== 'object' || command === null) throw this.operations.refuse('command', 'command must be an object');
-    const { session, signal, timeoutMS } = options;
-    const preference =
-      options.readPreference === undefined || options.readPreference === null
-        ? {}
-        : { readPreference: readPreference(options.readPreference) };
+    const { session, signal, timeoutMS = this.options.timeoutMS } = options;
+    const own = concerns(options, {}, flags === 0 ? ['readPreference'] : ['readPreference', 'writeConcern']);
     const bson = { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) };
-    const body = { db: this.databaseName, command, options: preference };
+    const body = { db: this.databaseName, command, options: own };
     return this.operations.decode(
       (await this.operations.run({ opcode: Opcode.command, flags, body, session, signal, timeoutMS, bson })) as Buffer,
       bson,
     );
   }
 
+  #refuseKnown(kind: Parameters<typeof refuseKnown>[0], options: object): void {
+    refuseKnown(kind, options, (name, message) => this.operations.refuse(name, message));
+  }
+
   #source(options: object): CursorSource {
     return {
+      timeoutMS: this.options.timeoutMS,
       operations: this.operations,
       db: this.databaseName,
       bson: { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) },
       ...this.concerns,
     };
-  }
-}
-
-/** Commands on the database `admin`. */
-export class Admin {
-  readonly #db: Db;
-
-  /** @internal */
-  constructor(db: Db) {
-    this.#db = db;
-  }
-
-  async command(command: object, options: OperationOptions = {}): Promise<Document> {
-    return this.#db.command(command, options);
-  }
-  async listDatabases(options: OperationOptions & { filter?: object; nameOnly?: boolean } = {}): Promise<Document> {
-    return this.#db.command({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases', 'comment']) }, options);
-  }
-  async ping(options: OperationOptions = {}): Promise<Document> {
-    return this.#db.command({ ping: 1 }, options);
-  }
-  async buildInfo(options: OperationOptions = {}): Promise<Document> {
-    return this.#db.command({ buildInfo: 1 }, options);
-  }
-  async serverInfo(options: OperationOptions = {}): Promise<Document> {
-    return this.buildInfo(options);
-  }
-  async serverStatus(options: OperationOptions = {}): Promise<Document> {
-    return this.#db.command({ serverStatus: 1 }, options);
   }
 }

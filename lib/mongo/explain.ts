@@ -7,6 +7,7 @@ import type { AnyCollection, FindOneAndOptions, OperationOptions, WriteOptions }
 import { statementOf } from './bulk.js';
 import type { Document } from './host.js';
 import { pick } from './operation.js';
+import { REFUSED, refuseKnown } from './refused.js';
 import { sortDocument } from './sort.js';
 
 /** What `explain` reports. */
@@ -72,13 +73,9 @@ export function explainDistinct(
   return explained(collection, command, options);
 }
 
-/** Refuses the option where the server has no plan to tell. */
-export function refuseExplain(collection: AnyCollection, options: object): void {
-  if (isExplained(options)) throw collection.refuse('explain', 'Option "explain" is not supported on this command');
-}
-
 function explained(collection: AnyCollection, command: object, options: OperationOptions): Promise<Document> {
   const { explain } = options as { explain: Explain };
+  refuseKnown(REFUSED.everywhere, options, (name, message) => collection.refuse(name, message));
   // The server explains without writing: it takes no write concern.
   return collection.db.command(explainCommand(command, explain), pick(options, ['session', 'signal', 'timeoutMS']));
 }

@@ -3,6 +3,7 @@
  *
  * Front door of the feature; every public name of it is exported here.
  */
+export { Admin } from './admin.js';
 export {
   type AnyBulkWriteOperation,
   BulkOperation,
@@ -16,6 +17,7 @@ export { ChangeStream, type ChangeStreamOptions } from './change-stream.js';
 export { type ClientStats, MongoClient } from './client.js';
 export {
   Collection,
+  type CollectionOptions,
   type CountOptions,
   type DeleteResult,
   type FindOneAndOptions,
@@ -29,7 +31,7 @@ export type { ConcernOptions } from './concern.js';
 export { connectDB, type ConnectOptions, disconnectDB, ensureDBConnection, isDBConnected } from './connect.js';
 export { AbstractCursor, type CursorOptions } from './cursor.js';
 export { type AggregateOptions, AggregationCursor, FindCursor, type FindOptions, RunCommandCursor } from './cursors.js';
-export { Admin, Db, type DbOptions } from './db.js';
+export { Db, type DbOptions, type ProfilingLevel } from './db.js';
 export type { Explain, Verbosity } from './explain.js';
 export type { Hook } from './hook.js';
 export type { BsonOptions, Document } from './host.js';

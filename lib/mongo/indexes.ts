@@ -8,6 +8,7 @@ import type { CursorOptions } from './cursor.js';
 import { type AggregationCursor, RunCommandCursor } from './cursors.js';
 import type { Document } from './host.js';
 import { pick } from './operation.js';
+import { REFUSED, refuseKnown } from './refused.js';
 import { indexKeys, type IndexSpecification } from './sort.js';
 
 /** One index to create. */
@@ -36,6 +37,12 @@ const INDEX_OPTIONS = [
 /** The server's answer for a collection that does not exist. */
 const NAMESPACE_NOT_FOUND = 26;
 
+/** Options of an index mean nothing beside a list of several. */
+export function refuseBeside(collection: AnyCollection, options: CreateIndexesOptions): void {
+  const table = Object.fromEntries([...INDEX_OPTIONS, 'version', 'v'].map((name) => [name, 'give it to the index']));
+  refuseKnown(table, options, (name, message) => collection.refuse(name, message));
+}
+
 /** Creates indexes; returns their names. */
 export async function create(
   collection: AnyCollection,
@@ -52,21 +59,23 @@ export async function create(
     if (version !== undefined) known['v'] = version;
     return { ...known, name: description.name ?? [...key].flat().map(String).join('_'), key };
   });
-  const { session, commitQuorum, maxTimeMS, comment } = options;
-  const command = {
-    createIndexes: collection.collectionName,
-    indexes,
-    ...pick({ commitQuorum, maxTimeMS, comment }, ['commitQuorum', 'maxTimeMS', 'comment']),
-  };
-  await collection.command(command, {
-    ...pick(options, ['writeConcern', 'signal', 'timeoutMS']),
-    ...(session === undefined ? {} : { session }),
-  });
+  refuseKnown(REFUSED.index, options, (name, message) => collection.refuse(name, message));
+  // The rest of the options are those of the index.
+  const { session, signal } = options;
+  await collection.command(
+    { createIndexes: collection.collectionName, indexes, ...pick(options, ['commitQuorum']) },
+    {
+      ...pick(options, ['writeConcern', 'timeoutMS', 'maxTimeMS', 'comment']),
+      ...(signal === undefined ? {} : { signal }),
+      ...(session === undefined ? {} : { session }),
+    },
+  );
   return indexes.map(({ name }) => name);
 }
 
 /** Drops one index. */
 export async function drop(collection: AnyCollection, index: string | object, options: OperationOptions): Promise<Document> {
+  refuseKnown(REFUSED.command, options, (name, message) => collection.refuse(name, message));
   return collection.command({ dropIndexes: collection.collectionName, index }, options);
 }
 

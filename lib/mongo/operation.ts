@@ -4,7 +4,7 @@
  * One operation's way to Rust and back: the body as one BSON document straight into the lane's buffer, the outcome as a value or as the host's error.
  * Guarantees that a session of another client, an ended one or a late one is refused before anything is sent. Decides nothing about retries.
  */
-import { isFailure, type Failure } from '../error/index.js';
+import { checkMilliseconds, type Failure, isFailure, MAX_MS } from '../error/index.js';
 import type { KeyedLane, Outcome } from '../lane.js';
 import type { MongoHandle } from '../native.js';
 import type { MongoClient } from './client.js';
@@ -133,14 +133,16 @@ export class Operations {
 
   /** Runs an operation without turning a failure into an error. */
   outcome(call: Call): Promise<Outcome> {
-    const { session, body } = call;
+    const { session, body, signal } = call;
+    if (signal !== undefined && signal !== null && typeof (signal as Partial<AbortSignal>).addEventListener !== 'function')
+      throw this.refuse('signal', 'signal must be an AbortSignal');
     return this.lane.run({
       opcode: call.opcode,
       flags: call.flags ?? 0,
       handle: session === undefined || session === null ? 0 : session.handleFor(this),
-      deadlineMs: call.timeoutMS ?? 0,
-      signal: call.signal,
-      ...(body === undefined ? {} : { write: writer(this.host, body, call.bson ?? {}) }),
+      deadlineMs: deadlineOf(call),
+      signal: signal ?? undefined,
+      ...(body === undefined ? {} : { write: writer(this.host, body, encoding(call)) }),
     });
   }
 
@@ -163,6 +165,19 @@ export class Operations {
   decode(bytes: Uint8Array, options: BsonOptions = {}): Document {
     return decodeAt(this.host, bytes, 0, options);
   }
+}
+
+/** Milliseconds for an operation as Rust takes them, where 0 leaves it to the client; the caller's 0 is no limit. */
+function deadlineOf({ opcode, timeoutMS, session }: Call): number {
+  const given = timeoutMS ?? (opcode < Opcode.endSession ? session?.defaultTimeoutMS : undefined);
+  if (given === undefined) return 0;
+  const limit = Math.ceil(checkMilliseconds('timeoutMS', given, 0));
+  return limit === 0 && opcode !== Opcode.close ? MAX_MS : limit;
+}
+
+/** `checkKeys` is about documents that are inserted: filters and updates hold operators. */
+function encoding({ opcode, bson = {} }: Call): BsonOptions {
+  return bson.checkKeys === true && opcode !== Opcode.insert ? { ...bson, checkKeys: false } : bson;
 }
 
 /** The document at `offset`; a reply may hold others behind it. */

@@ -4,9 +4,10 @@
  * Splits the Node driver's client options into those that JavaScript itself needs (BSON flags, `pkFactory`) and those for Rust, which validates and
  * applies them, once. An option that neither side knows is refused, never ignored.
  */
-import { checkMilliseconds, invalidArgument } from '../error/index.js';
+import { checkMilliseconds, invalidArgument, invalidOption } from '../error/index.js';
 import { type ConcernOptions, concernsOf, readConcern, readPreference, writeConcern } from './concern.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document, type HostModule } from './host.js';
+import { REFUSED, refuseKnown } from './refused.js';
 import type { TransactionOptions } from './session.js';
 
 /** Options of a client: the Node driver's names, and `driver`. Rust refuses a name that it does not know. */
@@ -66,7 +67,6 @@ const HERE = new Set<string>([
   'driver',
   'pkFactory',
   'forceServerObjectId',
-  'autoEncryption',
   'defaultTransactionOptions',
   'leakThresholdMs',
 ]);
@@ -81,7 +81,7 @@ export function splitOptions(uri: unknown, options: unknown): SplitOptions {
   if (typeof options !== 'object' || options === null || Array.isArray(options))
     throw invalidArgument('options', 'options must be an object');
   const given = options as MongoClientOptions;
-  if (given['autoEncryption'] !== undefined) throw invalidArgument('autoEncryption', 'autoEncryption is not supported');
+  refuseKnown(REFUSED.client, given, invalidOption);
   if (given.leakThresholdMs !== undefined) checkMilliseconds('leakThresholdMs', given.leakThresholdMs, 1);
   const native: Document = {};
   for (const [name, value] of Object.entries(given)) {

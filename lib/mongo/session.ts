@@ -8,13 +8,14 @@
  * its deadline, are refused before anything is sent.
  */
 import { EventEmitter } from 'node:events';
-import { invalidArgument, isFailure, MooringError, unwrap } from '../error/index.js';
+import { checkMilliseconds, invalidArgument, isFailure, MooringError, unwrap } from '../error/index.js';
 import type { MongoClient } from './client.js';
 import { refuse } from './errors.js';
 import { type Hook, Hooks } from './hook.js';
 import type { Document } from './host.js';
 import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
+import { REFUSED, refuseKnown } from './refused.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
 /** Levels of a read concern. */
@@ -48,6 +49,8 @@ export interface ClientSessionOptions {
   causalConsistency?: boolean;
   snapshot?: boolean;
   defaultTransactionOptions?: TransactionOptions;
+  /** `timeoutMS` of operations in the session that give none. */
+  defaultTimeoutMS?: number;
 }
 
 /** Where a transaction stands; the names are the Node driver's. */
@@ -98,6 +101,8 @@ export class ClientSession extends EventEmitter {
   readonly supports: { causalConsistency: boolean };
   /** As given to `startSession`. Typed `never` for the reason given at {@link serverSession}. */
   readonly defaultTransactionOptions: never;
+  /** @internal */
+  readonly defaultTimeoutMS: number | undefined;
   hasEnded = false;
   transaction = new Transaction();
   /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
@@ -126,6 +131,8 @@ export class ClientSession extends EventEmitter {
       throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
     }
     this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
+    this.defaultTimeoutMS = options.defaultTimeoutMS;
+    refuseKnown(REFUSED.transaction, options.defaultTransactionOptions, (name, message) => operations.refuse(name, message));
     this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
     const body = { causalConsistency: this.supports.causalConsistency, snapshot: this.snapshotEnabled };
     const refused = operations.lane.handle.openSession(handle, operations.encode(body));
@@ -226,12 +233,13 @@ export class ClientSession extends EventEmitter {
   }
 
   /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
-  async endSession(_options?: object): Promise<void> {
+  async endSession({ timeoutMS }: { timeoutMS?: number } = {}): Promise<void> {
     if (this.#loop) {
       this.#endAfterLoop = true;
       return;
     }
-    await (this.#ending ??= this.#end());
+    const deadlineMs = timeoutMS === undefined ? 0 : checkMilliseconds('timeoutMS', timeoutMS, 1);
+    await (this.#ending ??= this.#end(deadlineMs));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -290,6 +298,7 @@ export class ClientSession extends EventEmitter {
     if (this.snapshotEnabled)
       throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
+    refuseKnown(REFUSED.transaction, attempt.transaction, (name, message) => this.#operations.refuse(name, message));
     const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
     // What this tick has queued runs before the transaction.
     this.#operations.lane.flush();
@@ -347,11 +356,11 @@ export class ClientSession extends EventEmitter {
     await hooks.run(outcome, onHookError);
   }
 
-  async #end(): Promise<void> {
+  async #end(deadlineMs: number): Promise<void> {
     const hadTransaction = this.inTransaction();
     const { lane } = this.#operations;
     // Not through handleFor: a late session ends too. Failures are the server's business; Rust balances the count on every path.
-    const ended = lane.run({ opcode: Opcode.endSession, handle: this.#handle });
+    const ended = lane.run({ opcode: Opcode.endSession, handle: this.#handle, deadlineMs });
     this.hasEnded = true;
     if (hadTransaction) this.transaction.state = 'TRANSACTION_ABORTED';
     await ended;

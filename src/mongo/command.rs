@@ -45,6 +45,7 @@ pub(super) const FIND: &[Field] = &[
     ("allowDiskUse", cstr!("allowDiskUse"), Flag),
     ("allowPartialResults", cstr!("allowPartialResults"), Flag),
     ("let", cstr!("let"), Document),
+    ("oplogReplay", cstr!("oplogReplay"), Flag),
 ];
 
 /// Options of aggregate, without `batchSize`, which sits in `cursor`.
@@ -60,6 +61,9 @@ pub(super) const AGGREGATE: &[Field] = &[
 
 /// Options of countDocuments, sent with its aggregation.
 pub(super) const COUNT: &[Field] = &[
+    ("allowDiskUse", cstr!("allowDiskUse"), Flag),
+    ("bypassDocumentValidation", cstr!("bypassDocumentValidation"), Flag),
+    ("let", cstr!("let"), Document),
     ("collation", cstr!("collation"), Document),
     ("comment", cstr!("comment"), Any),
     ("hint", cstr!("hint"), Any),
@@ -67,8 +71,11 @@ pub(super) const COUNT: &[Field] = &[
 ];
 
 /// Options of estimatedDocumentCount.
-pub(super) const ESTIMATED_COUNT: &[Field] =
-    &[("comment", cstr!("comment"), Any), ("maxTimeMS", cstr!("maxTimeMS"), Integer)];
+pub(super) const ESTIMATED_COUNT: &[Field] = &[
+    ("collation", cstr!("collation"), Document),
+    ("comment", cstr!("comment"), Any),
+    ("maxTimeMS", cstr!("maxTimeMS"), Integer),
+];
 
 /// Options of distinct.
 pub(super) const DISTINCT: &[Field] = &[

@@ -6,7 +6,7 @@
 use super::driver::Surroundings;
 use super::handles::Handles;
 use super::session::Entry;
-use super::{body, error};
+use super::{body, error, read};
 use crate::error::{ErrorCode, Failure};
 use bytes::Bytes;
 use futures_util::StreamExt;
@@ -206,7 +206,7 @@ pub(super) async fn get_more(around: &mut Surroundings, handle: u32) -> Result<B
         }
         Some(Err(found)) => {
             client.cursors().close(handle);
-            Err(error::failure(&found))
+            Err(read::own_limit(error::failure(&found), around.deadline.is_some()))
         }
         None => {
             client.cursors().close(handle);

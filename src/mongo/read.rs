@@ -30,13 +30,18 @@ pub(super) async fn find(around: &mut Surroundings, given: &RawDocument, one: bo
         plan.retry = false;
     }
     around.add_read_concern(options, &mut command)?;
-    let limited = around.add_time_limit(&mut command);
+    let limited = !each_request(options)? && around.add_time_limit(&mut command);
     let (live, batch) =
         cursor::run(around, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
     if one {
         return Ok(cursor::first_document(&batch)?.map_or(Reply::Nothing, Reply::Bytes));
     }
     Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))
+}
+
+/// Whether each request of a cursor has the whole time for itself: the server counts a limit of its own for all of them together.
+fn each_request(options: &RawDocument) -> Result<bool, Failure> {
+    Ok(body::optional_text(options, "timeoutMode")? == Some("iteration"))
 }
 
 /// The server stopped because of the limit that we derived from the operation's deadline: that is the deadline.
@@ -77,7 +82,7 @@ pub(super) async fn aggregate(around: &mut Surroundings, given: &RawDocument) ->
     if writes {
         around.add_write_concern(options, &mut command)?;
     }
-    let limited = around.add_time_limit(&mut command);
+    let limited = !each_request(options)? && around.add_time_limit(&mut command);
     let (live, batch) =
         cursor::run(around, body::text(given, "db")?, command, &plan).await.map_err(|f| own_limit(f, limited))?;
     Ok(Reply::Bytes(cursor::reply(around, live, &batch)?))

@@ -4,9 +4,9 @@
 //! SRV lookups are I/O and happen later, in [`Settings::resolve`].
 
 use super::body;
-use super::concern::{read_preference, tag_sets};
+use super::concern::{Tags, read_preference, tag_sets};
 use crate::error::{Endpoint, Failure, redact_text};
-use mongodb::bson::raw::{RawBsonRef, RawDocument};
+use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::error::Error;
 use mongodb::options::{ClientOptions, ConnectionString, Credential, DriverInfo, ServerApi, ServerApiVersion};
 use std::time::Duration;
@@ -48,9 +48,11 @@ const IN_URI: &[&str] = &[
     "maxStalenessSeconds",
     "readPreferenceTags",
     "authMechanismProperties",
+    "maxAdaptiveRetries",
+    "enableOverloadRetargeting",
 ];
 /// Options that the crate does not apply and we do.
-const OURS: &[&str] = &["socketTimeoutMS", "waitQueueTimeoutMS", "timeoutMS", "maxInFlight"];
+const OURS: &[&str] = &["socketTimeoutMS", "waitQueueTimeoutMS", "timeoutMS", "maxInFlight", "monitorCommands"];
 /// Options that are neither in the URI nor limits.
 const STRUCTURED: &[&str] = &[
     "auth",
@@ -65,6 +67,8 @@ const STRUCTURED: &[&str] = &[
     "wtimeout",
     "j",
 ];
+/// Short names in a URI.
+const ALIASES: &[(&str, &str)] = &[("j", "journal"), ("wtimeout", "wtimeoutMS")];
 /// Operations in flight at once, unless told otherwise.
 const MAX_IN_FLIGHT: u32 = 10_000;
 /// The crate's own default.
@@ -118,6 +122,10 @@ fn config(option: &str, message: impl Into<String>) -> Failure {
 
 fn refused(option: &str, error: &Error) -> Failure {
     let message = super::error::failure(error).message;
+    // As the crate says it, the message names a feature of the crate.
+    if let Some(name) = REFUSED_IN_URI.iter().find(|name| option.eq_ignore_ascii_case(name)) {
+        return config(name, format!("option {name} is not supported"));
+    }
     config(option, redact_text(&message))
 }
 
@@ -126,6 +134,12 @@ impl Settings {
     pub(super) fn parse(uri: &str, options: &RawDocument) -> Result<Self, Failure> {
         let endpoint = Endpoint::new(uri);
         let (base, mut query) = split(uri)?;
+        for (name, _) in &mut query {
+            if let Some((_, known)) = ALIASES.iter().find(|(alias, _)| name.eq_ignore_ascii_case(alias)) {
+                (*known).clone_into(name);
+            }
+        }
+        query.retain(|(name, value)| !(name.eq_ignore_ascii_case("tlsAllowInvalidHostnames") && value == "false"));
         let mut ours = Vec::new();
         query.retain(|(name, value)| match OURS.iter().find(|known| known.eq_ignore_ascii_case(name)) {
             Some(known) => {
@@ -138,7 +152,8 @@ impl Settings {
             let (name, value) = element.map_err(|_| config("options", "options are not well-formed BSON"))?;
             merge(name.as_str(), value, &mut query)?;
         }
-        let connection = ConnectionString::parse(join(base, &query)).map_err(|error| refused(named(&error), &error))?;
+        let connection =
+            ConnectionString::parse(join(base, &query)).map_err(|error| refused(&named(&error), &error))?;
         let limits = limits(&connection, options, &ours)?;
         let database = body::optional_text(options, "dbName")?.map(str::to_owned);
         let database = database.or_else(|| connection.default_database.clone()).unwrap_or_else(|| "test".to_owned());
@@ -147,7 +162,8 @@ impl Settings {
             driver_info: driver_info(options)?,
             server_api: server_api(options)?,
             name: body::optional_text(options, "name")?.map_or_else(|| endpoint.redacted(), str::to_owned),
-            monitor_commands: body::flag(options, "monitorCommands").unwrap_or(false),
+            monitor_commands: body::flag(options, "monitorCommands")
+                .unwrap_or_else(|| ours.iter().any(|(name, value)| *name == "monitorCommands" && value == "true")),
             endpoint,
             connection,
             database,
@@ -180,11 +196,21 @@ impl Settings {
     }
 }
 
+/// Options of the URI specification that the crate refuses.
+const REFUSED_IN_URI: &[&str] =
+    &["proxyHost", "proxyPort", "proxyUsername", "proxyPassword", "tlsAllowInvalidHostnames"];
+
 /// The option that a parser's message names, as a whole word: some names (`w`, `j`) are part of others.
-fn named(error: &Error) -> &'static str {
-    let message = super::error::failure(error).message.to_ascii_lowercase();
+fn named(error: &Error) -> String {
+    let message = super::error::failure(error).message;
+    // The crate's words for a name that it does not know.
+    if let Some((name, _)) = message.split_once(" is an invalid option") {
+        return name.rsplit(' ').next().unwrap_or(name).to_owned();
+    }
     let words: Vec<&str> = message.split(|c: char| !c.is_ascii_alphanumeric()).collect();
-    IN_URI.iter().find(|name| words.iter().any(|word| word.eq_ignore_ascii_case(name))).copied().unwrap_or("uri")
+    let known = IN_URI.iter().chain(REFUSED_IN_URI);
+    let found = known.copied().find(|name| words.iter().any(|word| word.eq_ignore_ascii_case(name)));
+    found.unwrap_or("uri").to_owned()
 }
 
 type Query = Vec<(String, String)>;
@@ -258,6 +284,15 @@ fn merge(name: &str, value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Fai
             let names: Vec<_> = list.into_iter().filter_map(|item| item.ok()?.as_str().map(str::to_owned)).collect();
             set(name, names.join(","));
         }
+        ("readPreferenceTags", RawBsonRef::Array(_)) => merge_tags(value, query)?,
+        ("authMechanismProperties", RawBsonRef::Document(properties)) => set(name, pairs(name, properties)?),
+        ("rejectUnauthorized", RawBsonRef::Boolean(check)) => {
+            if !check {
+                set("tlsAllowInvalidCertificates", "true".to_owned());
+            }
+        }
+        // What the crate does anyway.
+        ("noDelay", RawBsonRef::Boolean(true)) | ("tlsAllowInvalidHostnames", RawBsonRef::Boolean(false)) => {}
         (name, value) if IN_URI.contains(&name) => set(name, plain(name, value)?),
         (name, _) if OURS.contains(&name) || STRUCTURED.contains(&name) => {}
         (name, _) => return Err(config(name, format!("option {name} is not supported"))),
@@ -283,10 +318,36 @@ fn merge_preference(value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Fail
         add("maxStalenessSeconds", seconds.to_string());
     }
     for tags in tag_sets(preference)? {
-        let tags: Vec<_> = tags.iter().map(|(tag, value)| format!("{tag}:{value}")).collect();
-        add("readPreferenceTags", encode(&tags.join(",")));
+        add("readPreferenceTags", spelled(&tags));
     }
     Ok(())
+}
+
+/// A tag set as the query spells it.
+fn spelled(tags: &Tags) -> String {
+    let tags: Vec<_> = tags.iter().map(|(tag, value)| format!("{tag}:{value}")).collect();
+    encode(&tags.join(","))
+}
+
+/// The option `readPreferenceTags`: a list of tag sets, in place of the URI's.
+fn merge_tags(value: RawBsonRef<'_>, query: &mut Query) -> Result<(), Failure> {
+    const NAME: &str = "readPreferenceTags";
+    let mut holder = RawDocumentBuf::new();
+    holder.append(cstr!("tags"), value);
+    let sets = tag_sets(&holder).map_err(|failure| config(NAME, failure.message))?;
+    query.retain(|(known, _)| !known.eq_ignore_ascii_case(NAME));
+    query.extend(sets.iter().map(|tags| (NAME.to_owned(), spelled(tags))));
+    Ok(())
+}
+
+/// A document as `name:value` pairs.
+fn pairs(name: &str, document: &RawDocument) -> Result<String, Failure> {
+    let mut parts = Vec::new();
+    for element in document {
+        let (key, value) = element.map_err(|_| config(name, format!("{name} is not well-formed")))?;
+        parts.push(format!("{}:{}", encode(key.as_str()), plain(name, value)?));
+    }
+    Ok(parts.join(","))
 }
 
 /// A value as the query spells it.
@@ -379,63 +440,4 @@ fn server_api(options: &RawDocument) -> Result<Option<ServerApi>, Failure> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::Settings;
-    use crate::error::{ErrorCode, Failure};
-    use mongodb::bson::{RawDocumentBuf, rawdoc};
-    use std::time::Duration;
-
-    fn parse(uri: &str, options: &RawDocumentBuf) -> Result<Settings, Failure> {
-        Settings::parse(uri, options)
-    }
-
-    #[test]
-    fn an_option_wins_over_the_same_one_in_the_uri() {
-        let settings = parse(
-            "mongodb://a:1,b:2/shop?maxPoolSize=5&socketTimeoutMS=45000",
-            &rawdoc! { "maxPoolSize": 10.0, "timeoutMS": 300 },
-        )
-        .unwrap();
-        assert_eq!(settings.limits.max_pool_size, 10);
-        assert_eq!(settings.limits.socket_timeout, Some(Duration::from_secs(45)));
-        assert_eq!(settings.limits.timeout, Some(Duration::from_millis(300)));
-        assert_eq!(settings.database, "shop");
-        assert_eq!(settings.hosts(), ["a:1", "b:2"]);
-        assert_eq!(parse("mongodb://a", &rawdoc! { "w": "majority" }).unwrap().database, "test");
-    }
-
-    #[test]
-    fn names_the_option_that_it_refuses_and_shows_no_secret() {
-        let refused = |uri: &str, options: &RawDocumentBuf| {
-            let failure = parse(uri, options).err().unwrap();
-            assert_eq!(failure.code, ErrorCode::InvalidConfig, "{failure}");
-            assert!(!failure.to_string().contains("S3CR3T"), "{failure}");
-            failure
-                .details
-                .iter()
-                .find(|(name, _)| *name == "option")
-                .map(|(_, value)| format!("{value:?}"))
-                .unwrap_or_default()
-        };
-        assert!(refused("", &rawdoc! {}).contains("uri"));
-        assert!(refused("http://user:S3CR3T@h/", &rawdoc! {}).contains("uri"));
-        assert!(refused("mongodb://h:99999/", &rawdoc! {}).contains("uri"));
-        assert!(refused("mongodb://user:S3CR3T@h/?maxPoolSize=x", &rawdoc! {}).contains("maxPoolSize"));
-        assert!(refused("mongodb://h", &rawdoc! { "autoEncryption": {} }).contains("autoEncryption"));
-        assert!(refused("mongodb://h", &rawdoc! { "maxPoolSize": -1 }).contains("maxPoolSize"));
-        assert!(refused("mongodb://h", &rawdoc! { "socketTimeoutMS": -1 }).contains("socketTimeoutMS"));
-    }
-
-    #[test]
-    fn spells_structured_options_in_the_query() {
-        let options = rawdoc! {
-            "readPreference": { "mode": "secondary", "tags": [{ "dc": "east" }], "maxStalenessSeconds": 120 },
-            "writeConcern": { "w": 2, "j": true }, "tls": true, "appName": "a b&c=d", "compressors": ["zlib", "snappy"],
-        };
-        let settings = parse("mongodb://u:p%40@h/?w=1", &options).unwrap();
-        assert_eq!(settings.connection.app_name.as_deref(), Some("a b&c=d"));
-        assert_eq!(settings.connection.compressors.as_ref().map(Vec::len), Some(2));
-        assert!(format!("{:?}", settings.connection.write_concern).contains("Nodes(2)"));
-        assert!(format!("{:?}", settings.connection.read_preference).contains("east"));
-    }
-}
+mod tests;
