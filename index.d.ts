@@ -2,6 +2,7 @@ import { Connection as Connection_3 } from '@solana/web3.js';
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { Readable } from 'node:stream';
+import { SrvRecord } from 'node:dns';
 
 /** The command was given up before its answer came. */
 export declare class AbortError extends RedisError {
@@ -189,8 +190,19 @@ declare interface AttemptOptions {
     readonly timeoutMs?: number | undefined;
 }
 
+/** How an attempt is made on one connection. */
+declare interface AttemptOptions_2 {
+    /** ASKING goes before every command, or before the whole transaction. */
+    readonly asking: boolean;
+    /** Milliseconds for each command; 0 for no limit. */
+    readonly deadlineMs: number;
+}
+
 /** Balances of many keys; settles as a JSON array. */
 declare function balances(keys: readonly string[], options: CallOptions): Operation;
+
+/** Runs a pipeline: the method of a client with several connections, which looks for the one to use. */
+declare const BATCH: unique symbol;
 
 /**
  * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
@@ -207,6 +219,13 @@ declare interface Batch {
     blob?: Buffer
     /** Strings, large byte replies and failures. */
     loose: Array<string | Buffer | FailureRecord>
+}
+
+/** A pipeline that may be sent more than once. */
+declare interface Batch_2 {
+    readonly members: readonly Member[];
+    /** Sends everything to one connection; resolves with the outcome of each member. */
+    attempt(node: Redis, options: AttemptOptions_2): Promise<MemberResult[]>;
 }
 
 /** A blockhash and the last block height at which it is valid. */
@@ -602,6 +621,177 @@ export declare interface CloseReport {
     readonly unconfirmed: readonly UnconfirmedTransaction[];
 }
 
+export declare interface Cluster extends Omit<RedisCommands, 'quit'> {
+}
+
+/** A client of a Redis Cluster. */
+export declare class Cluster extends EventEmitter {
+    #private;
+    /** Where the cluster stands. Queue libraries assign it. */
+    status: ClusterStatus;
+    /** Options after defaults; live. */
+    readonly options: ResolvedClusterOptions;
+    readonly isCluster: boolean;
+    readonly scriptsSet: Record<string, Script>;
+    readonly addedBuiltinSet: Set<string>;
+    /** Nodes to ask at every connect. */
+    startupNodes: readonly ClusterNode[];
+    /** The nodes' clients. @internal */
+    readonly connectionPool: NodePool;
+    /** The connection of ordinary subscriptions. @internal */
+    readonly subscriber: ClusterSubscriber;
+    /** Those of sharded ones. @internal */
+    readonly sharded: ShardedSubscribers;
+    /**
+     * @throws Error for a bad `scaleReads`, as the peer; MooringError `MOORING_INVALID_CONFIG` for other options of a wrong type.
+     */
+    constructor(startupNodes: readonly ClusterNode[], options?: ClusterOptions);
+    /** The nodes of each slot, the master first. */
+    get slots(): NodeKey[][];
+    /** Slots with equal nodes have equal numbers. @internal */
+    get _groupsBySlot(): (number | undefined)[];
+    /** With `enableAutoPipelining`: commands that wait for the end of the turn. */
+    get autoPipelineQueueSize(): number;
+    /** Commands that wait for the cluster. */
+    get offlineQueue(): {
+        readonly length: number;
+    };
+    /** Connects; resolves on ready, rejects when no startup node can be used. */
+    connect(): Promise<void>;
+    /** Disconnects from every node; unsettled commands reject. With `reconnect` the cluster connects again, by its retry strategy. */
+    disconnect(reconnect?: boolean): void;
+    /** The old name of `disconnect`. */
+    end(): void;
+    /** Lets every node answer what it was sent, then ends. */
+    quit(callback?: Callback<'OK'>): Promise<'OK'>;
+    /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
+    close(deadlineMs?: number): Promise<void>;
+    /** Another client, with the same startup nodes and options unless told otherwise. */
+    duplicate(startupNodes?: readonly ClusterNode[], options?: ClusterOptions): Cluster;
+    /** Clients of the nodes with a role: for commands about one node, such as SCAN or FLUSHDB. */
+    nodes(role?: NodeRole): Redis[];
+    /** Keeps the process alive while the cluster is open. */
+    ref(): this;
+    /** The default: an idle cluster does not keep the process alive. */
+    unref(): this;
+    /** Asks the nodes, in random order, which slots they serve. @internal */
+    refreshSlotsCache(callback?: (error?: Error | null) => void): void;
+    /** Makes a Lua script a method of this client and its pipelines. */
+    defineCommand(name: string, definition: ScriptDefinition): void;
+    /** Adds a method for a command that the table does not know. */
+    addBuiltinCommand(name: string): void;
+    getBuiltinCommands(): string[];
+    createBuiltinCommand(name: string): {
+        string: CommandMethod;
+        buffer: CommandMethod;
+    };
+    /** Commands that go to one node together; their keys must live in slots of the same nodes. */
+    pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander;
+    /** A transaction: a pipeline between MULTI and EXEC. `{ pipeline: false }` is refused: see `docs/redis.md`. */
+    multi(options: {
+        pipeline: false;
+    }): Promise<never>;
+    multi(commands?: readonly (readonly Argument[])[] | {
+        pipeline: true;
+    }): ChainableCommander;
+    sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    /** Sends a command object to the node of its keys. Tracing code patches this; then every single command comes by here. */
+    sendCommand(command: Command): Promise<unknown>;
+    /** Waiting for `ready` while connecting keeps the process alive. */
+    once(event: string | symbol, listener: (...args: never[]) => void): this;
+    /** Emits `error` when somebody listens, prints it otherwise. */
+    silentEmit(event: string, argument?: unknown): boolean;
+    /** Runs one call of a command method. */
+    [RUN](call: Call_2): unknown;
+    /** Runs a pipeline's members at the node of their keys. @internal */
+    [BATCH](batch: Batch_2): Promise<MemberResult[]>;
+    /** Without credentials. */
+    toJSON(): object;
+    [inspect.custom](): string;
+}
+
+/** No node of a cluster could tell its slots. */
+export declare class ClusterAllFailedError extends RedisError {
+    static readonly defaultMessage = "Failed to refresh slots cache.";
+    /** What the last node that was asked answered. */
+    readonly lastNodeError: Error | undefined;
+    constructor(message: string, lastNodeError?: Error);
+    static get brand(): string;
+    get name(): string;
+}
+
+/** A node to ask for the cluster's shape: a URL, a port or an address, with options of its own when they differ from `redisOptions`. */
+export declare type ClusterNode = string | number | (Omit<RedisOptions, 'port'> & {
+    port?: number | string | undefined;
+});
+
+/** Options of `Cluster`. Times are milliseconds. */
+export declare interface ClusterOptions {
+    /** Milliseconds to wait before attempt `times` when no node was reached; anything but a number stops. Default `min(100 + times * 2, 2000)`. */
+    clusterRetryStrategy?: ((times: number, reason?: Error) => number | void | null) | null | undefined;
+    /** Lets single nodes reconnect. Default none: a lost node leaves the pool until a refresh or MOVED names it again. */
+    clusterNodeRetryStrategy?: ((times: number) => number | void | null) | null | undefined;
+    /** Commands called before the cluster is ready wait. Default true. */
+    enableOfflineQueue?: boolean | undefined;
+    /** Ready only when `CLUSTER INFO` says so. Default true. */
+    enableReadyCheck?: boolean | undefined;
+    /** Where reads go. Default 'master'. */
+    scaleReads?: NodeRole | ScaleReads | undefined;
+    /** Redirections and retries of one command at most. Default 16. */
+    maxRedirections?: number | undefined;
+    /** Wait before a command whose node was lost is tried elsewhere; 0 rejects it. Default 100. */
+    retryDelayOnFailover?: number | undefined;
+    /** Wait after CLUSTERDOWN; 0 rejects. Default 100. */
+    retryDelayOnClusterDown?: number | undefined;
+    /** Wait after TRYAGAIN. Default 100. */
+    retryDelayOnTryAgain?: number | undefined;
+    /** Wait after MOVED. Default 0. */
+    retryDelayOnMoved?: number | undefined;
+    /** How long one node may take to tell the slots. Default 1000. */
+    slotsRefreshTimeout?: number | undefined;
+    /** Asks for the slots again and again. Default off: MOVED and lost nodes cause refreshes. */
+    slotsRefreshInterval?: number | undefined;
+    /** A connection per master for sharded channels from the start. Without it they are made by the first `ssubscribe`. */
+    shardedSubscribers?: boolean | undefined;
+    /** Options of every node's connection. */
+    redisOptions?: RedisOptions | undefined;
+    lazyConnect?: boolean | undefined;
+    /** Startup hosts are names of SRV records. */
+    useSRVRecords?: boolean | undefined;
+    resolveSrv?: ((hostname: string, callback: (error: Error | null | undefined, records?: SrvRecord[]) => void) => void) | undefined;
+    /** Resolves startup hosts. Default `dns.lookup`. */
+    dnsLookup?: ((hostname: string, callback: (error: Error | null | undefined, address: string, family?: number) => void) => void) | undefined;
+    /** Addresses that nodes announce to addresses where they are reached. */
+    natMap?: Record<NodeKey, NodeAddress> | ((key: NodeKey) => NodeAddress | null | undefined) | undefined;
+    enableAutoPipelining?: boolean | undefined;
+    autoPipeliningIgnoredCommands?: string[] | undefined;
+    keyPrefix?: KeyPrefix | undefined;
+    scripts?: Record<string, ScriptDefinition> | undefined;
+    showFriendlyErrorStack?: boolean | undefined;
+}
+
+/** Where a cluster client stands. */
+export declare type ClusterStatus = 'end' | 'close' | 'wait' | 'connecting' | 'connect' | 'ready' | 'reconnecting' | 'disconnecting';
+
+/** One connection for the subscriptions of all nodes. */
+declare class ClusterSubscriber {
+    #private;
+    constructor(pool: NodePool, emitter: EventEmitter);
+    /** The client in use. */
+    getInstance(): Redis | undefined;
+    /** Chooses a node; connects when there is something to subscribe to. */
+    start(): void;
+    /** Drops the connection. Subscriptions are kept for the next start. */
+    stop(): void;
+    /** An answered command of the subscribe family. */
+    follow(command: string, channels: readonly RedisValue[]): void;
+}
+
 /** A collection of a database. */
 export declare class Collection<T extends object = Document_2> {
     #private;
@@ -780,6 +970,8 @@ declare class CommandSpec {
     constructor(name: string, extraFlags?: number);
     /** The arguments as they are encoded. */
     prepare(args: Argument[]): RedisValue[];
+    /** Keys among prepared arguments. */
+    keys(args: readonly RedisValue[]): RedisValue[];
     /** `args` with `prefix` before every key. */
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
     /** The arguments as they reach the server, for error reports. */
@@ -1100,6 +1292,8 @@ declare class Core implements ConnectionListener {
     lastError: Error | undefined;
     /** Failed attempts since the last success, as the retry strategy was told. */
     retryAttempts: number;
+    /** Whether the last wire was closed for good, by `close()` or a shutdown, and not by `disconnect()`, `quit()` or a loss. */
+    wasShut: boolean;
     /** Retries after which the wire gave up. */
     gaveUpAfter: number | undefined;
     /** `sendCommand` is the client's own method, to notice when tracing code replaces it. */
@@ -1281,6 +1475,18 @@ export declare interface DbOptions extends ConcernOptions, BsonOptions {
     /** Leaves `_id` to the server. */
     forceServerObjectId?: boolean;
     timeoutMS?: number;
+}
+
+declare type Defaulted = ('scaleReads' | 'maxRedirections' | 'slotsRefreshTimeout' | 'resolveSrv' | 'dnsLookup') | ('retryDelayOnFailover' | 'retryDelayOnClusterDown' | 'retryDelayOnTryAgain');
+
+/** Attempts that are made after a delay. */
+declare class DelayQueue {
+    #private;
+    constructor(keepAlive: KeepAlive);
+    /** Runs `item` after `delayMs` with the others of its reason; `first` is done before. */
+    push(reason: Reason, delayMs: number, item: () => void, first?: (done: () => void) => void): void;
+    /** Runs everything now: the cluster has ended, and each finds that out. */
+    runAll(): void;
 }
 
 /** What a delete did. */
@@ -1727,6 +1933,14 @@ export declare class MaxRetriesPerRequestError extends AbortError {
     get name(): string;
 }
 
+/** One collected command. */
+declare interface Member {
+    readonly spec: CommandSpec;
+    readonly args: RedisValue[];
+    readonly buffers: boolean;
+    readonly callback: Callback | undefined;
+}
+
 /** `[error]` or `[null, result]` of one member. */
 declare type MemberResult = [Error | null, unknown];
 
@@ -1936,6 +2150,56 @@ export declare type NatMap = Readonly<Record<string, {
     readonly port: number;
 } | null | undefined);
 
+/** Where a node is reached. */
+declare interface NodeAddress {
+    readonly host: string;
+    readonly port: number;
+}
+
+/** `host:port`. */
+declare type NodeKey = string;
+
+/** A node with the options that it alone has. */
+declare type NodeOptions = RedisOptions & {
+    host: string;
+    port: number;
+};
+
+/** Clients by `host:port`. */
+declare class NodePool extends EventEmitter {
+    #private;
+    /** `prepare` sees every new client before it is used. */
+    constructor(redisOptions?: RedisOptions, retryStrategy?: ClusterOptions['clusterNodeRetryStrategy'], prepare?: (node: Redis) => void);
+    /** Clients that have not ended, those on their way out included. */
+    get alive(): number;
+    /** Keys of one role. */
+    keys(role?: NodeRole): NodeKey[];
+    getNodes(role?: NodeRole): Redis[];
+    getInstanceByKey(key: NodeKey): Redis | undefined;
+    /** One of a role by chance. */
+    getSampleInstance(role: NodeRole): Redis | undefined;
+    /** The client of a node; a new one connects with its first command. */
+    findOrCreate(node: NodeOptions, readOnly?: boolean): Redis;
+    /** Exactly these nodes from now on; the others are disconnected. */
+    reset(nodes: NodeOptions[]): void;
+}
+
+/** Which nodes. */
+export declare type NodeRole = 'all' | 'master' | 'slave';
+
+/** Commands called before the cluster is ready, in order. */
+declare class OfflineQueue {
+    #private;
+    /** At most so many commands (0 for no limit) with so many bytes. */
+    constructor(keepAlive: KeepAlive, most: number, mostBytes: number);
+    get length(): number;
+    /** Takes one, or rejects it when the queue is full. */
+    push(item: Waiting): void;
+    /** Runs everything; what is queued meanwhile waits for the next time. */
+    runAll(): void;
+    rejectAll(error: () => Error): void;
+}
+
 declare namespace op {
     export {
         call,
@@ -2030,6 +2294,12 @@ export declare class OrderedBulkOperation extends BulkOperation {
 /** How an operation ended. */
 declare type Outcome = FailureRecord | Buffer | string | number | undefined;
 
+/** What a member of a cluster's command is about. */
+declare interface Outgoing extends Entry {
+    /** The caller says that it only reads. */
+    readonly readOnly: boolean;
+}
+
 /** A token account with its data parsed by the node. */
 export declare interface ParsedTokenAccount<K> {
     readonly pubkey: K;
@@ -2053,11 +2323,11 @@ declare type Pem = string | Buffer | readonly (string | Buffer)[];
 declare class Pipeline implements Commander {
     #private;
     readonly isPipeline = true;
-    readonly redis: Redis;
-    readonly options: Redis['options'];
+    readonly redis: PipelineHost;
+    readonly options: PipelineHost['options'];
     readonly addedBuiltinSet: Set<string>;
     /** `transaction` starts with MULTI and ends with EXEC. */
-    constructor(redis: Redis, transaction: boolean);
+    constructor(redis: PipelineHost, transaction?: boolean);
     /** Commands collected. */
     get length(): number;
     /** Collects one command. */
@@ -2072,10 +2342,20 @@ declare class Pipeline implements Commander {
     execBuffer(callback?: Callback<MemberResult[] | null>): Promise<MemberResult[] | null>;
 }
 
+declare interface PipelineCluster {
+    readonly options: Pick<Redis['options'], 'keyPrefix'>;
+    [BATCH](batch: Batch_2): Promise<MemberResult[]>;
+}
+
+/** What pipelines are made for: a client, or a cluster. */
+declare type PipelineHost = Redis | (Pick<Redis, 'addedBuiltinSet' | 'scriptsSet'> & PipelineCluster);
+
 /** Where a pipeline or MULTI puts a command. */
 declare interface Place {
     readonly group: number;
     readonly index: number;
+    /** Milliseconds that the command may still take, in the place of the client's `commandTimeout`; 0 for no limit. */
+    readonly deadlineMs?: number | undefined;
 }
 
 /** What a descriptor says besides lengths and flags. */
@@ -2646,6 +2926,9 @@ export declare type ReadPreferenceLike = ReadPreferenceMode | {
 /** Modes of a read preference. */
 export declare type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
 
+/** Why something waits before its next attempt. Those with one reason wait together. */
+declare type Reason = 'moved' | 'tryagain' | 'clusterdown' | 'failover';
+
 export declare interface Redis extends RedisCommands {
 }
 
@@ -2746,6 +3029,8 @@ export declare class Redis extends EventEmitter {
     /** Without credentials. */
     toJSON(): object;
     [inspect.custom](): string;
+    /** Set where that class is defined. */
+    static readonly Cluster: typeof Cluster;
     static readonly Command: typeof Command;
     static readonly Pipeline: typeof Pipeline;
     static readonly ScanStream: typeof ScanStream;
@@ -2948,6 +3233,11 @@ declare interface Request_2 {
     readonly bulk?: Call['bulk'];
 }
 
+/** Options after defaults; live. */
+declare type ResolvedClusterOptions = Omit<ClusterOptions, Defaulted> & {
+    [Name in Defaulted]: NonNullable<ClusterOptions[Name]>;
+};
+
 /** Options after defaults. Live: `retryStrategy`, `commandTimeout`, `keyPrefix`, `connectionName` are read when needed. */
 declare type ResolvedOptions = RedisOptions & {
     host: string;
@@ -2961,6 +3251,51 @@ export declare interface RetryOptions {
     readonly signal?: AbortSignal;
     /** Milliseconds for all attempts: then the last error is thrown, or `MOORING_TIMEOUT` when the first attempt still runs. Default: none. */
     readonly deadlineMs?: number;
+}
+
+/** What commands on their way share. */
+declare class Routes implements Surroundings {
+    #private;
+    readonly table: SlotTable;
+    readonly offline: OfflineQueue;
+    readonly delays: DelayQueue;
+    readonly refresh: (done?: () => void) => void;
+    constructor(host: RoutesHost, keepAlive: KeepAlive);
+    get options(): ResolvedClusterOptions;
+    get status(): ClusterStatus;
+    get isReady(): boolean;
+    get goesOn(): boolean;
+    get pool(): NodePool;
+    get subscriber(): ClusterSubscriber;
+    get sharded(): ShardedSubscribers;
+    /** Sends a command where it belongs, now or when the cluster is ready. */
+    send(outgoing: Outgoing): void;
+    /** The node of a slot, by the option `scaleReads`. */
+    nodeOf(slot: number | undefined, scale: NodeRole | ScaleReads, command: () => CommandInfo): Redis | undefined;
+    /** A node for a command without a slot, or whose slot's node is not there: it will say where the slot is. */
+    anyNode(scale: NodeRole | ScaleReads): Redis | undefined;
+    /** MOVED: remembers the new master of a slot. */
+    follow(slot: number, announced: NodeKey): void;
+    /** The client of a node that an error reply named. */
+    connect(announced: NodeKey): Redis;
+    /** The address where an announced one is reached. */
+    reached(announced: NodeAddress): NodeAddress;
+    /** When a command that is called now has lived for its `commandTimeout`; 0 for never. */
+    expiry(): number;
+    /** What is left of it, at least 1; 0 for no limit. */
+    millisecondsTo(expires: number): number;
+    /** Whether a command that a lost connection rejected is sent again. The nodes' `resend` decides, 'all' as with the peer unless it is set. */
+    mayRepeat(error: Error, flags: number): boolean;
+}
+
+/** What the cluster client itself contributes. */
+declare interface RoutesHost {
+    readonly status: ClusterStatus;
+    readonly options: ResolvedClusterOptions;
+    readonly connectionPool: NodePool;
+    readonly subscriber: ClusterSubscriber;
+    readonly sharded: ShardedSubscribers;
+    refreshSlotsCache(callback?: (error?: Error | null) => void): void;
 }
 
 /** Takes a shaped call. */
@@ -2980,6 +3315,9 @@ export declare class RunCommandCursor<T = Document_2> extends AbstractCursor<T> 
     setBatchSize(value: number): this;
     protected first(): Call;
 }
+
+/** Answers reads: all nodes of a slot, master first, and the command. */
+export declare type ScaleReads = (nodes: Redis[], command: CommandInfo) => Redis | Redis[] | undefined | null;
 
 /** What a scan stream asks. */
 declare interface Scan {
@@ -3010,6 +3348,7 @@ export declare interface ScanStreamOptions {
 
 /** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
 declare class Script extends CommandSpec {
+    #private;
     readonly script: number;
     /** What it was made from; duplicates of a client define it again. */
     readonly definition: ScriptDefinition;
@@ -3019,6 +3358,7 @@ declare class Script extends CommandSpec {
     constructor(id: number, name: string, definition: ScriptDefinition);
     /** What stands before the arguments of a call: sha and number of keys. */
     get head(): (string | number)[];
+    keys(args: readonly RedisValue[]): RedisValue[];
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
     shown(args: readonly RedisValue[]): readonly RedisValue[];
     protected header(count: number): string;
@@ -3158,6 +3498,26 @@ declare namespace shape {
     }
 }
 
+/** What the cluster contributes. */
+declare interface ShardedHost extends EventEmitter {
+    refreshSlotsCache(callback?: (error?: Error | null) => void): void;
+    disconnect(reconnect?: boolean): void;
+}
+
+/** A connection per master with sharded subscriptions. */
+declare class ShardedSubscribers {
+    #private;
+    constructor(host: ShardedHost, routes: Routes);
+    /** From now on connections may be made. */
+    start(): void;
+    /** Drops all connections. Subscriptions are kept for the next start. */
+    stop(): void;
+    /** Runs SSUBSCRIBE or SUNSUBSCRIBE on the node of the channels' slot. */
+    run(entry: Entry, slot: number | undefined): void;
+    /** The slots were refreshed: subscriptions go where their slots are. */
+    refreshed(eager: boolean): void;
+}
+
 /** A Redis client of this package: of `createRedisClient`, `redisClient`, or a `Redis`. */
 export declare interface SharedLimitsClient {
     readonly status: string;
@@ -3255,6 +3615,30 @@ export declare interface Signer {
     readonly secretKey: Uint8Array;
 }
 
+/** One line of CLUSTER SLOTS: the nodes that serve `[start, end]`, the master first. */
+declare interface SlotRange {
+    readonly start: number;
+    readonly end: number;
+    readonly keys: readonly NodeKey[];
+}
+
+/** Slot → nodes. */
+declare class SlotTable {
+    #private;
+    /** The nodes of each slot, the master first. Empty before the first refresh. */
+    readonly slots: NodeKey[][];
+    /** Slots with equal nodes have equal numbers: what one pipeline may touch. */
+    readonly groups: (number | undefined)[];
+    /** Whether a refresh has told of any slot. */
+    get known(): boolean;
+    /** Nodes of a slot; none when nobody is known to serve it. */
+    nodes(slot: number | undefined): readonly NodeKey[] | undefined;
+    /** Takes over what a refresh told. Slots that it does not name are nobody's. */
+    replace(ranges: readonly SlotRange[]): void;
+    /** MOVED: the slot has another master. The next refresh tells the rest. */
+    move(slot: number, master: NodeKey): void;
+}
+
 /** A view of the connection with the names of `net.Socket`. */
 declare class SocketView extends EventEmitter {
     #private;
@@ -3348,6 +3732,15 @@ declare class Subscriptions {
     /** Commands that restore everything. Shard channels may live in different slots, so each gets its own. */
     restore(): [Kind, RedisValue[]][];
     isEmpty(): boolean;
+}
+
+/** What a decision needs to know. */
+declare interface Surroundings {
+    readonly options: ResolvedClusterOptions;
+    readonly delays: DelayQueue;
+    /** Whether the cluster is there or will be again: a closed connection is then no end. */
+    readonly goesOn: boolean;
+    readonly refresh: (done?: () => void) => void;
 }
 
 /** TLS options. */
@@ -3498,6 +3891,17 @@ declare type Value = Buffer | string | number | undefined;
 
 /** What `explain` reports. */
 export declare type Verbosity = 'queryPlanner' | 'queryPlannerExtended' | 'executionStats' | 'allPlansExecution';
+
+/** Something that wants to be sent. */
+declare interface Waiting {
+    /** Sends it. */
+    run(): void;
+    reject(error: Error): void;
+    /** Bytes of its arguments, about. */
+    readonly bytes: number;
+    /** When its `commandTimeout` ends, by `performance.now()`; 0 for never. */
+    readonly expires: number;
+}
 
 /** A copy of `@solana/web3.js` 1.x, known by its `Connection`. */
 export declare interface Web3Module {

@@ -13,10 +13,10 @@ import { checkout, ROOT, run } from './checkout.mjs';
 export const SOURCE = { name: 'bullmq', repository: 'https://github.com/taskforcesh/bullmq', tag: 'v6.2.0' };
 /** Seconds for one file. */
 export const TIMEOUT = 600;
-/** Other adapters and backends, and clusters. */
-const LEFT_OUT = ['node-redis', 'bun-redis', 'bun-adapter-suite', 'cluster', 'postgres-queue-backend'].map(
-  (name) => `tests/${name}.test.ts`,
-);
+/** Clusters that a test file expects on these ports, with these passwords. */
+export const CLUSTERS = { 'tests/cluster.test.ts': ['7001', '7101:testpassword'] };
+/** Other adapters and backends. */
+const LEFT_OUT = ['node-redis', 'bun-redis', 'bun-adapter-suite', 'postgres-queue-backend'].map((name) => `tests/${name}.test.ts`);
 const CONFORMANCE = 'tests/adapter-conformance.test.ts';
 /** Where the conformance suite finds `bullmqConnection`; unset for the targets that go through BullMQ's adapter. */
 const NATIVE = 'MOORING_BULLMQ';
@@ -72,7 +72,7 @@ export function environment(target) {
 function wrapped(folder, target, entry, client) {
   const file = join(folder, `mooring-${target}.mjs`);
   const ours = JSON.stringify(join(ROOT, 'dist', 'redis', `${entry}.js`));
-  const names = ['Command', 'Pipeline', 'ScanStream', 'ReplyError'].map((name) => `export const ${name} = client.${name};`);
+  const names = ['Cluster', 'Command', 'Pipeline', 'ScanStream', 'ReplyError'].map((name) => `export const ${name} = client.${name};`);
   const text = [
     "import { createRequire } from 'node:module';",
     `const ours = createRequire(import.meta.url)(${ours});`,

@@ -47,7 +47,10 @@ async function score(target) {
   const tests = files.length > 0 ? files : suite.files(folder);
   const commands = tests.map((file, index) => suite.command(folder, join(scratch, `${index}.json`), file, targets[target]));
   const request = JSON.stringify({ folder, tests, commands, timeout: suite.TIMEOUT });
-  const command = ['sh', '-c', script, 'suite', process.execPath, join(ROOT, 'dev', 'suites', 'each.mjs'), request];
+  const each = [process.execPath, join(ROOT, 'dev', 'suites', 'each.mjs'), request];
+  const clusters = tests.flatMap((file) => suite.CLUSTERS?.[file] ?? []);
+  const around = clusters.length > 0 ? [process.execPath, join(ROOT, 'dev', 'suites', 'with-clusters.mjs'), ...clusters, '--'] : [];
+  const command = ['sh', '-c', script, 'suite', ...around, ...each];
   const env = { TARGET: targets[target], TS_NODE_TRANSPILE_ONLY: 'true', NODE_ENV: 'test', ...suite.environment?.(target) };
   const [program, ...args] = isolated() ? ['unshare', '-rn', ...command] : command;
   try {

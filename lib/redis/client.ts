@@ -12,6 +12,7 @@ import { asCallback, type Callback } from './callback.js';
 import { Command } from './command.js';
 import { builtinCommand, builtinCommands, type Call, type CommandMethod, define, installCommands, RUN, takeCallback } from './commander.js';
 import { type CommandSpec, specOf } from './commands.js';
+import type { Cluster } from './cluster/index.js';
 import type { RedisCommands } from './command-types.js';
 import type { Status } from './connection.js';
 import { CORE, Core, KIN, type Kin } from './core.js';
@@ -308,6 +309,8 @@ export class Redis extends EventEmitter {
     return `Redis ${inspect(this.toJSON())}`;
   }
 
+  /** Set where that class is defined. */
+  declare static readonly Cluster: typeof Cluster;
   static readonly Command = Command;
   static readonly Pipeline = Pipeline;
   static readonly ScanStream = ScanStream;

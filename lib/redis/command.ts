@@ -8,7 +8,6 @@ import { commandInfo } from './errors.js';
 import { type ArgumentTransformer, type CommandSpec, type ReplyTransformer, sharedSpec, specOf } from './commands.js';
 import type { Place } from './core.js';
 import { type Argument, asText, type KeyPrefix, type RedisValue } from './transformers.js';
-import { exists, getKeyIndexes } from '@ioredis/commands';
 
 /** Options of a command. */
 export interface CommandOptions {
@@ -84,8 +83,7 @@ export class Command {
 
   /** Keys among the arguments. */
   getKeys(): RedisValue[] {
-    if (!exists(this.spec.key)) return [];
-    return getKeyIndexes(this.spec.key, this.args as string[]).flatMap((index) => this.args[index] ?? []);
+    return this.spec.keys(this.args);
   }
 
   /** The reply as the caller gets it. */

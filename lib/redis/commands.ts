@@ -3,7 +3,7 @@
  *
  * The table of commands: names, flags for the ledger in Rust, cached RESP prefixes, transformers. Built from `@ioredis/commands`; constant afterwards.
  */
-import { exists, hasFlag, list } from '@ioredis/commands';
+import { exists, getKeyIndexes, hasFlag, list } from '@ioredis/commands';
 import { blockingKind, blockingMs } from './blocking.js';
 import { type Argument, fields, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
 
@@ -95,6 +95,12 @@ export class CommandSpec {
   prepare(args: Argument[]): RedisValue[] {
     if (this.argument !== undefined) return normalise([...this.argument(args.flat<Argument[]>())]);
     return normalise(this.#spread === undefined ? args : spread(this.#spread, args));
+  }
+
+  /** Keys among prepared arguments. */
+  keys(args: readonly RedisValue[]): RedisValue[] {
+    if (!exists(this.key)) return [];
+    return getKeyIndexes(this.key, args as string[]).flatMap((index) => args[index] ?? []);
   }
 
   /** `args` with `prefix` before every key. */

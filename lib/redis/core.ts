@@ -43,6 +43,8 @@ export interface Kin {
 export interface Place {
   readonly group: number;
   readonly index: number;
+  /** Milliseconds that the command may still take, in the place of the client's `commandTimeout`; 0 for no limit. */
+  readonly deadlineMs?: number | undefined;
 }
 
 const ALONE: Place = { group: 0, index: 0 };
@@ -89,6 +91,8 @@ export class Core implements ConnectionListener {
   lastError: Error | undefined;
   /** Failed attempts since the last success, as the retry strategy was told. */
   retryAttempts = 0;
+  /** Whether the last wire was closed for good, by `close()` or a shutdown, and not by `disconnect()`, `quit()` or a loss. */
+  wasShut = false;
   /** Retries after which the wire gave up. */
   gaveUpAfter: number | undefined;
 
@@ -203,7 +207,7 @@ export class Core implements ConnectionListener {
       return;
     }
     const { group, index } = place.group === 0 ? this.#inline(outgoing.spec) : place;
-    const deadlineMs = client.options.commandTimeout ?? 0;
+    const deadlineMs = place.deadlineMs ?? client.options.commandTimeout ?? 0;
     const entry = (outgoing.spec.flags & Flag.subscribe) === 0 ? outgoing : this.#following(outgoing);
     const placement = { group, index, deadlineMs };
     if (client.options.enableAutoPipelining === true) this.#countAutoPipelined(outgoing.spec, group);
@@ -423,6 +427,7 @@ export class Core implements ConnectionListener {
     if (connection === undefined || connection.unsettled > 0) return;
     // An ended wire is let go, so that a closed client leaves no handle behind; connect() opens another one.
     if (!connection.released && !this.#endTold) return;
+    this.wasShut = connection.released;
     connection.release();
     this.#connection = undefined;
     this.#family.delete(this.#client);

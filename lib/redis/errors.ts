@@ -95,6 +95,30 @@ export class MaxRetriesPerRequestError extends AbortError {
   }
 }
 
+/** No node of a cluster could tell its slots. */
+export class ClusterAllFailedError extends RedisError {
+  static readonly defaultMessage = 'Failed to refresh slots cache.';
+  /** What the last node that was asked answered. */
+  readonly lastNodeError: Error | undefined;
+
+  constructor(message: string, lastNodeError?: Error) {
+    super(message);
+    this.lastNodeError = lastNodeError;
+    Object.defineProperty(this, 'cause', {
+      configurable: true,
+      value: new MooringError('MOORING_CONNECT_FAILED', message, { cause: lastNodeError }),
+    });
+  }
+
+  static override get brand(): string {
+    return '/cluster/';
+  }
+
+  override get name(): string {
+    return 'ClusterAllFailedError';
+  }
+}
+
 /** The text of every command that a closed connection settles. */
 export const CONNECTION_CLOSED = 'Connection is closed.';
 
@@ -115,9 +139,9 @@ export function replyError(message: string, command?: CommandInfo): ReplyError {
   return error;
 }
 
-/** The error that TypeScript itself settles a command with before it was sent. */
-export function localError(message: string, code: ErrorCode, command?: CommandInfo): Error {
-  return dressed(new Error(message), new MooringError(code, message, { details: { maybeExecuted: false } }), 'no', command);
+/** The error that TypeScript itself settles a command with, by default before it was sent. */
+export function localError(message: string, code: ErrorCode, command?: CommandInfo, sent: Sent = 'no'): Error {
+  return dressed(new Error(message), new MooringError(code, message, { details: { maybeExecuted: sent === 'maybe' } }), sent, command);
 }
 
 /** The error that a failure record of the wire describes. */

@@ -165,7 +165,7 @@ export function resolveOptions(args: readonly unknown[], defaults: RedisOptions 
   for (const name of ['port', 'db', 'family']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   check(options);
   // Printing a client or its options shows no credential; spreading them into another client still carries it.
-  Object.defineProperty(options, inspect.custom, { value: () => redacted(options), configurable: true });
+  Object.defineProperty(options, inspect.custom, { value: () => redactedOptions(options), configurable: true });
   return options as unknown as ResolvedOptions;
 }
 
@@ -175,7 +175,8 @@ function fill(target: Record<string | symbol, unknown>, source: object): void {
   for (const name of Reflect.ownKeys(given)) if (target[name] === undefined) target[name] = given[name];
 }
 
-function redacted(options: Record<string, unknown>): Record<string, unknown> {
+/** What may be printed of options. */
+export function redactedOptions(options: Record<string, unknown>): Record<string, unknown> {
   return Object.fromEntries(Object.entries(options).filter(([name, value]) => value !== undefined && value !== null && !SECRETS.has(name)));
 }
 

@@ -9,18 +9,45 @@ import { Command } from './command.js';
 import type { ChainableCommands } from './command-types.js';
 import { type Call, type Commander, installCommands, RUN } from './commander.js';
 import { type CommandSpec, specOf } from './commands.js';
-import { CORE } from './core.js';
+import { CORE, type Place } from './core.js';
 import { CHANNELS, traced, tracedServer } from './tracing.js';
 import { type Argument, asText, pairs, type RedisValue } from './transformers.js';
 
 /** `[error]` or `[null, result]` of one member. */
 export type MemberResult = [Error | null, unknown];
 
-interface Member {
+/** One collected command. */
+export interface Member {
   readonly spec: CommandSpec;
   readonly args: RedisValue[];
   readonly buffers: boolean;
   readonly callback: Callback | undefined;
+}
+
+/** Runs a pipeline: the method of a client with several connections, which looks for the one to use. */
+export const BATCH = Symbol('mooring.redis.batch');
+
+/** How an attempt is made on one connection. */
+export interface AttemptOptions {
+  /** ASKING goes before every command, or before the whole transaction. */
+  readonly asking: boolean;
+  /** Milliseconds for each command; 0 for no limit. */
+  readonly deadlineMs: number;
+}
+
+/** A pipeline that may be sent more than once. */
+export interface Batch {
+  readonly members: readonly Member[];
+  /** Sends everything to one connection; resolves with the outcome of each member. */
+  attempt(node: Redis, options: AttemptOptions): Promise<MemberResult[]>;
+}
+
+/** What pipelines are made for: a client, or a cluster. */
+export type PipelineHost = Redis | (Pick<Redis, 'addedBuiltinSet' | 'scriptsSet'> & PipelineCluster);
+
+interface PipelineCluster {
+  readonly options: Pick<Redis['options'], 'keyPrefix'>;
+  [BATCH](batch: Batch): Promise<MemberResult[]>;
 }
 
 /** A pipeline as its users see it: command methods that return the pipeline itself. */
@@ -29,20 +56,21 @@ export interface ChainableCommander extends Omit<Pipeline, 'multi' | 'addBatch'>
   addBatch(commands?: readonly (readonly Argument[])[]): ChainableCommander;
 }
 
+const ASKING: Omit<Member, 'callback'> = { spec: specOf('asking'), args: [], buffers: false };
+
 /** Collects commands until `exec()`. */
 export class Pipeline implements Commander {
   readonly isPipeline = true;
-  readonly redis: Redis;
-  readonly options: Redis['options'];
+  readonly redis: PipelineHost;
+  readonly options: PipelineHost['options'];
   readonly addedBuiltinSet = new Set<string>();
   readonly #members: Member[] = [];
   readonly #transaction: boolean;
-  #results: MemberResult[] = [];
   #open = 0;
   #promise: Promise<unknown> | undefined;
 
   /** `transaction` starts with MULTI and ends with EXEC. */
-  constructor(redis: Redis, transaction: boolean) {
+  constructor(redis: PipelineHost, transaction = false) {
     this.redis = redis;
     this.options = redis.options;
     this.#transaction = transaction;
@@ -94,59 +122,76 @@ export class Pipeline implements Commander {
   }
 
   #run(): Promise<MemberResult[]> {
-    const members = this.#members;
-    if (members.length === 0) return Promise.resolve([]);
-    const core = this.redis[CORE];
-    const group = core.nextGroup();
-    // EXEC's reply is decoded once for all members.
-    const buffers = members.some((member) => member.buffers);
-    let pending = members.length;
-    const send = (): Promise<MemberResult[]> =>
-      new Promise((resolve) => {
-        const settle = (index: number, result: MemberResult): void => {
-          this.#results[index] = result;
-          if (--pending === 0) resolve(this.#results);
-        };
-        members.forEach((member, index) => this.#sendMember(member, { group, index }, buffers, settle));
-      });
+    const { redis } = this;
+    if (this.#members.length === 0) return Promise.resolve([]);
+    if (BATCH in redis) return this.#runOnCluster(redis);
+    const send = (): Promise<MemberResult[]> => this.#attempt(redis, { asking: false }, (index, result) => this.#tell(index, result));
     if (!this.#transaction) return send();
-    const { condition } = this.redis;
+    const { condition, options } = redis;
     return traced(CHANNELS.batch, send, () => ({
       batchMode: 'MULTI',
-      batchSize: members.length - 2,
+      batchSize: this.#members.length - 2,
       database: condition.select,
-      ...tracedServer(this.options),
+      ...tracedServer(options),
     }));
   }
 
-  #sendMember(
-    member: Member,
-    place: { group: number; index: number },
-    anyBuffers: boolean,
-    settle: (index: number, result: MemberResult) => void,
-  ): void {
-    const { spec, args, callback } = member;
-    const isExec = spec.key === 'exec';
-    const { index } = place;
-    const resolve = (value: unknown): void => {
-      const result = isExec ? this.#execReply(value, index, anyBuffers) : value;
-      // The callback of a member comes before that of `exec`.
-      if (callback !== undefined) void asCallback(Promise.resolve(result), callback);
-      settle(index, [null, result]);
-    };
-    const reject = (error: Error): void => {
-      if (callback !== undefined) asCallback(Promise.reject(error), callback).catch(() => {});
-      settle(index, [error] as unknown as MemberResult);
-    };
-    const buffers = isExec ? anyBuffers : member.buffers;
-    if (!this.redis[CORE].isPatched) {
-      this.redis[CORE].send({ spec, args, buffers, resolve, reject, transform: spec.reply, stack: undefined }, place);
+  /** Members hear of their outcomes when no further attempt is made. */
+  async #runOnCluster(cluster: PipelineCluster): Promise<MemberResult[]> {
+    const attempt: Batch['attempt'] = (node, options) => this.#attempt(node, options, () => {});
+    const results = await cluster[BATCH]({ members: this.#members, attempt });
+    results.forEach((result, index) => this.#tell(index, result));
+    return results;
+  }
+
+  /** Sends everything to one connection, as one group. */
+  #attempt(
+    node: Redis,
+    { asking, deadlineMs }: { asking: boolean; deadlineMs?: number },
+    told: (index: number, result: MemberResult) => void,
+  ): Promise<MemberResult[]> {
+    const members = this.#members;
+    const group = node[CORE].nextGroup();
+    // EXEC's reply is decoded once for all members.
+    const anyBuffers = members.some((member) => member.buffers);
+    const results: MemberResult[] = [];
+    return new Promise((resolve) => {
+      let pending = members.length;
+      let place = 0;
+      let open = false;
+      for (const [index, member] of members.entries()) {
+        if (asking && !open) this.#send(node, ASKING, { group, index: place++ }, () => {});
+        open = (open || member.spec.key === 'multi') && member.spec.key !== 'exec';
+        const outgoing = member.spec.key === 'exec' ? { ...member, buffers: anyBuffers } : member;
+        this.#send(node, outgoing, { group, index: place++, deadlineMs }, ([error, value]) => {
+          const result = error === null && outgoing !== member ? this.#execReply(value, index, anyBuffers) : value;
+          results[index] = error === null ? [null, result] : ([error] as unknown as MemberResult);
+          told(index, results[index]);
+          if (--pending === 0) resolve(results);
+        });
+      }
+    });
+  }
+
+  #send(node: Redis, { spec, args, buffers }: Omit<Member, 'callback'>, place: Place, settle: (result: MemberResult) => void): void {
+    const resolve = (value: unknown): void => settle([null, value]);
+    const reject = (error: Error): void => settle([error, undefined]);
+    if (!node[CORE].isPatched) {
+      node[CORE].send({ spec, args, buffers, resolve, reject, transform: spec.reply, stack: undefined }, place);
       return;
     }
     const command = new Command(spec, args, { replyEncoding: buffers ? null : 'utf8' });
     command.place = place;
     command.promise.then(resolve, reject);
-    void this.redis.sendCommand(command)?.catch?.(() => {});
+    void node.sendCommand(command)?.catch?.(() => {});
+  }
+
+  /** The callback of a member comes before that of `exec`. */
+  #tell(index: number, [error, value]: MemberResult): void {
+    const callback = this.#members[index]?.callback;
+    if (callback === undefined) return;
+    if (error) asCallback(Promise.reject(error), callback).catch(() => {});
+    else void asCallback(Promise.resolve(value), callback);
   }
 
   /** EXEC's list, each item as its own command would have answered. */

@@ -53,10 +53,18 @@ export class Script extends CommandSpec {
     return this.numberOfKeys === undefined ? [this.sha] : [this.sha, this.numberOfKeys];
   }
 
+  override keys(args: readonly RedisValue[]): RedisValue[] {
+    return args.slice(...this.#keyRange(args));
+  }
+
   override prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
+    const [first, end] = this.#keyRange(args);
+    return args.map((argument, index) => (index >= first && index < end ? withPrefix(argument, prefix) : argument));
+  }
+
+  #keyRange(args: readonly RedisValue[]): [first: number, end: number] {
     const first = this.numberOfKeys === undefined ? 1 : 0;
-    const count = this.numberOfKeys ?? Number(args[0]);
-    return args.map((argument, index) => (index >= first && index < first + count ? withPrefix(argument, prefix) : argument));
+    return [first, first + (this.numberOfKeys ?? (Number(args[0]) || 0))];
   }
 
   override shown(args: readonly RedisValue[]): readonly RedisValue[] {

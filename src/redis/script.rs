@@ -46,7 +46,7 @@ impl Scripts {
         self.seen.insert(entry.script);
         entry.as_eval = true;
         let args = arguments(&entry.bytes);
-        let mut swapped: Vec<&[u8]> = vec![b"EVAL", source];
+        let mut swapped: Vec<&[u8]> = vec![b"eval", source];
         swapped.extend(args.iter().skip(2).map(|arg| &arg[..]));
         encode(&swapped)
     }
@@ -62,7 +62,7 @@ mod tests {
         let mut scripts = Scripts::default();
         scripts.register(1, "return 1");
         let mut entry = Entry { script: 1, ..Entry::internal(Origin::User, &[b"EVALSHA", b"sha", b"1", b"k"]) };
-        let eval = encode(&[b"EVAL", b"return 1", b"1", b"k"]);
+        let eval = encode(&[b"eval", b"return 1", b"1", b"k"]);
         assert_eq!(scripts.prepare(&mut entry), eval);
         assert_eq!(scripts.prepare(&mut entry), entry.bytes);
         scripts.forget(1);

@@ -77,6 +77,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("redis", "bullmq_client"),
     ("redis", "bullmq_register"),
     ("redis", "callback"),
+    ("redis", "cluster"),
     ("redis", "command_types"),
     ("redis", "commander"),
     ("redis", "commands"),

@@ -89,7 +89,8 @@ impl Machine {
             return true;
         }
         let pushed = reply.kind() == token::PUSH;
-        let waits = self.ledger.front().is_some_and(|entry| entry.flags.has(Flags::SUBSCRIBE));
+        // An array that nothing was asked for may be a message too: the answer to SUBSCRIBE need not have been one that counts.
+        let waits = self.ledger.front().is_none_or(|entry| entry.flags.has(Flags::SUBSCRIBE));
         if !pushed && (reply.kind() != token::ARRAY || (self.subscriptions.count() == 0 && !waits)) {
             return false;
         }

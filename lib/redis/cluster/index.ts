@@ -1,0 +1,338 @@
+/**
+ * @module redis/cluster
+ *
+ * `Cluster`: a client for Redis Cluster in the shape of the peer's. It routes; the connections are ordinary clients whose lives Rust owns.
+ *
+ * Guarantees: every command settles exactly once, through redirections, lost nodes and the end of the cluster; status changes first, its event follows;
+ * an idle cluster does not keep the process alive. Why the slot table lives here and not in Rust: decision 0009.
+ */
+import { EventEmitter } from 'node:events';
+import { inspect } from 'node:util';
+import { KeepAlive } from '../../lane.js';
+import { isAutoPipelined } from '../auto-pipeline.js';
+import { asCallback, type Callback } from '../callback.js';
+import { Redis } from '../client.js';
+import { Command } from '../command.js';
+import {
+  builtinCommand,
+  builtinCommands,
+  type Call,
+  type CommandMethod,
+  define,
+  installCommands,
+  RUN,
+  takeCallback,
+} from '../commander.js';
+import { type CommandSpec, Flag, specOf } from '../commands.js';
+import type { RedisCommands } from '../command-types.js';
+import { CORE } from '../core.js';
+import { CONNECTION_CLOSED, commandInfo, localError } from '../errors.js';
+import { type Batch, BATCH, type ChainableCommander, type MemberResult, Pipeline } from '../pipeline.js';
+import { checkDefinition, Script, type ScriptDefinition } from '../script.js';
+import { ScanStream, type ScanStreamOptions } from '../stream.js';
+import type { Argument, RedisValue } from '../transformers.js';
+import { AutoPipelines } from './auto-pipelines.js';
+import { BatchJourney } from './batch-journey.js';
+import { ClusterLife } from './life.js';
+import { NodePool } from './nodes.js';
+import { type ClusterNode, type ClusterOptions, type NodeRole, resolveClusterOptions, type ResolvedClusterOptions } from './options.js';
+import { type ClusterStatus, Routes } from './routes.js';
+import { ShardedSubscribers } from './sharded-subscribers.js';
+import type { NodeKey } from './slots.js';
+import { ClusterSubscriber } from './subscriber.js';
+
+/** Ids of a cluster's scripts start here: nodes number their own from 1. */
+const FIRST_SCRIPT = 1 << 20;
+const ROLES = ['all', 'master', 'slave'];
+const OVER_CONNECTIONS =
+  'MULTI, EXEC and DISCARD by themselves are not possible on a cluster, whose commands go over several connections: use multi()';
+
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- the command methods are installed on the prototype below
+export interface Cluster extends Omit<RedisCommands, 'quit'> {}
+
+/** A client of a Redis Cluster. */
+// oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
+export class Cluster extends EventEmitter {
+  /** Where the cluster stands. Queue libraries assign it. */
+  status: ClusterStatus = 'wait';
+  /** Options after defaults; live. */
+  readonly options: ResolvedClusterOptions;
+  readonly isCluster: boolean = true;
+  readonly scriptsSet: Record<string, Script> = {};
+  readonly addedBuiltinSet = new Set<string>();
+  /** Nodes to ask at every connect. */
+  startupNodes: readonly ClusterNode[];
+  /** The nodes' clients. @internal */
+  readonly connectionPool: NodePool;
+  /** The connection of ordinary subscriptions. @internal */
+  readonly subscriber: ClusterSubscriber;
+  /** Those of sharded ones. @internal */
+  readonly sharded: ShardedSubscribers;
+  readonly #keepAlive = new KeepAlive();
+  readonly #routes: Routes;
+  readonly #life: ClusterLife;
+  readonly #auto: AutoPipelines;
+  readonly #scripts: Script[] = [];
+  #pipelineClass: typeof Pipeline = Pipeline;
+  #held = false;
+
+  /**
+   * @throws Error for a bad `scaleReads`, as the peer; MooringError `MOORING_INVALID_CONFIG` for other options of a wrong type.
+   */
+  constructor(startupNodes: readonly ClusterNode[], options: ClusterOptions = {}) {
+    super();
+    this.startupNodes = startupNodes;
+    this.options = resolveClusterOptions(options);
+    const { redisOptions, clusterNodeRetryStrategy, scripts, lazyConnect } = this.options;
+    this.connectionPool = new NodePool(redisOptions, clusterNodeRetryStrategy, (node) => this.#prepare(node));
+    this.#routes = new Routes(this, this.#keepAlive);
+    this.subscriber = new ClusterSubscriber(this.connectionPool, this);
+    this.sharded = new ShardedSubscribers(this, this.#routes);
+    this.#auto = new AutoPipelines(this.#routes, () => new this.#pipelineClass(this));
+    this.#life = new ClusterLife(this, this.#routes, this.#keepAlive);
+    for (const [name, definition] of Object.entries(scripts ?? {})) this.defineCommand(name, definition);
+    if (lazyConnect === true) this.#life.setStatus('wait');
+    else this.connect().catch(() => {});
+  }
+
+  /** The nodes of each slot, the master first. */
+  get slots(): NodeKey[][] {
+    return this.#routes.table.slots;
+  }
+
+  /** Slots with equal nodes have equal numbers. @internal */
+  get _groupsBySlot(): (number | undefined)[] {
+    return this.#routes.table.groups;
+  }
+
+  /** With `enableAutoPipelining`: commands that wait for the end of the turn. */
+  get autoPipelineQueueSize(): number {
+    return this.#auto.size;
+  }
+
+  /** Commands that wait for the cluster. */
+  get offlineQueue(): { readonly length: number } {
+    return { length: this.#routes.offline.length };
+  }
+
+  /** Connects; resolves on ready, rejects when no startup node can be used. */
+  connect(): Promise<void> {
+    return this.#life.connect();
+  }
+
+  /** Disconnects from every node; unsettled commands reject. With `reconnect` the cluster connects again, by its retry strategy. */
+  disconnect(reconnect = false): void {
+    this.#life.disconnect(reconnect);
+  }
+
+  /** The old name of `disconnect`. */
+  end(): void {
+    this.disconnect();
+  }
+
+  /** Lets every node answer what it was sent, then ends. */
+  quit(callback?: Callback<'OK'>): Promise<'OK'> {
+    return asCallback(this.#life.quit(), callback);
+  }
+
+  /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
+  close(deadlineMs = 5000): Promise<void> {
+    return this.#life.close(deadlineMs);
+  }
+
+  /** Another client, with the same startup nodes and options unless told otherwise. */
+  duplicate(startupNodes: readonly ClusterNode[] = [], options: ClusterOptions = {}): Cluster {
+    return new Cluster(startupNodes.length > 0 ? startupNodes : (this.startupNodes?.slice(0) ?? []), { ...this.options, ...options });
+  }
+
+  /** Clients of the nodes with a role: for commands about one node, such as SCAN or FLUSHDB. */
+  nodes(role: NodeRole = 'all'): Redis[] {
+    if (!ROLES.includes(role)) throw new Error(`Invalid role "${role}". Expected "all", "master" or "slave"`);
+    return this.connectionPool.getNodes(role);
+  }
+
+  /** Keeps the process alive while the cluster is open. */
+  ref(): this {
+    if (!this.#held) this.#keepAlive.acquire();
+    this.#held = true;
+    return this;
+  }
+
+  /** The default: an idle cluster does not keep the process alive. */
+  unref(): this {
+    if (this.#held) this.#keepAlive.release();
+    this.#held = false;
+    return this;
+  }
+
+  /** Asks the nodes, in random order, which slots they serve. @internal */
+  refreshSlotsCache(callback?: (error?: Error | null) => void): void {
+    this.#life.refresh(callback);
+  }
+
+  /** Makes a Lua script a method of this client and its pipelines. */
+  defineCommand(name: string, definition: ScriptDefinition): void {
+    checkDefinition(name, definition);
+    const script = new Script(FIRST_SCRIPT + this.#scripts.length, name, definition);
+    this.#scripts.push(script);
+    for (const node of this.nodes()) node[CORE].addScript(script);
+    this.scriptsSet[name] = script;
+    this.#defineBoth(name, script);
+  }
+
+  /** Adds a method for a command that the table does not know. */
+  addBuiltinCommand(name: string): void {
+    this.addedBuiltinSet.add(name);
+    this.#defineBoth(name, specOf(name));
+  }
+
+  getBuiltinCommands(): string[] {
+    return builtinCommands();
+  }
+
+  createBuiltinCommand(name: string): { string: CommandMethod; buffer: CommandMethod } {
+    return builtinCommand(name);
+  }
+
+  /** Commands that go to one node together; their keys must live in slots of the same nodes. */
+  pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander {
+    return new this.#pipelineClass(this).addBatch(commands) as unknown as ChainableCommander;
+  }
+
+  /** A transaction: a pipeline between MULTI and EXEC. `{ pipeline: false }` is refused: see `docs/redis.md`. */
+  multi(options: { pipeline: false }): Promise<never>;
+  multi(commands?: readonly (readonly Argument[])[] | { pipeline: true }): ChainableCommander;
+  multi(commands?: unknown, options: unknown = commands): unknown {
+    if ((options as { pipeline?: boolean } | undefined)?.pipeline === false) {
+      return this[RUN]({ spec: specOf('multi'), args: [], buffers: false, callback: undefined });
+    }
+    const transaction = new this.#pipelineClass(this, true);
+    return transaction.addBatch(Array.isArray(commands) ? (commands as Argument[][]) : undefined);
+  }
+
+  sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('sscan', key, options);
+  }
+  sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('sscanBuffer', key, options);
+  }
+  hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('hscan', key, options);
+  }
+  hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('hscanBuffer', key, options);
+  }
+  zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('zscan', key, options);
+  }
+  zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    return this.#scan('zscanBuffer', key, options);
+  }
+
+  /** Sends a command object to the node of its keys. Tracing code patches this; then every single command comes by here. */
+  sendCommand(command: Command): Promise<unknown> {
+    const { spec, args, resolve, reject, errorStack: stack, isReadOnly: readOnly } = command;
+    this.#start({ spec, args, buffers: true, resolve, reject, transform: undefined, stack, readOnly });
+    return command.promise;
+  }
+
+  /** Waiting for `ready` while connecting keeps the process alive. */
+  override once(event: string | symbol, listener: (...args: never[]) => void): this {
+    if (event === 'ready') this.#life.awaitReady();
+    return super.once(event, listener as (...args: unknown[]) => void);
+  }
+
+  /** Emits `error` when somebody listens, prints it otherwise. */
+  silentEmit(event: string, argument?: unknown): boolean {
+    return Redis.prototype.silentEmit.call(this as unknown as Redis, event, argument);
+  }
+
+  /** Runs one call of a command method. */
+  [RUN](call: Call): unknown {
+    const { spec, callback } = call;
+    try {
+      if (this.options.enableAutoPipelining === true && isAutoPipelined(spec, this.options.autoPipeliningIgnoredCommands)) {
+        return asCallback(this.#autoPipelined(call), callback);
+      }
+      return this.#send(call);
+    } catch (error) {
+      return asCallback(Promise.reject(error as Error), callback);
+    }
+  }
+
+  /** Runs a pipeline's members at the node of their keys. @internal */
+  [BATCH](batch: Batch): Promise<MemberResult[]> {
+    this.#connectFirst();
+    return new Promise((resolve, reject) => new BatchJourney(this.#routes, batch, { resolve, reject }).go());
+  }
+
+  /** Before the first refresh nobody knows which commands belong together. */
+  async #autoPipelined(call: Call): Promise<unknown> {
+    if (!this.#routes.table.known) {
+      this.#connectFirst();
+      await this.#life.untilSlotsAreKnown();
+    }
+    return this.#auto.run(call);
+  }
+
+  #send({ spec, args, buffers, callback }: Call): Promise<unknown> {
+    const { keyPrefix, showFriendlyErrorStack } = this.options;
+    const stack = showFriendlyErrorStack === true ? new Error() : undefined;
+    if (this.sendCommand !== SEND_COMMAND) {
+      const options = { replyEncoding: buffers ? null : ('utf8' as const), keyPrefix, errorStack: stack };
+      return this.sendCommand(new Command(spec, args, options, callback));
+    }
+    const prepared = spec.prepare(args);
+    const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
+    const promise = new Promise<unknown>((resolve, reject) => {
+      this.#start({ spec, args: values, buffers, resolve, reject, transform: spec.reply, stack, readOnly: false });
+    });
+    return asCallback(promise, callback);
+  }
+
+  #start(outgoing: Parameters<Routes['send']>[0]): void {
+    const { spec, args, reject } = outgoing;
+    this.#connectFirst();
+    if (this.status === 'end') reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED', commandInfo(spec.name, args)));
+    else if ((spec.flags & (Flag.multi | Flag.exec)) !== 0) reject(localError(OVER_CONNECTIONS, 'MOORING_INVALID_ARGUMENT'));
+    else this.#routes.send(outgoing);
+  }
+
+  #connectFirst(): void {
+    if (this.status === 'wait') this.connect().catch(() => {});
+  }
+
+  #prepare(node: Redis): void {
+    for (const script of this.#scripts) node[CORE].addScript(script);
+  }
+
+  #defineBoth(name: string, spec: CommandSpec): void {
+    if (this.#pipelineClass === Pipeline) this.#pipelineClass = class extends Pipeline {};
+    const method = (buffers: boolean): CommandMethod =>
+      function command(...args: Argument[]): unknown {
+        return this[RUN]({ spec, args, buffers, callback: takeCallback(args) });
+      };
+    define(this, name, method);
+    define(this.#pipelineClass.prototype, name, method);
+  }
+
+  #scan(command: string, key: RedisValue, options?: ScanStreamOptions): ScanStream {
+    const step = (args: RedisValue[]): Promise<unknown> =>
+      (this as unknown as Record<string, (list: RedisValue[]) => Promise<unknown>>)[command]!(args);
+    return new ScanStream({ step, key }, options);
+  }
+
+  /** Without credentials. */
+  toJSON(): object {
+    return { status: this.status, masters: this.connectionPool.keys('master'), replicas: this.connectionPool.keys('slave') };
+  }
+
+  [inspect.custom](): string {
+    return `Cluster ${inspect(this.toJSON())}`;
+  }
+}
+
+installCommands(Cluster.prototype);
+Object.assign(Redis, { Cluster });
+// oxlint-disable-next-line typescript/unbound-method -- only compared with
+const SEND_COMMAND = Cluster.prototype.sendCommand;

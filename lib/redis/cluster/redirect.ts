@@ -1,0 +1,61 @@
+/**
+ * @module redis/cluster/redirect
+ *
+ * What an error means for a command of a cluster: go elsewhere, try again later, or give up. One rule for single commands and pipelines.
+ */
+import { CONNECTION_CLOSED, localError, type Sent } from '../errors.js';
+import type { ResolvedClusterOptions } from './options.js';
+import type { NodeKey } from './slots.js';
+import type { DelayQueue } from './waiting.js';
+
+/** What follows from an error. */
+export interface Verdicts {
+  /** The slot has moved for good. */
+  moved(slot: number, key: NodeKey): void;
+  /** The slot is on its way: this command goes to another node, once. */
+  ask(key: NodeKey): void;
+  /** Another attempt, at any node. */
+  again(): void;
+  /** The error stands; or another one, when there were too many redirections. */
+  giveUp(error: Error): void;
+}
+
+/** What a decision needs to know. */
+export interface Surroundings {
+  readonly options: ResolvedClusterOptions;
+  readonly delays: DelayQueue;
+  /** Whether the cluster is there or will be again: a closed connection is then no end. */
+  readonly goesOn: boolean;
+  readonly refresh: (done?: () => void) => void;
+}
+
+/** The redirections that one command or pipeline has left. */
+export class Redirections {
+  #left: number | undefined;
+  /** An attempt may have been executed although it failed. */
+  #sent: Sent = 'no';
+
+  /** Decides about one error. `mayRepeat`: the command may be sent again although it may have been executed. */
+  decide(error: Error, { options, delays, goesOn, refresh }: Surroundings, verdicts: Verdicts, mayRepeat: boolean): void {
+    if ((error as { sent?: Sent }).sent === 'maybe') this.#sent = 'maybe';
+    this.#left = this.#left === undefined ? options.maxRedirections : this.#left - 1;
+    if (this.#left <= 0) {
+      const text = `Too many Cluster redirections. Last error: ${String(error)}`;
+      return verdicts.giveUp(localError(text, 'MOORING_SERVER_ERROR', undefined, this.#sent));
+    }
+    const [kind, slot, key] = error.message.split(' ');
+    const again = (): void => verdicts.again();
+    if (kind === 'MOVED' && key !== undefined) {
+      const move = (): void => verdicts.moved(Number(slot), key);
+      const delayMs = options.retryDelayOnMoved ?? 0;
+      if (delayMs > 0) delays.push('moved', delayMs, move);
+      else move();
+    } else if (kind === 'ASK' && key !== undefined) verdicts.ask(key);
+    else if (kind === 'TRYAGAIN') delays.push('tryagain', options.retryDelayOnTryAgain, again);
+    else if (kind === 'CLUSTERDOWN' && options.retryDelayOnClusterDown > 0) {
+      delays.push('clusterdown', options.retryDelayOnClusterDown, again, refresh);
+    } else if (error.message === CONNECTION_CLOSED && options.retryDelayOnFailover > 0 && goesOn && mayRepeat) {
+      delays.push('failover', options.retryDelayOnFailover, again, refresh);
+    } else verdicts.giveUp(error);
+  }
+}
