@@ -73,48 +73,50 @@ export const clients = {
   },
 };
 
-const SCRIPT = "return redis.call('GET', KEYS[1]) .. ARGV[1]";
-const keys100 = Array.from({ length: 100 }, (_, i) => `bench:m:${i}`);
+const SMALL = 'x'.repeat(16);
+const LARGE = 'x'.repeat(10_240);
+const KEYS_100 = Array.from({ length: 100 }, (_, i) => `bench:m:${i}`);
+/** A script of one key and ten arguments, as queue libraries send them. */
+const SCRIPT = "return redis.call('GET', KEYS[1]) .. ARGV[10]";
+const ARGUMENTS = Array.from({ length: 10 }, (_, i) => `argument ${i}`);
 
-const get = (name, concurrency, key, value) => ({
-  name,
-  concurrency,
-  prepare: async (client) => {
-    await client.set(key, value);
-    return () => client.get(key);
-  },
-});
+const get = (key, value) => async (client) => {
+  await client.set(key, value);
+  return () => client.get(key);
+};
 
-/** What is measured. */
-export const cases = [
-  get('GET, 50 in flight', 50, 'bench:small', 'x'.repeat(16)),
-  get('GET, 1000 in flight', 1000, 'bench:small', 'x'.repeat(16)),
-  get('GET, 1 in flight', 1, 'bench:small', 'x'.repeat(16)),
-  get('GET of 10 KiB, 50 in flight', 50, 'bench:large', 'x'.repeat(10_240)),
-  {
-    name: 'SET of 100 B, 50 in flight',
-    concurrency: 50,
-    prepare: async (client) => {
-      const value = 'v'.repeat(100);
-      return (i) => client.set(`bench:set:${i & 1023}`, value);
-    },
-  },
-  {
-    name: 'EVALSHA, 50 in flight',
-    concurrency: 50,
-    only: ['mooring', 'ioredis', 'ioredis corked'],
-    prepare: async (client) => {
-      await client.set('bench:small', 'x');
-      client.defineCommand('benchScript', { numberOfKeys: 1, lua: SCRIPT });
-      return () => client.benchScript('bench:small', 'y');
-    },
-  },
-  {
-    name: 'MGET of 100 keys, 50 in flight',
-    concurrency: 50,
-    prepare: async (client, name) => {
-      for (const key of keys100) await client.set(key, 'value of a key');
-      return name === 'node-redis' ? () => client.mGet(keys100) : () => client.mget(keys100);
-    },
-  },
-];
+const set = async (client) => (i) => client.set(`bench:set:${i & 1023}`, SMALL);
+
+async function mget(client, name) {
+  for (const key of KEYS_100) await client.set(key, 'value of a key');
+  return name === 'node-redis' ? () => client.mGet(KEYS_100) : () => client.mget(KEYS_100);
+}
+
+/** By each client's own way to a script that the server knows. */
+async function evalsha(client, name) {
+  await client.set('bench:small', SMALL);
+  if (name === 'node-redis') {
+    const sha = await client.scriptLoad(SCRIPT);
+    return () => client.evalSha(sha, { keys: ['bench:small'], arguments: ARGUMENTS });
+  }
+  if (name === 'valkey-glide') {
+    const { Script } = await import('@valkey/valkey-glide');
+    const script = new Script(SCRIPT);
+    return () => client.invokeScript(script, { keys: ['bench:small'], args: ARGUMENTS });
+  }
+  client.defineCommand('benchScript', { numberOfKeys: 1, lua: SCRIPT });
+  return () => client.benchScript('bench:small', ...ARGUMENTS);
+}
+
+const OPERATIONS = {
+  'GET of 16 B': get('bench:small', SMALL),
+  'SET of 16 B': set,
+  'GET of 10 KiB': get('bench:large', LARGE),
+  'MGET of 100 keys': mget,
+  'EVALSHA with 10 arguments': evalsha,
+};
+
+/** What is measured: every operation with so many in flight, the middle first. */
+export const cases = [50, 1000, 1].flatMap((concurrency) =>
+  Object.entries(OPERATIONS).map(([name, prepare]) => ({ name: `${name}, ${concurrency} in flight`, concurrency, prepare })),
+);

@@ -1,8 +1,8 @@
 /**
  * @module benches/run
  *
- * `npm run bench -- redis|mongo|solana|bullmq [--quick] [--tls] [--json FILE]`: mooring and each peer in one go, each in its own process, the order shuffled in
- * every round, the best round kept. The process that runs mooring has the peers' sockets trapped.
+ * `npm run bench -- redis|mongo|solana|bullmq [--quick] [--tls] [--only TEXT] [--json FILE]`: mooring and each peer in one go, each in its own process, the order
+ * shuffled in every round, the best round kept. `--only` takes the cases whose name has the text. The process that runs mooring has the peers' sockets trapped.
  */
 import { execFile } from 'node:child_process';
 import { writeFileSync } from 'node:fs';
@@ -22,11 +22,16 @@ const run = promisify(execFile);
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,
-  options: { json: { type: 'string' }, quick: { type: 'boolean', default: false }, tls: { type: 'boolean', default: false } },
+  options: {
+    json: { type: 'string' },
+    only: { type: 'string', default: '' },
+    quick: { type: 'boolean', default: false },
+    tls: { type: 'boolean', default: false },
+  },
 });
 const [suiteName] = positionals;
 if (!SUITES.includes(suiteName) || positionals.length !== 1) {
-  console.error(`usage: npm run bench -- ${SUITES.join('|')} [--quick] [--tls] [--json FILE]`);
+  console.error(`usage: npm run bench -- ${SUITES.join('|')} [--quick] [--tls] [--only TEXT] [--json FILE]`);
   process.exit(2);
 }
 
@@ -83,7 +88,7 @@ try {
     `${suiteName}${values.tls ? ' over TLS' : ''}: ${cpus().length} cores, Node ${process.version}, best of ${values.quick ? 1 : 3} rounds; x = peer against mooring`,
   );
   for (const bench of suite.cases) {
-    if (values.quick && bench.slow) continue;
+    if ((values.quick && bench.slow) || !bench.name.includes(values.only)) continue;
     const rows = await measureCase(bench, suite, env);
     results.push({ case: bench.name, rows });
     console.log(table(bench.name, rows));

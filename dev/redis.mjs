@@ -9,14 +9,15 @@ import { makeCertificates } from './certificates.mjs';
 import { freePort, killProcess, removeFolder, startProcess, stopProcess, temporaryFolder, until } from './process.mjs';
 import { redisCommand } from './resp.mjs';
 
-/** Starts a server and waits until it answers. */
-export async function startRedis({ tls = false, password, appendonly = false } = {}) {
+/** Starts a server and waits until it answers. `extra` are arguments of redis-server's own. */
+export async function startRedis({ tls = false, password, appendonly = false, extra = [] } = {}) {
   const binary = await findRedisServer();
   const folder = temporaryFolder('redis');
   const port = await freePort();
   const tlsPort = tls ? await freePort() : undefined;
   const args = ['--port', port, '--bind', '127.0.0.1', '--dir', folder, '--save', '', '--appendonly', appendonly ? 'yes' : 'no'];
   args.push('--enable-debug-command', 'yes', '--daemonize', 'no', '--maxmemory-policy', 'noeviction');
+  args.push(...extra);
   if (password !== undefined) args.push('--requirepass', password);
   if (tls) {
     await makeCertificates(folder);

@@ -113,3 +113,56 @@ test('proxy: refuses new connections, keeps living ones, accepts again', async (
   (await open()).destroy();
   socket.destroy();
 });
+
+test('proxy: hands on slices, in order', async () => {
+  const socket = await open();
+  await ask(socket, 'x');
+  proxy.setSlice(1);
+  const sizes = [];
+  socket.on('data', (chunk) => sizes.push(chunk.length));
+  const text = 'abcdefghij'.repeat(20);
+  assert.equal(await ask(socket, text), text);
+  assert.ok(sizes.length > 20, `${sizes.length} pieces`);
+  proxy.setSlice(0);
+  socket.destroy();
+});
+
+test('proxy: stalls, then hands on what came meanwhile', async () => {
+  const socket = await open();
+  await ask(socket, 'x');
+  proxy.stall(true);
+  const answered = ask(socket, 'held');
+  assert.equal(await Promise.race([answered, delay(150).then(() => 'silent')]), 'silent');
+  proxy.stall(false);
+  assert.equal(await answered, 'held');
+  socket.destroy();
+});
+
+test('proxy: half-open connections stay silent, new ones work', async () => {
+  const socket = await open();
+  await ask(socket, 'x');
+  const reset = proxy.halfOpen();
+  const answered = ask(socket, 'lost');
+  const other = await open();
+  assert.equal(await ask(other, 'heard'), 'heard');
+  assert.equal(await Promise.race([answered, socket.failure, delay(100).then(() => 'silent')]), 'silent');
+  reset();
+  assert.equal(await socket.failure, 'ECONNRESET');
+  other.destroy();
+});
+
+test('proxy: leads new connections elsewhere', async () => {
+  const loud = createServer((socket) => socket.on('error', () => {}).on('data', (chunk) => socket.write(String(chunk).toUpperCase())));
+  loud.listen(0, '127.0.0.1');
+  await once(loud, 'listening');
+  const earlier = await open();
+  await ask(earlier, 'x');
+  const target = { host: '127.0.0.1', port: echo.address().port };
+  proxy.retarget({ host: '127.0.0.1', port: loud.address().port });
+  const later = await open();
+  assert.deepEqual([await ask(earlier, 'quiet'), await ask(later, 'loud')], ['quiet', 'LOUD']);
+  proxy.retarget(target);
+  earlier.destroy();
+  later.destroy();
+  loud.close();
+});

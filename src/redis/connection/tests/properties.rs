@@ -151,3 +151,66 @@ proptest! {
         }
     }
 }
+
+/// What a broken or hostile server says: bits of RESP in any order, and bytes that are none.
+fn noise() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        6 => prop::sample::select(vec![
+            &b"+OK\r\n"[..], b"-ERR no\r\n", b"-READONLY now\r\n", b"-NOSCRIPT x\r\n", b":1\r\n", b":99999999999\r\n", b"$3\r\nabc\r\n", b"$-1\r\n",
+            b"*-1\r\n", b"*0\r\n", b"*2\r\n", b"%1\r\n", b">2\r\n", b"~1\r\n", b"_\r\n", b"#t\r\n", b"$9\r\nloading:1\r\n",
+            b"*3\r\n$7\r\nmessage\r\n$1\r\na\r\n$1\r\nb\r\n", b"*3\r\n$9\r\nsubscribe\r\n$1\r\na\r\n:1\r\n", b"*3\r\n$11\r\nunsubscribe\r\n$-1\r\n:0\r\n",
+            b"$536870912\r\n", b"*2147483647\r\n",
+        ]).prop_map(<[u8]>::to_vec),
+        1 => prop::collection::vec(any::<u8>(), 0..20),
+    ];
+    prop::collection::vec(piece, 0..8).prop_map(|pieces| pieces.concat())
+}
+
+#[derive(Debug, Clone)]
+enum Met {
+    Act(Act),
+    Noise(Vec<u8>),
+    Subscribe,
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(200))]
+    #[test]
+    fn whatever_a_server_says_every_command_settles_once(
+        met in prop::collection::vec(
+            prop_oneof![
+                5 => act().prop_filter("servers that say noise run nothing", |act| !matches!(act, Act::Demote(_))).prop_map(Met::Act),
+                3 => noise().prop_map(Met::Noise),
+                1 => Just(Met::Subscribe),
+            ],
+            1..80,
+        ),
+        resend in prop::sample::select(vec!["all", "safe", "none"]),
+        ask in any::<bool>(),
+    ) {
+        let mut h = Harness::new(&format!(r#"{{"resend":"{resend}","failover":true,"heartbeatMs":100,"askReconnectOnError":{ask}}}"#));
+        let mut book = Book::default();
+        for one in &met {
+            match one {
+                Met::Act(act) => play(&mut h, &mut book, act),
+                Met::Noise(bytes) => h.receive(bytes),
+                Met::Subscribe => {
+                    book.next += 1;
+                    h.subscribe(&["SUBSCRIBE", "a"], 1);
+                }
+            }
+            for event in h.events().to_vec() {
+                if let Happened::AskReconnect(seq, _) = event {
+                    h.machine.answer_reconnect(seq, i32::try_from(seq % 3).unwrap(), h.now);
+                }
+            }
+        }
+        h.machine.shut(h.now);
+        h.advance(Duration::from_secs(100));
+        let done = settled(&mut h);
+        for seq in 0..book.next {
+            let events = done.get(&seq).map_or(&[][..], Vec::as_slice);
+            prop_assert_eq!(events.len(), 1, "{} settled as {:?}", seq, events);
+        }
+    }
+}
