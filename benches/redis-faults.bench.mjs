@@ -13,7 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import { audit } from './redis-faults/audit.mjs';
 import { FAULTS, startPair } from './redis-faults/pair.mjs';
-import { seeded } from './redis-faults/shared.mjs';
+import { seeded } from './redis-faults/outcome.mjs';
 
 const here = dirname(fileURLToPath(import.meta.url));
 const CALLERS = 200;

@@ -3,7 +3,7 @@
  *
  * Compares what callers were told with what the server holds.
  */
-import { OUTCOME, PLACE } from './shared.mjs';
+import { OUTCOME, PLACE } from './outcome.mjs';
 
 const STEP = 5000;
 /** Clocks are one machine's; a command that runs while its rejection is on its way is no later than this. */

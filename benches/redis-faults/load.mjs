@@ -5,7 +5,7 @@
  * which compares it with what the server holds. `node load.mjs <client> <JSON settings>` with an IPC channel.
  */
 import { createRequire } from 'node:module';
-import { OUTCOME, PLACE, seeded } from './shared.mjs';
+import { OUTCOME, PLACE, seeded } from './outcome.mjs';
 
 const require = createRequire(import.meta.url);
 const [clientName, json] = process.argv.slice(2);

@@ -296,7 +296,7 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
   const behindSentinels = usesSentinels(options);
   const encrypted = !behindSentinels || options.enableTLSForSentinelMode === true;
   const asked = typeof options.reconnectOnError === 'function';
-  return JSON.stringify({
+  return asJson({
     host: options.host,
     port: options.port,
     family: options.family,
@@ -338,3 +338,24 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
     ...preset.wire,
   });
 }
+
+/** As JSON; what has no JSON (a BigInt, a circle) is named. */
+function asJson(fields: Readonly<Record<string, unknown>>): string {
+  try {
+    return JSON.stringify(fields);
+  } catch {
+    for (const [name, value] of Object.entries(fields)) if (!hasJson(value)) throw unusable(name.replace(/Ms$/, ''));
+    throw unusable('options');
+  }
+}
+
+function hasJson(value: unknown): boolean {
+  try {
+    JSON.stringify(value);
+    return true;
+  } catch {
+    return false;
+  }
+}
+
+const unusable = (name: string): Error => invalidOption(name, `${name} has an unusable value`);

@@ -1,5 +1,5 @@
 /**
- * @module benches/redis-faults/shared
+ * @module benches/redis-faults/outcome
  *
  * What the load and its audit both know.
  */
