@@ -22,6 +22,8 @@ export interface TlsOptions {
   servername?: string | undefined;
 }
 
+/** Node's TLS options that repeat what the own options of a Redis client say. */
+export const REPEATED_IN_TLS = ['host', 'port', 'path', 'family', 'keepAlive', 'timeout'];
 const KNOWN = new Set(['ca', 'cert', 'key', 'rejectUnauthorized', 'servername']);
 
 function texts(pem: Pem | undefined): string[] | undefined {

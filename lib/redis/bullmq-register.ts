@@ -7,5 +7,4 @@
 import { RedisConnection } from 'bullmq';
 import { BullmqClient } from './bullmq-client.js';
 
-RedisConnection.clientFactory = ({ url, ...options }) =>
-  url === undefined ? new BullmqClient(options) : new BullmqClient(url, options);
+RedisConnection.clientFactory = ({ url, ...options }) => (url === undefined ? new BullmqClient(options) : new BullmqClient(url, options));

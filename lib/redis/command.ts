@@ -72,6 +72,11 @@ export class Command {
     sharedSpec(name).reply = transformer;
   }
 
+  /** The transformers as the peer keeps them: writing to it, or deleting from it, is `setArgumentTransformer` and `setReplyTransformer`. */
+  static get _transformer(): { readonly argument: Record<string, ArgumentTransformer>; readonly reply: Record<string, ReplyTransformer> } {
+    return { argument: transformers('argument'), reply: transformers('reply') };
+  }
+
   /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
   static checkFlag(flag: string, name: string): boolean {
     const spec = specOf(name);
@@ -96,4 +101,21 @@ export class Command {
   toJSON(): object {
     return commandInfo(this.name, this.args);
   }
+}
+
+/** The transformers of one kind by command, as an object that may be written to. */
+function transformers<K extends 'argument' | 'reply'>(kind: K): Record<string, NonNullable<CommandSpec[K]>> {
+  const nothing: Record<string, NonNullable<CommandSpec[K]>> = {};
+  return new Proxy(nothing, {
+    get: (_target, name) => specOf(String(name))[kind],
+    has: (_target, name) => specOf(String(name))[kind] !== undefined,
+    set: (_target, name, transformer: NonNullable<CommandSpec[K]>) => {
+      sharedSpec(String(name))[kind] = transformer;
+      return true;
+    },
+    deleteProperty: (_target, name) => {
+      sharedSpec(String(name))[kind] = undefined as CommandSpec[K];
+      return true;
+    },
+  });
 }

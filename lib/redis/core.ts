@@ -12,7 +12,7 @@ import type { Placement } from './encode.js';
 import type { Redis } from './client.js';
 import { EventQueue } from './event-queue.js';
 import { commandInfo, CONNECTION_CLOSED, isUnresolved, localError } from './errors.js';
-import { type Preset, type ResolvedOptions, wireOptions } from './options.js';
+import { LOOK_ALIKE_PRESET, type Preset, type ResolvedOptions, wireOptions } from './options.js';
 import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
 import type { Script } from './script.js';
 import { answerQuestion, mergeSentinels, type SentinelAddress } from './sentinel.js';
@@ -272,7 +272,7 @@ export class Core implements ConnectionListener {
     const { options, condition } = this.#client;
     const current: ResolvedOptions = { ...options, db: condition.select };
     const connection = new Connection(
-      wireOptions(current, this.#profile ?? { wire: {} }, this.#sentinels),
+      wireOptions(current, this.#profile ?? LOOK_ALIKE_PRESET, this.#sentinels),
       options.stringNumbers === true,
       this,
     );
@@ -322,7 +322,9 @@ export class Core implements ConnectionListener {
     if (status === 'close' || status === 'end')
       this.#attempt.failed(this.lastError ?? localError(CONNECTION_CLOSED, 'MOORING_DISCONNECTED'));
     if (current) {
-      this.#setStatus(status);
+      this.#status = status;
+      // Who listens for `connect` sees that status, even if `ready` came with it.
+      if (status !== 'ready') this.#client.status = status;
       this.#settleWaiters(status);
     }
     this.#endTold = status === 'end';
@@ -331,8 +333,14 @@ export class Core implements ConnectionListener {
     if (status === 'connecting') this.#attempt.begin(this.#client.options);
     if (status === 'close' && this.#connection !== undefined) this.#sendName(this.#connection);
     if (status === 'reconnecting') this.#profile?.onReconnecting?.(extra);
+    this.#events.later(ENDINGS.has(status), () => this.#emitStatus(status, extra, current));
+  }
+
+  #emitStatus(status: Status, extra: number, current: boolean): void {
     const client = this.#client;
-    this.#events.later(ENDINGS.has(status), () => (status === 'reconnecting' ? client.emit(status, extra) : client.emit(status)));
+    if (status === 'ready' && current && this.#status === 'ready') client.status = status;
+    if (status === 'reconnecting') client.emit(status, extra);
+    else client.emit(status);
   }
 
   #settleWaiters(status: Status): void {

@@ -117,6 +117,9 @@ export function managedOptions(urlOrOptions?: string | ManagedRedisOptions): Red
   const { url, maxConnectRetries, logger = console, ...own } = checked(urlOrOptions);
   // What is written in code wins over the URL, which often comes from the environment.
   const options: RedisOptions = { ...DEFAULTS, retryStrategy: null, ...(url === undefined ? {} : parseUrl(url)), ...defined(own) };
+  if (own.autoResendUnfulfilledCommands !== undefined && own.resend === undefined) {
+    options.resend = own.autoResendUnfulfilledCommands ? 'all' : 'none';
+  }
   const native = typeof own.retryStrategy !== 'function';
   const profile: Profile = {
     // The reconnect policy with its jitter and its limit counts attempts, whatever they failed at.
@@ -147,6 +150,8 @@ function checked(urlOrOptions: string | ManagedRedisOptions | undefined): Manage
   for (const name of Object.keys(options)) if (!KNOWN.has(name)) throw invalidOption(name, `unknown option ${name}`);
   checkOwn(options);
   if (usesSentinels(options)) return checkedSentinels(options);
+  const lone = SENTINEL_OPTIONS.find((name) => (options as Record<string, unknown>)[name] !== undefined);
+  if (lone !== undefined && lone !== 'sentinels') throw invalidOption(lone, `${lone} is an option for sentinels`);
   if (options.url !== undefined) return { ...options, url: checkedUrl('url', options.url) };
   if (options.host !== undefined || options.path !== undefined || options.port !== undefined) return options;
   const name = ENVIRONMENT.find((variable) => process.env[variable] !== undefined);

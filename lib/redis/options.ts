@@ -20,7 +20,7 @@ import {
   usesSentinels,
   wireSentinel,
 } from './sentinel.js';
-import { type TlsOptions, wireTls } from '../tls.js';
+import { REPEATED_IN_TLS, type TlsOptions, wireTls } from '../tls.js';
 import type { KeyPrefix } from './transformers.js';
 
 /** Options of `Redis`. Times are milliseconds. */
@@ -138,10 +138,10 @@ const LOOK_ALIKE: RedisOptions = {
   ...SENTINEL_DEFAULTS,
 };
 
-/** Options of the peer that this client does not have. */
-const REFUSED = ['Connector'] as const;
-/** Node's TLS options that repeat what the connection's own options say. */
-const REPEATED_IN_TLS = ['host', 'port', 'path', 'family', 'keepAlive', 'timeout'];
+/** Options in the peer's types that this client does not have: a connector of the user's own, and two that the peer itself does not read. */
+const REFUSED = ['Connector', 'offlineQueue', 'commandQueue'] as const;
+/** What look-alikes have beside their options: they go by the peer's name, with a version of ours. */
+export const LOOK_ALIKE_PRESET: Preset = { wire: {}, library: 'ioredis' };
 const MAX_PORT = 65_535;
 const SECRETS = new Set(['password', 'username', 'tls', 'sentinelPassword', 'sentinelUsername', 'sentinelTLS']);
 
@@ -255,7 +255,9 @@ const FLAGS = new Set([
 const TEXTS = ['host', 'path', 'username', 'password', 'connectionName', 'clientInfoTag', ...SENTINEL_TEXTS];
 
 function check(options: Record<string, unknown>): void {
-  for (const name of REFUSED) if (options[name]) throw invalidOption(name, `option ${name} is not supported`);
+  for (const name of REFUSED) {
+    if (options[name] !== undefined && options[name] !== null) throw invalidOption(name, `option ${name} is not supported`);
+  }
   for (const name of NUMBERS) checkNumber(name, options[name]);
   for (const name of FLAGS) checkType(name, options[name], 'boolean');
   for (const name of TEXTS) checkType(name, options[name], 'string');
@@ -288,6 +290,8 @@ export interface Preset {
   readonly wire: Readonly<Record<string, unknown>>;
   /** What follows a round in which no sentinel answered, when the user's options do not say it. Default 'native'. */
   readonly sentinelRound?: 'native' | 'attempt';
+  /** The name that CLIENT LIST shows of this library; none for our own. */
+  readonly library?: string;
 }
 
 /** What the wire takes, as JSON. `sentinels` are those known by now. */
@@ -335,6 +339,7 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
     failover: behindSentinels && options.role !== 'slave' && !asked,
     disableClientInfo: options.disableClientInfo,
     clientInfoTag: options.clientInfoTag,
+    library: preset.library,
     ...preset.wire,
   });
 }

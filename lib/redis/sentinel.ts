@@ -6,7 +6,7 @@
  * The search itself is Rust's. Names, defaults and meanings are the peer's; `sentinelConnectTimeout` is ours.
  */
 import { invalidOption } from '../error/index.js';
-import { type TlsOptions, wireTls } from '../tls.js';
+import { REPEATED_IN_TLS, type TlsOptions, wireTls } from '../tls.js';
 
 /** Where a sentinel listens. */
 export interface SentinelAddress {
@@ -189,7 +189,7 @@ export function wireSentinel(
     role: options.role,
     username: options.sentinelUsername || undefined,
     password: options.sentinelPassword || undefined,
-    tls: wireTls(options.sentinelTLS, 'sentinelTLS'),
+    tls: wireTls(options.sentinelTLS, 'sentinelTLS', REPEATED_IN_TLS),
     connectTimeoutMs: options.sentinelConnectTimeout ?? options.connectTimeout,
     commandTimeoutMs: options.sentinelCommandTimeout,
     updateSentinels: options.updateSentinels,

@@ -43,8 +43,8 @@ pub struct Options {
     pub tls: Option<TlsOptions>,
     /// `TCP_NODELAY`. Default true.
     pub no_delay: bool,
-    /// Idle milliseconds before keep-alive probes; 0 none. Default 0.
-    pub keep_alive_ms: u32,
+    /// Idle milliseconds before keep-alive probes, 0 the system's; none without them. Default none.
+    pub keep_alive_ms: Option<u32>,
     /// `TCP_USER_TIMEOUT` in milliseconds (Linux); 0 none. Default 20000.
     pub tcp_user_timeout_ms: u32,
     /// Milliseconds for connecting, and again for the handshake. Default 10000.
@@ -101,6 +101,8 @@ pub struct Options {
     pub disable_client_info: bool,
     /// Tag in the library name of CLIENT SETINFO.
     pub client_info_tag: Option<String>,
+    /// The peer's name for CLIENT SETINFO, in place of ours.
+    pub library: Option<String>,
     /// Name for reports, without secrets.
     pub label: Option<String>,
 }
@@ -165,7 +167,7 @@ impl Default for Options {
             protocol: 2,
             tls: None,
             no_delay: true,
-            keep_alive_ms: 0,
+            keep_alive_ms: None,
             tcp_user_timeout_ms: 20_000,
             connect_timeout_ms: 10_000,
             disconnect_timeout_ms: 2000,
@@ -194,6 +196,7 @@ impl Default for Options {
             heartbeat_timeout_ms: 5000,
             disable_client_info: false,
             client_info_tag: None,
+            library: None,
             label: None,
         }
     }

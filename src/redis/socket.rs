@@ -88,7 +88,10 @@ async fn open_tcp(options: &Options) -> Result<TcpStream, ConnectError> {
 fn tune(stream: &TcpStream, options: &Options) {
     drop(stream.set_nodelay(options.no_delay));
     let socket = SockRef::from(stream);
-    if let Some(idle) = millis(options.keep_alive_ms) {
+    if options.keep_alive_ms == Some(0) {
+        drop(socket.set_keepalive(true));
+    }
+    if let Some(idle) = options.keep_alive_ms.and_then(millis) {
         let keep_alive = TcpKeepalive::new().with_time(idle).with_interval(PROBE_INTERVAL);
         #[cfg(not(windows))]
         let keep_alive = keep_alive.with_retries(PROBES);

@@ -53,8 +53,9 @@ impl Machine {
         }
         if !options.disable_client_info {
             let tag = options.client_info_tag.as_ref().map_or(String::new(), |tag| format!("({tag})"));
-            out.push(quiet(&[b"client", b"setinfo", b"lib-name", format!("mooring{tag}").as_bytes()]));
-            out.push(quiet(&[b"client", b"setinfo", b"lib-ver", env!("CARGO_PKG_VERSION").as_bytes()]));
+            let (name, version) = library(&options);
+            out.push(quiet(&[b"client", b"setinfo", b"LIB-NAME", format!("{name}{tag}").as_bytes()]));
+            out.push(quiet(&[b"client", b"setinfo", b"LIB-VER", version.as_bytes()]));
         }
         if options.enable_ready_check {
             out.push(Entry::internal(Origin::Info, &[b"info"]));
@@ -174,6 +175,15 @@ impl Machine {
             self.own.push_back(select);
         }
         self.own.extend(self.subscriptions.restore());
+    }
+}
+
+/// Name and version of the library as CLIENT LIST shows them. Under a peer's name the version tells whose it is.
+fn library(options: &crate::redis::Options) -> (&str, String) {
+    let version = env!("CARGO_PKG_VERSION");
+    match options.library.as_deref() {
+        Some(peer) => (peer, format!("mooring-{version}")),
+        None => ("mooring", version.to_owned()),
     }
 }
 

@@ -49,7 +49,7 @@ impl Dialogue {
             family: address.family.unwrap_or(family),
             tls: options.tls.clone(),
             connect_timeout_ms: options.connect_timeout_ms,
-            keep_alive_ms: KEEP_ALIVE_MS,
+            keep_alive_ms: Some(KEEP_ALIVE_MS),
             ..Options::default()
         };
         let patience = millis(options.connect_timeout_ms).unwrap_or(Duration::from_hours(1));

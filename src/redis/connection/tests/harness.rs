@@ -33,6 +33,8 @@ pub(super) struct Server {
     pub(super) received: Vec<Vec<String>>,
     pub(super) refuse: Option<(&'static str, &'static str)>,
     pub(super) loading: bool,
+    /// What INFO says of it; nothing for a server that does not tell.
+    pub(super) role: Option<&'static str>,
     pub(super) mute: bool,
     input: Vec<u8>,
     output: Vec<u8>,
@@ -63,7 +65,8 @@ impl Server {
         let text = match self.refuse {
             Some((refused, error)) if refused == name => format!("-{error}\r\n"),
             _ if name == "INFO" => {
-                let info = format!("loading:{}\r\n", u8::from(self.loading));
+                let role = self.role.map_or(String::new(), |role| format!("role:{role}\r\n"));
+                let info = format!("loading:{}\r\n{role}", u8::from(self.loading));
                 format!("${}\r\n{info}\r\n", info.len())
             }
             _ if name.ends_with("UNSUBSCRIBE") => {

@@ -2,6 +2,7 @@
 
 mod harness;
 mod properties;
+mod sentinel;
 
 use super::Plan;
 use harness::{Happened, Harness, READ};
