@@ -911,6 +911,11 @@ declare class Command {
     static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void;
     /** Replaces how the replies of the command `name` (lower case) are shaped, for every client. */
     static setReplyTransformer(name: string, transformer: ReplyTransformer): void;
+    /** The transformers as the peer keeps them: writing to it, or deleting from it, is `setArgumentTransformer` and `setReplyTransformer`. */
+    static get _transformer(): {
+        readonly argument: Record<string, ArgumentTransformer>;
+        readonly reply: Record<string, ReplyTransformer>;
+    };
     /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
     static checkFlag(flag: string, name: string): boolean;
     /** Keys among the arguments. */
@@ -2873,6 +2878,8 @@ declare interface Preset {
     readonly wire: Readonly<Record<string, unknown>>;
     /** What follows a round in which no sentinel answered, when the user's options do not say it. Default 'native'. */
     readonly sentinelRound?: 'native' | 'attempt';
+    /** The name that CLIENT LIST shows of this library; none for our own. */
+    readonly library?: string;
 }
 
 /** In order; a frame holds the position, counted from 1. */
