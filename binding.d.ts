@@ -33,6 +33,8 @@ export declare class MongoHandle {
   stats(): string
   /** Starts the feed of events; an open one is closed. */
   openFeed(wake: () => void): void
+  /** Whether the feed carries events of the connection pools, which come several times an operation. */
+  watchPools(on: boolean): void
   /** Events that wait; empty without a feed. */
   drainFeed(): FeedBatch
   /** Ends the feed. */

@@ -505,9 +505,13 @@ export declare class ClientSession extends EventEmitter {
     startTransaction(options?: TransactionOptions): void;
     commitTransaction(): Promise<void>;
     abortTransaction(): Promise<void>;
-    /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
+    /**
+     * Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. `forgottenSession` is that of the package's
+     * `withTransaction`: what becomes of an operation on data in `fn` that names no session; default `warn`, once per call site.
+     */
     withTransaction<T = unknown>(fn: (session: this) => Promise<T>, options?: TransactionOptions & {
         timeoutMS?: number;
+        forgottenSession?: ForgottenSession;
     }): Promise<T>;
     /**
      * Runs `fn` once, after a definite commit of the transaction that is open now, outside of it. Its errors reject nothing and retry nothing.
@@ -517,9 +521,9 @@ export declare class ClientSession extends EventEmitter {
     /** Runs `fn` once, after a definite rollback of the transaction (or attempt) that is open now. */
     afterRollback(fn: Hook): void;
     /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
-    endSession({ timeoutMS }?: {
+    endSession(options?: {
         timeoutMS?: number;
-    }): Promise<void>;
+    } | null): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
     advanceOperationTime(operationTime: unknown): void;
     advanceClusterTime(clusterTime: unknown): void;
@@ -1983,8 +1987,12 @@ export declare class MongoClient extends EventEmitter {
     db(name?: string, options?: DbOptions): Db;
     /** A session; the caller ends it. No I/O. */
     startSession(options?: ClientSessionOptions): ClientSession;
-    /** Not supported: it needs a server of version 8.0. Use `collection.bulkWrite`. */
-    bulkWrite(): Promise<never>;
+    /**
+     * Not supported: use `collection.bulkWrite`.
+     *
+     * @throws MongoCompatibilityError that says so, and which version the server has when it is below 8.0, which the command needs.
+     */
+    bulkWrite(_models?: readonly object[], _options?: object): Promise<never>;
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
@@ -2101,6 +2109,8 @@ declare class MongoHandle {
     stats(): string
     /** Starts the feed of events; an open one is closed. */
     openFeed(wake: () => void): void
+    /** Whether the feed carries events of the connection pools, which come several times an operation. */
+    watchPools(on: boolean): void
     /** Events that wait; empty without a feed. */
     drainFeed(): FeedBatch
     /** Ends the feed. */

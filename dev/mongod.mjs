@@ -30,15 +30,17 @@ async function tlsArguments(folder) {
 
 /**
  * Starts a replica set of 1 or 3 `nodes` and waits for its primary. `port` is that of the first node, the others follow (default: free ones). With `tls` it
- * accepts TLS as well, and `tlsUri`, `ca`, `pem` (client certificate and key) are set. `setParameter` adds server parameters.
+ * accepts TLS as well, and `tlsUri`, `ca`, `pem` (client certificate and key) are set. `setParameter` adds server parameters. `fronts` are the ports by which the
+ * nodes know each other and clients know them: those of proxies that stand before `port` and its followers.
  */
-export async function startMongod({ nodes = 1, port, tls = false, setParameter = {} } = {}) {
+export async function startMongod({ nodes = 1, port, fronts, tls = false, setParameter = {} } = {}) {
   const binary = await findMongod();
   const folder = temporaryFolder('mongod');
   const parameters = Object.entries({ ...PARAMETERS, ...setParameter }).flatMap(([name, value]) => ['--setParameter', `${name}=${value}`]);
   const extra = [...parameters, ...(tls ? await tlsArguments(folder) : [])];
   const first = port ?? (await freePort(nodes));
   const ports = Array.from({ length: nodes }, (_, i) => first + i);
+  const known = fronts ?? ports;
   const start = (i) => startNode(binary, { folder: join(folder, `node-${i}`), port: ports[i], extra });
   const running = ports.map((_, i) => start(i));
   const onNode = (i, command, options) => mongoCommand(ports[i], command, options);
@@ -59,7 +61,7 @@ export async function startMongod({ nodes = 1, port, tls = false, setParameter =
 
   async function initiate() {
     await Promise.all(running.map((node, i) => until('mongod', node, () => onNode(i, { ping: 1 }))));
-    const members = ports.map((each, i) => ({ _id: i, host: `127.0.0.1:${each}` }));
+    const members = known.map((each, i) => ({ _id: i, host: `127.0.0.1:${each}` }));
     const settings = { electionTimeoutMillis: 1000, heartbeatIntervalMillis: 250, catchUpTimeoutMillis: 500 };
     await onNode(0, { replSetInitiate: { _id: SET_NAME, members, settings } });
     await until('primary', running[0], primary);
@@ -79,7 +81,7 @@ export async function startMongod({ nodes = 1, port, tls = false, setParameter =
     await stop();
     throw error;
   }
-  const uri = `mongodb://${ports.map((each) => `127.0.0.1:${each}`).join(',')}/?replicaSet=${SET_NAME}`;
+  const uri = `mongodb://${known.map((each) => `127.0.0.1:${each}`).join(',')}/?replicaSet=${SET_NAME}`;
   const ca = join(folder, 'ca.crt');
   return {
     uri,

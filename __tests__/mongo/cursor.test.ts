@@ -109,3 +109,46 @@ describe('an aggregation cursor', () => {
     expect(await client.db().collection('evens').countDocuments()).toBe(500);
   });
 });
+
+describe('stream', () => {
+  test('hands each document through transform, and closes its cursor when it is destroyed', async () => {
+    const before = await openCursors();
+    const seen: unknown[] = [];
+    for await (const number of items
+      .find({}, { batchSize: 3 })
+      .sort({ _id: 1 })
+      .limit(5)
+      .stream({ transform: ({ _id }) => Number(_id) * 2 }))
+      seen.push(number);
+    expect(seen).toEqual([0, 2, 4, 6, 8]);
+    const stream = items.find({}, { batchSize: 3 }).stream({ transform: ({ _id }) => ({ id: _id }) });
+    for await (const one of stream) {
+      expect(one).toEqual({ id: expect.any(Number) });
+      break;
+    }
+    await until(async () => (await openCursors()) <= before);
+  });
+
+  test('fails with what transform throws, and refuses what is no function', async () => {
+    const failing = items.find({}).stream({
+      transform: () => {
+        throw new Error('not this one');
+      },
+    });
+    expect((await failureOf(() => failing.toArray())).message).toBe('not this one');
+    expect((await failureOf(() => items.find({}).stream({ transform: 1 as never }))).message).toContain('transform');
+  });
+});
+
+describe('flags of a cursor', () => {
+  test('reach the server, and an exhaust cursor is refused', async () => {
+    const commands: { find?: string; noCursorTimeout?: boolean; allowPartialResults?: boolean }[] = [];
+    const monitored = await connected('mooring_cursor_flags', { monitorCommands: true });
+    monitored.on('commandStarted', ({ command }: { command: object }) => commands.push(command));
+    const cursor = monitored.db().collection('x').find({});
+    await cursor.addCursorFlag('noCursorTimeout', true).addCursorFlag('partial', true).toArray();
+    expect(commands.find(({ find }) => find === 'x')).toMatchObject({ noCursorTimeout: true, allowPartialResults: true });
+    expect((await failureOf(() => items.find({}).addCursorFlag('exhaust', true))).message).toContain('exhaust');
+    await monitored.close();
+  });
+});

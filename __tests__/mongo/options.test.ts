@@ -288,7 +288,8 @@ describe('options of a change stream', () => {
       : name === 'batchSize'
         ? { cursor: { batchSize: 3 } }
         : { [name]: value };
-    expect(commands[0]).toMatchObject(fields);
+    // The end of the stream before may come late.
+    expect(commands.find((command) => 'aggregate' in command)).toMatchObject(fields);
   });
 
   test('there are no others', () => {

@@ -161,6 +161,24 @@ describe('a forgotten session', () => {
     expect(texts[1]).toMatch(/^items\.find at .*scope\.test\.ts/u);
   });
 
+  test('is found in session.withTransaction too', async () => {
+    const session = client.startSession();
+    const run = (options: object): Promise<void> =>
+      session.withTransaction(async () => {
+        await items.insertOne({ _id: 'mine' }, { session });
+        await items.findOne({ _id: 'mine' });
+      }, options);
+    const texts = await warningsOf(() => run({}));
+    expect(texts).toHaveLength(1);
+    expect(texts[0]).toMatch(/^items\.findOne at .*scope\.test\.ts:\d+:\d+.* opened at .*scope\.test\.ts:\d+:\d+/u);
+    await items.deleteMany({});
+    expect(isMooringError(await failureOf(() => run({ forgottenSession: 'throw' })), 'MOORING_INVALID_ARGUMENT')).toBe(true);
+    expect(await items.countDocuments()).toBe(0);
+    expect(await warningsOf(() => run({ forgottenSession: 'off' }))).toEqual([]);
+    expect((await failureOf(() => run({ forgottenSession: 'never' }))).message).toContain('forgottenSession must be one of');
+    await session.endSession();
+  });
+
   test('throws or says nothing, as it is told', async () => {
     const error = await failureOf(() => forget({ forgottenSession: 'throw' }));
     expect(isMooringError(error, 'MOORING_INVALID_ARGUMENT')).toBe(true);

@@ -437,3 +437,48 @@ describe('the manual way', () => {
     expect(SessionManager.getSessionStats(client).open).toBe(0);
   });
 });
+
+describe('operations that are still pending when the callback returns', () => {
+  test('are part of the transaction', async () => {
+    const pending: Promise<unknown>[] = [];
+    await withTransaction(
+      async (session) => {
+        for (let _id = 0; _id < 20; _id++) pending.push(items.insertOne({ _id }, { session }));
+      },
+      { client },
+    );
+    // Settled before the commit: each tells what became of it.
+    expect((await Promise.all(pending)).length).toBe(20);
+    expect(await items.countDocuments()).toBe(20);
+  });
+
+  test('abort it when one of them fails', async () => {
+    const pending: Promise<unknown>[] = [];
+    const run = withTransaction(
+      async (session) => {
+        await items.insertOne({ _id: 1 }, { session });
+        pending.push(failureOf(() => items.insertOne({ _id: 1 }, { session })));
+      },
+      { client, logger: recorder() },
+    );
+    expect(await failureOf(() => run)).toMatchObject({ code: 11000, cause: { code: 'MOORING_SERVER_ERROR' } });
+    expect(await pending[0]).toMatchObject({ code: 11000 });
+    expect(await items.countDocuments()).toBe(0);
+  });
+
+  test.each(['withTransaction', 'session.withTransaction'])('are refused when they come after it: %s', async (how) => {
+    const late: Promise<Error>[] = [];
+    const session = client.startSession();
+    await failCommand(client, { times: 1 }, { failCommands: ['commitTransaction'], blockConnection: true, blockTimeMS: 300 });
+    const work = async (own: ClientSession): Promise<void> => {
+      await items.insertOne({ _id: how }, { session: own });
+      // Nobody waits for it: it comes while the commit is under way.
+      setTimeout(() => late.push(failureOf(() => items.insertOne({ _id: `late ${how}` }, { session: own }))), 100);
+    };
+    await (how === 'withTransaction' ? withTransaction(work, { client }) : session.withTransaction(work));
+    await session.endSession();
+    expect(late).toHaveLength(1);
+    expect(isMooringError(await late[0], 'MOORING_CLOSED')).toBe(true);
+    expect(await items.find().toArray()).toEqual([{ _id: how }]);
+  });
+});

@@ -20,7 +20,16 @@ import { watchForLeak } from './leak.js';
 import { type MongoClientOptions, splitOptions, type SplitOptions } from './options.js';
 import { openClients } from './registry.js';
 import { ClientSession, type ClientSessionOptions } from './session.js';
-import { describe, type Description, DRIVER_EVENTS, DriverEvents, hostAndPort, Topology, topologyDescription } from './topology.js';
+import {
+  describe,
+  type Description,
+  DRIVER_EVENTS,
+  DriverEvents,
+  hostAndPort,
+  POOL_EVENTS,
+  Topology,
+  topologyDescription,
+} from './topology.js';
 
 /** Runs `work` in a transaction by `run`, which calls `attempt` once for each attempt and `reset` after one that was rolled back. */
 export type TransactionWrapper = <T>(
@@ -41,6 +50,8 @@ export interface ClientStats {
   connections: { open: number; inUse: number };
 }
 
+/** That of server 8.0. */
+const BULK_WRITE_WIRE_VERSION = 25;
 const CLOSE_MS = 10_000;
 const FLAG_FORCE = 1;
 
@@ -86,7 +97,7 @@ export class MongoClient extends EventEmitter {
     this.forceServerObjectId = options.forceServerObjectId;
     this.#operations = this.#open();
     this.on('newListener', (event) => {
-      if (DRIVER_EVENTS.has(String(event))) this.#listen();
+      if (DRIVER_EVENTS.has(String(event))) this.#listen(POOL_EVENTS.has(String(event)));
     });
   }
 
@@ -128,9 +139,17 @@ export class MongoClient extends EventEmitter {
     return session;
   }
 
-  /** Not supported: it needs a server of version 8.0. Use `collection.bulkWrite`. */
-  bulkWrite(): Promise<never> {
-    return Promise.reject(this.operations.refuse('bulkWrite', 'client.bulkWrite is not supported: use collection.bulkWrite'));
+  /**
+   * Not supported: use `collection.bulkWrite`.
+   *
+   * @throws MongoCompatibilityError that says so, and which version the server has when it is below 8.0, which the command needs.
+   */
+  async bulkWrite(_models?: readonly object[], _options?: object): Promise<never> {
+    if (this.#description().servers.every(({ maxWireVersion }) => typeof maxWireVersion !== 'number')) await this.connect();
+    const version = Math.max(...this.#description().servers.map(({ maxWireVersion }) => maxWireVersion ?? 0));
+    const needs = `client.bulkWrite needs a server of version 8.0 (wire version ${BULK_WRITE_WIRE_VERSION}), this one has wire version ${version}`;
+    const message = version < BULK_WRITE_WIRE_VERSION ? needs : 'client.bulkWrite is not supported';
+    throw refuse(this.#host, 'bulkWrite', `${message}: use collection.bulkWrite`, 'MongoCompatibilityError');
   }
 
   /** Runs `fn` with a session and ends it on every path. */
@@ -251,30 +270,33 @@ export class MongoClient extends EventEmitter {
         if (isFailure(handle)) throw hostError(this.#host, handle);
         return handle;
       },
-      () => this.#closed(),
+      () => this.#closed(operations),
     );
     openClients().add(this);
-    return new Operations(this, lane, () => topologyDescription(this.#description()));
+    const operations = new Operations(this, lane, () => topologyDescription(this.#description()));
+    return operations;
   }
 
   async #connect(): Promise<this> {
     await this.#closing;
     this.#operations ??= this.#open();
     this.#topology ??= new Topology(() => this.#description());
-    if ([...DRIVER_EVENTS].some((event) => this.listenerCount(event) > 0)) this.#listen();
+    const heard = [...DRIVER_EVENTS].filter((event) => this.listenerCount(event) > 0);
+    if (heard.length > 0) this.#listen(heard.some((event) => POOL_EVENTS.has(event)));
     await this.#operations.run({ opcode: Opcode.connect });
     return this;
   }
 
   async #close({ force = false, deadlineMs = CLOSE_MS }: { force?: boolean; deadlineMs?: number }): Promise<void> {
-    if (this.#operations === undefined) return;
-    await this.#operations.outcome({ opcode: Opcode.close, flags: force ? FLAG_FORCE : 0, timeoutMS: deadlineMs });
-    this.#closed();
+    const operations = this.#operations;
+    if (operations === undefined) return;
+    await operations.outcome({ opcode: Opcode.close, flags: force ? FLAG_FORCE : 0, timeoutMS: deadlineMs });
+    this.#closed(operations);
   }
 
-  /** The native client is closed, by whoever asked. */
-  #closed(): void {
-    if (this.#operations === undefined) return;
+  /** The native client of `operations` is closed, by whoever asked. Its word may come when another one has been opened already. */
+  #closed(operations: Operations): void {
+    if (this.#operations === undefined || this.#operations !== operations) return;
     this.#last = describe(this.#operations.lane.handle);
     this.#events?.close();
     this.#events = undefined;
@@ -285,9 +307,10 @@ export class MongoClient extends EventEmitter {
     this.emit('close');
   }
 
-  #listen(): void {
-    if (this.#events !== undefined || this.#operations === undefined) return;
-    this.#events = new DriverEvents(this.#host, this.#operations.lane.handle, (event, data) => this.emit(event, data));
+  #listen(pools: boolean): void {
+    if (this.#operations === undefined) return;
+    this.#events ??= new DriverEvents(this.#host, this.#operations.lane.handle, (event, data) => this.emit(event, data));
+    if (pools) this.#events.watchPools();
   }
 
   #description(): Description {

@@ -67,6 +67,8 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
     this.source = source;
     const { session, signal, ...others } = options;
     const { timeoutMode } = options;
+    if (signal !== undefined && signal !== null && typeof (signal as Partial<AbortSignal>).throwIfAborted !== 'function')
+      throw source.operations.refuse('signal', 'signal must be an AbortSignal');
     if (timeoutMode !== undefined && timeoutMode !== null && timeoutMode !== 'iteration' && timeoutMode !== 'cursorLifetime')
       throw source.operations.refuse('timeoutMode', 'timeoutMode must be iteration or cursorLifetime');
     this.options = others;

@@ -239,8 +239,9 @@ export class AggregationCursor<T = Document> extends AbstractCursor<T> {
   }
 
   #writeConcern(): Document {
-    const last: object = this.pipeline.at(-1) ?? {};
-    const writes = '$out' in last || '$merge' in last;
+    // Whatever the caller gave: what is no stage the server refuses.
+    const last: unknown = this.pipeline.at(-1);
+    const writes = typeof last === 'object' && last !== null && ('$out' in last || '$merge' in last);
     return writes ? pick({ writeConcern: this.options['writeConcern'] ?? this.source.writeConcern }, ['writeConcern']) : {};
   }
 }

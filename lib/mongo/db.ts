@@ -3,6 +3,7 @@
  *
  * `Db`, shaped as the Node driver's: commands, collections and their administration.
  */
+import { inspect } from 'node:util';
 import type { MongoClient } from './client.js';
 import { Admin } from './admin.js';
 import { Collection, type CollectionOptions, type OperationOptions } from './collection.js';
@@ -49,8 +50,8 @@ export class Db {
 
   /** @internal */
   constructor(client: MongoClient, name: string, options: DbOptions = {}) {
-    if (name === '' || /[. $/\\\0]/.test(name))
-      throw client.operations.refuse('dbName', `database name ${JSON.stringify(name)} is not valid`);
+    if (typeof name !== 'string' || name === '' || /[. $/\\\0]/.test(name))
+      throw client.operations.refuse('dbName', `database name ${inspect(name)} is not valid`);
     refuseKnown(REFUSED.db, options, (option, message) => client.operations.refuse(option, message));
     this.client = client;
     this.databaseName = name;
@@ -85,7 +86,7 @@ export class Db {
       name.endsWith('.') ||
       name.includes('..')
     ) {
-      throw this.operations.refuse('name', `collection name ${JSON.stringify(name)} is not valid`);
+      throw this.operations.refuse('name', `collection name ${inspect(name)} is not valid`);
     }
     return new Collection<T>(this, name, options);
   }

@@ -53,7 +53,7 @@ export async function create(
   const given: unknown = descriptions;
   if (!Array.isArray(given) || given.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
   const indexes = descriptions.map((description) => {
-    const key = indexKeys(description.key);
+    const key = indexKeys(description.key, (message) => collection.refuse('indexSpec', message));
     const known = pick(description, INDEX_OPTIONS);
     const version = description['version'] ?? description['v'];
     if (version !== undefined) known['v'] = version;

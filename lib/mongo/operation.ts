@@ -136,6 +136,8 @@ export class Operations {
     const { session, body, signal } = call;
     if (signal !== undefined && signal !== null && typeof (signal as Partial<AbortSignal>).addEventListener !== 'function')
       throw this.refuse('signal', 'signal must be an AbortSignal');
+    if (session !== undefined && session !== null && typeof (session as Partial<ClientSession>).handleFor !== 'function')
+      throw this.refuse('session', 'session must be a ClientSession of mooring');
     return this.lane.run({
       opcode: call.opcode,
       flags: call.flags ?? 0,

@@ -5,7 +5,7 @@
  * sessions look at. Made with the first `withTransaction` or `withSession`; an operation outside of any costs nothing but a look at an empty store.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { dirname } from 'node:path';
+import { dirname, join } from 'node:path';
 import { MooringError } from '../error/index.js';
 import { realm } from './registry.js';
 import type { ClientSession } from './session.js';
@@ -14,6 +14,8 @@ import type { ClientSession } from './session.js';
 export type SessionMode = 'explicit' | 'ambient';
 /** What becomes of an operation that lacks the session. */
 export type ForgottenSession = 'off' | 'warn' | 'throw';
+/** Names of {@link ForgottenSession}. */
+export const FORGOTTEN: readonly ForgottenSession[] = ['off', 'warn', 'throw'];
 
 /** What runs around the code. */
 export interface Scope {
@@ -83,8 +85,9 @@ export function deepError(): Error {
 /** The first line of a stack that is the application's: not ours, not Node's, not a package's. */
 export function siteOf(error: Error): string {
   const frames = (error.stack ?? '').split('\n').slice(1).map((line) => line.trim().replace(/^at (?:async )?/, '')); // prettier-ignore
-  const own = ownFolder();
-  const theirs = frames.filter((frame) => isPlace(frame) && !frame.includes(own) && !frame.includes(__dirname));
+  // A source map is read or not, frame by frame: our files by both of their names.
+  const own = [ownFolder(), __dirname, join(__dirname, '..', '..', 'lib', 'mongo')];
+  const theirs = frames.filter((frame) => isPlace(frame) && !own.some((folder) => frame.includes(folder)));
   return theirs.find((frame) => !frame.includes('node_modules')) ?? theirs[0] ?? 'an unknown place';
 }
 

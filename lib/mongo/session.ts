@@ -16,6 +16,7 @@ import type { Document } from './host.js';
 import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
+import { FORGOTTEN, type ForgottenSession, within } from './scope.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
 /** Levels of a read concern. */
@@ -210,13 +211,20 @@ export class ClientSession extends EventEmitter {
     if (!this.#loop) await this.settleHooks('rolled-back');
   }
 
-  /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
+  /**
+   * Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. `forgottenSession` is that of the package's
+   * `withTransaction`: what becomes of an operation on data in `fn` that names no session; default `warn`, once per call site.
+   */
   async withTransaction<T = unknown>(
     fn: (session: this) => Promise<T>,
-    options: TransactionOptions & { timeoutMS?: number } = {},
+    options: TransactionOptions & { timeoutMS?: number; forgottenSession?: ForgottenSession } = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
-    return runTransaction(this, () => fn(this), specificationPlan(options));
+    const { forgottenSession: forgotten = 'warn', ...plan } = options;
+    if (!FORGOTTEN.includes(forgotten))
+      throw invalidArgument('forgottenSession', `forgottenSession must be one of ${FORGOTTEN.join(', ')}`);
+    const scope = { session: this, mode: 'explicit', forgotten, opened: new Error() } as const;
+    return runTransaction(this, () => within(scope, () => fn(this)), specificationPlan(plan));
   }
 
   /**
@@ -233,7 +241,8 @@ export class ClientSession extends EventEmitter {
   }
 
   /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
-  async endSession({ timeoutMS }: { timeoutMS?: number } = {}): Promise<void> {
+  async endSession(options: { timeoutMS?: number } | null = {}): Promise<void> {
+    const timeoutMS = options?.timeoutMS;
     if (this.#loop) {
       this.#endAfterLoop = true;
       return;

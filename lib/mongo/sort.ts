@@ -3,6 +3,7 @@
  *
  * Sort and index keys in the many forms that the Node driver takes, as ordered maps for the server.
  */
+import { inspect } from 'node:util';
 import type { Document } from './host.js';
 
 /** A direction of one field. */
@@ -25,7 +26,7 @@ export function sortDocument(sort: unknown, direction: unknown, refuse: (message
   if (sort === undefined || sort === null) return undefined;
   const one = (key: unknown, value: unknown): [string, unknown] => [String(key), sortDirection(value, refuse)];
   if (typeof sort === 'string') return new Map([one(sort, direction ?? 1)]);
-  if (typeof sort !== 'object') throw refuse(`invalid sort format: ${JSON.stringify(sort)}`);
+  if (typeof sort !== 'object') throw refuse(`invalid sort format: ${inspect(sort)}`);
   const entries = sortEntries(sort);
   return entries.length === 0 ? undefined : new Map(entries.map(([key, value]) => one(key, value)));
 }
@@ -49,15 +50,15 @@ function isDirection(value: unknown): boolean {
 function sortDirection(value: unknown, refuse: (message: string) => Error): unknown {
   if (isMeta(value)) return value;
   const direction = DIRECTIONS[String(value).toLowerCase()];
-  if (direction === undefined) throw refuse(`invalid sort direction: ${JSON.stringify(value)}`);
+  if (direction === undefined) throw refuse(`invalid sort direction: ${inspect(value, { depth: 1 })}`);
   return direction;
 }
 
 /** Names of index kinds besides numbers. */
 const INDEX_KINDS = new Set<unknown>(['2d', '2dsphere', 'text', 'geoHaystack', 'hashed']);
 
-/** The keys of an index as an ordered map. */
-export function indexKeys(specification: IndexSpecification): Map<string, unknown> {
+/** The keys of an index as an ordered map; `refuse` makes the error for what is none. */
+export function indexKeys(specification: IndexSpecification, refuse: (message: string) => Error): Map<string, unknown> {
   const keys = new Map<string, unknown>();
   const isPair =
     Array.isArray(specification) &&
@@ -67,7 +68,9 @@ export function indexKeys(specification: IndexSpecification): Map<string, unknow
   for (const part of parts) {
     if (typeof part === 'string') keys.set(part, 1);
     else if (Array.isArray(part)) keys.set(String(part[0]), part[1] ?? 1);
-    else for (const [key, value] of part instanceof Map ? part : Object.entries(part as Document)) keys.set(String(key), value);
+    else if (typeof part === 'object' && part !== null)
+      for (const [key, value] of part instanceof Map ? part : Object.entries(part as Document)) keys.set(String(key), value);
+    else throw refuse('an index must be a string, an object, a Map or an array of them');
   }
   return keys;
 }

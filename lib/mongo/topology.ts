@@ -7,8 +7,14 @@
 import type { MongoHandle } from '../native.js';
 import type { Document, Host } from './host.js';
 
+/** Names of the events of connection pools, which come several times an operation. */
+export const POOL_EVENTS = new Set([
+  'connectionPoolCreated', 'connectionPoolReady', 'connectionPoolCleared', 'connectionPoolClosed', 'connectionCreated', 'connectionReady', 'connectionClosed',
+  'connectionCheckOutStarted', 'connectionCheckOutFailed', 'connectionCheckedOut', 'connectionCheckedIn',
+]); // prettier-ignore
 /** Names of the events that come from Rust. */
 export const DRIVER_EVENTS = new Set([
+  ...POOL_EVENTS,
   'topologyOpening', 'topologyClosed', 'topologyDescriptionChanged', 'serverOpening', 'serverClosed', 'serverDescriptionChanged', 'serverHeartbeatStarted',
   'serverHeartbeatSucceeded', 'serverHeartbeatFailed', 'commandStarted', 'commandSucceeded', 'commandFailed',
 ]); // prettier-ignore
@@ -112,7 +118,13 @@ export class DriverEvents {
     handle.openFeed(() => this.drain());
   }
 
+  /** From now on also the events of connection pools. */
+  watchPools(): void {
+    this.#handle.watchPools(true);
+  }
+
   close(): void {
+    this.#handle.watchPools(false);
     this.#handle.closeFeed();
   }
 

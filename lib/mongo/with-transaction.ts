@@ -6,7 +6,7 @@
 import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { type ClientStats, MongoClient } from './client.js';
 import { defaultClient } from './connect.js';
-import { currentScope, type ForgottenSession, type SessionMode, within } from './scope.js';
+import { currentScope, FORGOTTEN, type ForgottenSession, type SessionMode, within } from './scope.js';
 import type { ClientSession, ClientSessionOptions, TransactionOptions } from './session.js';
 import { runTransaction } from './transaction.js';
 
@@ -187,7 +187,7 @@ function oneOf(name: string, value: unknown, known: readonly string[]): void {
 function checkedScope(options: WithSessionOptions & { nested?: unknown }): { mode: SessionMode; forgotten: ForgottenSession } {
   const { session = 'explicit', forgottenSession = 'warn', nested = 'join' } = options;
   oneOf('session', session, ['explicit', 'ambient']);
-  oneOf('forgottenSession', forgottenSession, ['off', 'warn', 'throw']);
+  oneOf('forgottenSession', forgottenSession, FORGOTTEN);
   oneOf('nested', nested, ['join', 'requiresNew']);
   return { mode: session, forgotten: forgottenSession };
 }

@@ -118,6 +118,12 @@ impl MongoHandle {
         Ok(())
     }
 
+    /// Whether the feed carries events of the connection pools, which come several times an operation.
+    #[napi(catch_unwind)]
+    pub fn watch_pools(&self, on: bool) {
+        self.client.watch_pools(on);
+    }
+
     /// Events that wait; empty without a feed.
     #[napi(catch_unwind)]
     pub fn drain_feed(&self) -> FeedBatch {

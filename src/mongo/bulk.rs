@@ -86,12 +86,15 @@ impl Tally {
             .map(|found| (own(found), found.get("_id").cloned().unwrap_or(Bson::Null)))
             .collect();
         match kind.group() {
-            0 => self.inserted += n,
+            // A server may say anything: no number of its reply ends the process.
+            0 => self.inserted = self.inserted.saturating_add(n),
             1 => {
-                self.matched += n - i64::try_from(upserted.len()).unwrap_or(0);
-                self.modified += reply.get("nModified").and_then(bson_integer).unwrap_or(0);
+                let matched = n.saturating_sub(i64::try_from(upserted.len()).unwrap_or(0));
+                self.matched = self.matched.saturating_add(matched);
+                let modified = reply.get("nModified").and_then(bson_integer).unwrap_or(0);
+                self.modified = self.modified.saturating_add(modified);
             }
-            _ => self.deleted += n,
+            _ => self.deleted = self.deleted.saturating_add(n),
         }
         self.upserted.extend(upserted);
         for found in documents(reply, "writeErrors") {
@@ -126,7 +129,7 @@ impl Tally {
         let code = first.get("code").and_then(bson_integer).and_then(|code| i32::try_from(code).ok());
         let message = first.get_str("errmsg").unwrap_or("write failed").to_owned();
         let mut reply = doc! {
-            "ok": 1, "n": self.inserted + self.matched + self.deleted, "code": code, "errmsg": &message,
+            "ok": 1, "n": self.inserted.saturating_add(self.matched).saturating_add(self.deleted), "code": code, "errmsg": &message,
             "writeErrors": self.write_errors.clone(), "writeConcernErrors": self.concern_errors.clone(), "result": self.to_document(),
         };
         if let Some(concern) = self.concern_errors.first() {

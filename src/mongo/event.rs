@@ -2,6 +2,7 @@
 //!
 //! Handlers are fixed when the crate's client is made; whoever listens may come and go. Events hold no credentials; commands that the crate redacts stay so.
 
+use super::pool_event;
 use super::trace::Connections;
 use crate::error::redact_text;
 use crate::observe::{Event, EventSink, Level, NoSink};
@@ -22,6 +23,8 @@ pub(super) struct Watch {
     topology: RwLock<Topology>,
     sink: RwLock<Arc<dyn EventSink>>,
     listening: AtomicBool,
+    /// Pool events come several times an operation: they are made only for those who asked for them.
+    pools: AtomicBool,
     /// Connections, counted.
     pub(super) connections: Connections,
 }
@@ -39,6 +42,7 @@ impl Default for Watch {
             topology: RwLock::new(Topology { kind: TopologyType::Unknown, set_name: None, json: json!([]) }),
             sink: RwLock::new(Arc::new(NoSink)),
             listening: AtomicBool::new(false),
+            pools: AtomicBool::new(false),
             connections: Connections::default(),
         }
     }
@@ -51,11 +55,16 @@ impl Watch {
         *self.sink.write().unwrap_or_else(PoisonError::into_inner) = sink.unwrap_or_else(|| Arc::new(NoSink));
     }
 
+    /// Whether events of the pools are wanted.
+    pub(super) fn watch_pools(&self, on: bool) {
+        self.pools.store(on, Ordering::Release);
+    }
+
     /// Installs the handlers.
     pub(super) fn install(self: &Arc<Self>, options: &mut ClientOptions, monitor_commands: bool) {
         let watch = Arc::clone(self);
         options.cmap_event_handler =
-            Some(EventHandler::callback(move |event: CmapEvent| watch.connections.note(&event)));
+            Some(EventHandler::callback(move |event: CmapEvent| watch.connection_event(&event)));
         let watch = Arc::clone(self);
         options.sdam_event_handler = Some(EventHandler::callback(move |event| watch.topology_event(&event)));
         if monitor_commands {
@@ -97,6 +106,15 @@ impl Watch {
         }
         let sink = Arc::clone(&*self.sink.read().unwrap_or_else(PoisonError::into_inner));
         sink.emit(Event::new(name, level, name).with_text("data", data().to_string()));
+    }
+
+    fn connection_event(&self, event: &CmapEvent) {
+        self.connections.note(event);
+        if self.pools.load(Ordering::Acquire)
+            && let Some(name) = pool_event::name(event)
+        {
+            self.emit(name, Level::Debug, || pool_event::data(event));
+        }
     }
 
     fn topology_event(&self, event: &SdamEvent) {
@@ -186,7 +204,7 @@ fn encoded(document: &Document) -> Value {
     RawDocumentBuf::try_from(document).map_or(Value::Null, |raw| BASE64.encode(raw.as_bytes()).into())
 }
 
-fn millis(duration: std::time::Duration) -> f64 {
+pub(super) fn millis(duration: std::time::Duration) -> f64 {
     (duration.as_secs_f64() * 1_000_000.0).round() / 1000.0
 }
 

@@ -18,6 +18,9 @@ mod error;
 mod event;
 mod handles;
 mod options;
+mod pool_event;
+#[cfg(test)]
+mod properties;
 mod read;
 mod session;
 mod statement;

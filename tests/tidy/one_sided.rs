@@ -19,6 +19,8 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "driver"),
     ("mongo", "event"),
     ("mongo", "handles"),
+    ("mongo", "pool_event"),
+    ("mongo", "properties"),
     ("mongo", "read"),
     ("mongo", "statement"),
     ("mongo", "trace"),

@@ -120,13 +120,29 @@ fn config(option: &str, message: impl Into<String>) -> Failure {
     Failure::invalid_config(option, message).with_text("kind", "config")
 }
 
-fn refused(option: &str, error: &Error) -> Failure {
-    let message = super::error::failure(error).message;
+fn refused(option: &str, error: &Error, base: &str) -> Failure {
+    let message = without_ports(&super::error::failure(error).message, base);
     // As the crate says it, the message names a feature of the crate.
     if let Some(name) = REFUSED_IN_URI.iter().find(|name| option.eq_ignore_ascii_case(name)) {
         return config(name, format!("option {name} is not supported"));
     }
     config(option, redact_text(&message))
+}
+
+/// The crate quotes what stands where a port should be: in a URI without its `@` that is the password.
+fn without_ports(message: &str, base: &str) -> String {
+    let authority = base.split_once("://").map_or(base, |(_, rest)| rest);
+    let mut shown = message.to_owned();
+    for part in authority.split(['@', ',', '/']) {
+        let Some((_, port)) = part.split_once(':') else {
+            continue;
+        };
+        let secrets = std::iter::once(port).chain(port.split(':'));
+        for secret in secrets.filter(|secret| !secret.is_empty() && secret.parse::<u32>().is_err()) {
+            shown = shown.replace(secret, "***");
+        }
+    }
+    shown
 }
 
 impl Settings {
@@ -153,7 +169,7 @@ impl Settings {
             merge(name.as_str(), value, &mut query)?;
         }
         let connection =
-            ConnectionString::parse(join(base, &query)).map_err(|error| refused(&named(&error), &error))?;
+            ConnectionString::parse(join(base, &query)).map_err(|error| refused(&named(&error), &error, base))?;
         let limits = limits(&connection, options, &ours)?;
         let database = body::optional_text(options, "dbName")?.map(str::to_owned);
         let database = database.or_else(|| connection.default_database.clone()).unwrap_or_else(|| "test".to_owned());

@@ -25,6 +25,20 @@ fn an_option_wins_over_the_same_one_in_the_uri() {
 }
 
 #[test]
+fn shows_no_password_that_stands_for_a_port() {
+    for uri in [
+        "mongodb://user:S3CR3T,h:27017/db",
+        "mongodb://user:S3CR3T:ah:27017/db",
+        "mongodb://user:S3CR3T",
+        "mongodb://u:p@user:S3CR3T27017/?tls=true",
+        "mongodb://a:1,user:S3CR3T@x/",
+    ] {
+        let failure = parse(uri, &rawdoc! {}).err().map(|failure| format!("{failure} {:?}", failure.details));
+        assert!(!failure.is_some_and(|text| text.contains("S3CR3T")), "{uri}");
+    }
+}
+
+#[test]
 fn names_the_option_that_it_refuses_and_shows_no_secret() {
     let refused = |uri: &str, options: &RawDocumentBuf| {
         let failure = parse(uri, options).err().unwrap();
