@@ -43,6 +43,22 @@ export declare class MongoHandle {
   release(): void
 }
 
+/** Renews the locks of one worker's jobs until `stop`. */
+export declare class RedisHeartbeat {
+  /** A heartbeat on the server of `wire`. No I/O before the first renewal. */
+  static open(wire: RedisWire, options: HeartbeatOptions): RedisHeartbeat | FailureRecord
+  /** Renews the lock of job `id` from now on; it was taken `age_ms` ago. */
+  track(id: string, token: string, ageMs: number): void
+  /** The job has ended. */
+  untrack(id: string): void
+  /** Jobs whose locks are kept. */
+  get jobs(): number
+  /** The event loop lives; what happened since the last beat. */
+  beat(): HeartbeatNews
+  /** Renews nothing any more and closes its connection. */
+  stop(): void
+}
+
 /** One Redis client. Its stream ends with `release()`. */
 export declare class RedisWire {
   /** Checks the options and makes a client in `wait`. Does no I/O. */
@@ -189,6 +205,32 @@ export interface FeedBatch {
 
 /** Closes everything open in this environment within `deadline_ms`. `earlier` are the phases that JavaScript did itself. */
 export declare function finishShutdown(deadlineMs: number, earlier: Array<ShutdownPhase>): Promise<NativeShutdownReport>
+
+/** What has happened since the last beat. */
+export interface HeartbeatNews {
+  /** Jobs whose locks were renewed. */
+  renewed: Array<string>
+  /** Jobs whose locks are another's or gone. */
+  refused: Array<string>
+  /** Jobs that were let go because the event loop was silent. */
+  letGo: Array<string>
+}
+
+/** The locks of one queue and how to renew them. */
+export interface HeartbeatOptions {
+  /** The script renews all jobs in one call, else one call a job. */
+  batch: boolean
+  /** Its text. */
+  source: string
+  /** What stands before a job's id in its keys. */
+  prefix: string
+  /** The key of the set of stalled jobs. */
+  stalled: string
+  /** How long a lock lasts. */
+  lockMs: number
+  /** Silence of the event loop after which locks are let go. */
+  maxBlockedMs: number
+}
 
 /** The report of the shutdown under way. */
 export declare function joinShutdown(): Promise<NativeShutdownReport>

@@ -1090,6 +1090,8 @@ declare interface ConnectionListener {
     onSubscriptions(count: number): void;
     onSelected(db: number): void;
     onGaveUp(retries: number): void;
+    /** A blocking command should have been answered so many milliseconds ago; its connection is being replaced. */
+    onDeaf(lateMs: number): void;
     onWarning(text: string): void;
     /** What the answer makes of the status; `answer` is to be called once the events before it were emitted. */
     onRetry(status: RedisStatus, answer?: () => void): void;
@@ -1347,6 +1349,7 @@ declare class Core implements ConnectionListener {
     onSubscriptions(count: number): void;
     onSelected(db: number): void;
     onGaveUp(retries: number): void;
+    onDeaf(lateMs: number): void;
     onWarning(text: string): void;
     retryDelay(attempt: number): number;
     /** `close` is emitted before the next attempt begins, so that a listener may still disconnect; the status changes at once. */
@@ -2904,6 +2907,8 @@ declare interface Profile extends Preset {
     onGaveUp?(retries: number): void;
     /** The next attempt comes after so many milliseconds. */
     onReconnecting?(delayMs: number): void;
+    /** A blocking command of `client` should have been answered so many milliseconds ago. */
+    onDeaf?(client: Redis, lateMs: number): void;
 }
 
 /** How much a database records of its operations. */

@@ -4,11 +4,12 @@
  * BullMQ 6 and 5 on our clients, also while connections are killed and Redis is gone.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { Queue, QueueEvents, RedisConnection, Worker } from 'bullmq';
+import { FlowProducer, Queue, QueueEvents, RedisConnection, Worker } from 'bullmq';
 import { Queue as Queue5, Worker as Worker5 } from 'bullmq-5';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedisClient, Redis } from '../../dist/index.js';
-import { bullmqConnection, closeWorker } from '../../dist/redis/bullmq.js';
+import { bullmqConnection, closeQueue, closeWorker } from '../../dist/redis/bullmq.js';
+import { blackHole } from '../support/black-hole';
 import { freePort, OwnServer, redisUri } from './server';
 
 const JOBS = 10_000;
@@ -171,6 +172,65 @@ describe('BullMQ 6', () => {
     },
   );
 
+  test('queues, their events and flows close within the deadline when Redis is gone', async () => {
+    const server = new OwnServer(await freePort());
+    await server.start();
+    const shared = bullmqConnection({ host: '127.0.0.1', port: server.port, logger: QUIET });
+    const things = [
+      new Queue('gone', { connection: shared }),
+      new QueueEvents('gone', { connection: shared }),
+      new FlowProducer({ connection: shared }),
+      // On a connection of its own.
+      new QueueEvents('gone', { connection: shared.duplicate() }),
+    ];
+    for (const thing of [shared, ...things]) (thing as Queue).on('error', () => {});
+    await Promise.all(things.map((thing) => thing.waitUntilReady?.()));
+    await server.stop();
+    await delay(50);
+    const reports = await Promise.all(things.map((thing) => closeQueue(thing, { deadlineMs: 300 })));
+    for (const report of reports) {
+      expect(report.closed).toBe(true);
+      expect(report.elapsedMs).toBeLessThan(500);
+    }
+    await shared.closeFamily(100);
+    await server.remove();
+  });
+
+  test('a worker whose connection swallowed an answer is found deaf, told of and revived', async () => {
+    const { hostname: host, port } = new URL(redisUri());
+    const proxy = await blackHole({ host, port: Number(port) });
+    const told: unknown[][] = [];
+    const logger = { warn: (...line: unknown[]) => void told.push(line), error: (): void => {} };
+    const connection = bullmqConnection({ host: '127.0.0.1', port: proxy.port, logger });
+    const worker = new Worker('deaf', async (job) => job.data.n, { connection, drainDelay: 1 });
+    worker.on('error', () => {});
+    await worker.waitUntilReady();
+    const heard = new Promise<unknown>((resolve) => void worker.once('completed', (_job, value) => resolve(value)));
+    const deaf: number[] = [];
+    const blocking = await (worker as unknown as { backend: { blockingClient: Promise<Redis> } }).backend.blockingClient;
+    blocking.on('deaf', (lateMs: number) => deaf.push(lateMs));
+    await delay(300);
+    // The worker waits in BZPOPMIN; what wakes it is lost on the way, and its connection looks as healthy as before.
+    proxy.swallow(true);
+    const direct = bullmqConnection({ url: redisUri(), logger: QUIET });
+    const queue = new Queue('deaf', { connection: direct });
+    await queue.add('n', { n: 7 });
+    await delay(100);
+    proxy.swallow(false);
+    const since = performance.now();
+    expect(await heard).toBe(7);
+    expect(performance.now() - since).toBeLessThan(4000);
+    expect(deaf).toHaveLength(1);
+    expect(told).toContainEqual([
+      'Redis: A blocking command was not answered in time, replacing its connection',
+      { connection: expect.stringContaining('bull:'), lateMs: deaf[0] },
+    ]);
+    await closeWorker(worker, { deadlineMs: 1000 });
+    await queue.close();
+    await Promise.all([connection.closeFamily(500), direct.closeFamily(500)]);
+    await proxy.stop();
+  });
+
   test('makes connections from plain options ours once registered', async () => {
     await import('../../dist/redis/bullmq-register.js');
     const { hostname, port } = new URL(redisUri());
@@ -187,6 +247,7 @@ describe('BullMQ 6', () => {
   });
 
   test('closeWorker names a bad argument', async () => {
+    await expect(closeQueue({} as never)).rejects.toMatchObject({ details: { argument: 'queue' } });
     await expect(closeWorker(undefined as never)).rejects.toMatchObject({
       code: 'MOORING_INVALID_ARGUMENT',
       details: { argument: 'worker' },

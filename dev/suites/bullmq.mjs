@@ -38,6 +38,8 @@ export async function prepare() {
     await run('npx', ['ts-node', '--project', 'tsconfig-cjs.json', 'scripts/generateRawScripts.ts'], { cwd: folder });
     await run(process.execPath, ['scripts/commandTransform.js', './rawScripts', './src/scripts'], { cwd: folder });
   }
+  // Sandboxed processors run BullMQ's built files.
+  if (!existsSync(join(folder, 'dist', 'cjs'))) await run('npx', ['tsc', '-p', 'tsconfig-cjs.json'], { cwd: folder });
   conformance(folder);
   const peer = createRequire(join(folder, 'package.json')).resolve('ioredis');
   return {

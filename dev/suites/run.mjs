@@ -3,7 +3,7 @@
  *
  * Runs a peer's suite on the peer and on mooring and prints both scores and every test that only one of them passes.
  *
- *   node dev/suites/run.mjs ioredis|bullmq [--target NAME].. [--list] [test files..]
+ *   node dev/suites/run.mjs ioredis|bullmq|bull [--target NAME].. [--list] [test files..]
  *
  * The suites want redis on port 6379 and ports of their own: they run in a network namespace of their own where the system allows it.
  */
@@ -15,10 +15,11 @@ import { parseArgs } from 'node:util';
 import { findRedisServer } from '../binaries.mjs';
 import { ROOT, run } from './checkout.mjs';
 import { compare, counts } from './compare.mjs';
+import * as bull from './bull.mjs';
 import * as bullmq from './bullmq.mjs';
 import * as ioredis from './ioredis.mjs';
 
-const SUITES = { bullmq, ioredis };
+const SUITES = { bull, bullmq, ioredis };
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

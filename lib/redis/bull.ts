@@ -9,6 +9,9 @@ import { Redis } from './client.js';
 import { createRedisClient, type ManagedRedisOptions, redisClient } from './managed.js';
 import type { RedisOptions } from './options.js';
 
+export { heartbeat, type HeartbeatQueue } from './bull-heartbeat.js';
+export type { Heartbeat, HeartbeatOptions } from './heartbeat.js';
+
 /** What Bull asks a connection for. */
 export type BullClientType = 'client' | 'subscriber' | 'bclient';
 

@@ -33,6 +33,8 @@ export interface ConnectionListener {
   onSubscriptions(count: number): void;
   onSelected(db: number): void;
   onGaveUp(retries: number): void;
+  /** A blocking command should have been answered so many milliseconds ago; its connection is being replaced. */
+  onDeaf(lateMs: number): void;
   onWarning(text: string): void;
   /** What the answer makes of the status; `answer` is to be called once the events before it were emitted. */
   onRetry(status: Status, answer?: () => void): void;
@@ -81,7 +83,7 @@ const Token = {
   released: 43,
   question: 44,
 };
-const Notice = { gaveUp: 1, warning: 2, sentinelError: 3, sentinelReconnecting: 4, failoverSubscribed: 5, sentinels: 6 };
+const Notice = { gaveUp: 1, warning: 2, sentinelError: 3, sentinelReconnecting: 4, failoverSubscribed: 5, sentinels: 6, deaf: 7 };
 const ERROR_VALUE = 2;
 const HEADER_INTS = 4;
 const META_ENTRIES = 16 * 1024;
@@ -375,6 +377,8 @@ export class Connection {
         return this.#guard(() => listener.onSentinelEvent('failoverSubscribed'));
       case Notice.sentinels:
         return listener.onSentinels(this.#wire.sentinels());
+      case Notice.deaf:
+        return this.#guard(() => listener.onDeaf(number));
       default:
         return this.#guard(() => listener.onWarning(this.#error(failureId).message));
     }

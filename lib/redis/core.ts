@@ -30,6 +30,8 @@ export interface Profile extends Preset {
   onGaveUp?(retries: number): void;
   /** The next attempt comes after so many milliseconds. */
   onReconnecting?(delayMs: number): void;
+  /** A blocking command of `client` should have been answered so many milliseconds ago. */
+  onDeaf?(client: Redis, lateMs: number): void;
 }
 
 /** What a client shares with its duplicates. */
@@ -403,6 +405,11 @@ export class Core implements ConnectionListener {
   onGaveUp(retries: number): void {
     this.gaveUpAfter = retries;
     this.#profile?.onGaveUp?.(retries);
+  }
+
+  onDeaf(lateMs: number): void {
+    this.#profile?.onDeaf?.(this.#client, lateMs);
+    this.#client.emit('deaf', lateMs);
   }
 
   onWarning(text: string): void {

@@ -132,6 +132,11 @@ export function managedOptions(urlOrOptions?: string | ManagedRedisOptions): Red
     },
     onGaveUp: (retries: number) => logger.error('Redis: Max retries reached, giving up', { retries }),
     onReconnecting: (delayMs: number) => logger.warn(`Redis: Reconnecting in ${delayMs} ms`),
+    onDeaf: (client: Redis, lateMs: number) =>
+      logger.warn('Redis: A blocking command was not answered in time, replacing its connection', {
+        connection: client.options.connectionName ?? undefined,
+        lateMs,
+      }),
   };
   const kin: Kin = { profile, family: new Set() };
   return { ...options, [KIN]: kin } as RedisOptions;

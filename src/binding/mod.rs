@@ -8,6 +8,7 @@ mod error;
 mod lifecycle;
 mod mongo;
 mod redis;
+mod redis_heartbeat;
 mod redis_sentinel;
 mod shared_limits;
 mod solana;

@@ -5,9 +5,10 @@ use crate::bridge::settle::FailureRecord;
 use crate::bridge::value::{Checked, bytes, checked, integers};
 use crate::bridge::wake::JsWaker;
 use crate::bridge::{frame, scope};
+use crate::error::Failure;
 use crate::lifecycle::CloseSummary;
 use crate::redis::reply::{Chunk, Inbox, ReplySink};
-use crate::redis::{Client, Options, Stats, Transition};
+use crate::redis::{Client, Heartbeat, Locks, Options, Stats, Transition};
 use crate::retry::{Deadline, LimitStore};
 use napi::Env;
 use napi::bindgen_prelude::{Either, Function, Int32ArraySlice, PromiseRaw, Result, Uint8ArraySlice};
@@ -68,6 +69,11 @@ pub struct WireCloseReport {
 }
 
 impl RedisWire {
+    /// Locks kept on this client's server.
+    pub(super) fn heartbeat(&self, locks: Locks) -> std::result::Result<Heartbeat, Failure> {
+        self.client.heartbeat(locks)
+    }
+
     /// Limits kept on this client's server.
     pub(super) fn limit_store(&self, key_prefix: &str) -> Arc<dyn LimitStore> {
         self.client.limit_store(key_prefix)

@@ -124,6 +124,21 @@ impl Client {
         client
     }
 
+    /// Another client with a life of its own, registered in `registry`; its questions are answered by this one's JavaScript.
+    pub(super) fn sibling(&self, options: Options, sink: Arc<dyn ReplySink>, registry: &Arc<Registry>) -> Self {
+        Self::open_for(options, sink, registry, Some(Weak::clone(&self.shared.asked)))
+    }
+
+    /// Whether it has, or is on its way to, a connection.
+    pub(super) fn is_open(&self) -> bool {
+        self.shared.driving.load(Ordering::SeqCst)
+    }
+
+    /// What its environment has open; none when that is going away.
+    pub(super) fn registry(&self) -> Option<Arc<Registry>> {
+        self.registry.upgrade()
+    }
+
     /// Its options.
     pub(super) fn options(&self) -> &Options {
         &self.shared.options

@@ -5,8 +5,8 @@
 
 use super::client::Client;
 use super::command::{STRIDE, encode};
-use super::options::{Options, Resend, Retry};
-use super::reply::{Chunk, ReplySink, has_bytes, token};
+use super::companion::{Answer, Reader, own_options};
+use super::reply::{Chunk, ReplySink};
 use crate::retry::{Ask, BACKLOG, Lease, LeaseFuture, LimitStore, Unavailable};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
@@ -42,27 +42,10 @@ impl Client {
     pub fn limit_store(&self, prefix: &str) -> Arc<dyn LimitStore> {
         let waiters = Arc::<Waiters>::default();
         let sink = Arc::clone(&waiters) as Arc<dyn ReplySink>;
-        let client = self.companion(own_options(self.options()), sink);
+        let client = self.companion(own_options(self.options(), "shared limits"), sink);
         client.register_script(SCRIPT_ID, SCRIPT);
         let digest = format!("{:x}", Sha1::digest(SCRIPT));
         Arc::new(RedisLimits { client, waiters, digest, prefix: prefix.to_owned(), next: Mutex::default() })
-    }
-}
-
-fn own_options(options: &Options) -> Options {
-    Options {
-        monitor: false,
-        read_only: false,
-        retry: Retry::Native { base_ms: 50, cap_ms: 1000, jitter: 0.5 },
-        max_retries_per_request: None,
-        max_connect_retries: None,
-        auto_resubscribe: false,
-        resend: Resend::None,
-        enable_offline_queue: true,
-        offline_queue_max: 16,
-        ask_reconnect_on_error: false,
-        label: Some(format!("{} (shared limits)", options.endpoint())),
-        ..options.clone()
     }
 }
 
@@ -110,10 +93,11 @@ impl LimitStore for RedisLimits {
 impl ReplySink for Waiters {
     fn deliver(&self, chunk: Chunk) {
         let tokens = chunk.tokens();
-        let mut reader = Reader { meta: &tokens.meta, blob: &tokens.blob, run: (0, 0) };
+        let mut reader = Reader::new(&tokens.meta, &tokens.blob);
         while let Some((seq, answer)) = reader.settled() {
             let waiter = lock(&self.0).remove(&seq);
-            if let (Some(waiter), Some(lease)) = (waiter, answer.and_then(understand)) {
+            let lease = if let Answer::Text(text) = answer { understand(text) } else { None };
+            if let (Some(waiter), Some(lease)) = (waiter, lease) {
                 // A waiter that has gone needs no answer.
                 let _ = waiter.send(lease);
             }
@@ -122,54 +106,6 @@ impl ReplySink for Waiters {
 
     fn backlog(&self) -> usize {
         0
-    }
-}
-
-/// Walks the tokens of a client whose only commands are leases: scalar replies, failures, and what a connection has to tell.
-struct Reader<'a> {
-    meta: &'a [i32],
-    blob: &'a [u8],
-    /// Replies that are left of a run, and the number of the next.
-    run: (u32, u32),
-}
-
-impl<'a> Reader<'a> {
-    /// The next command that has settled, with its bytes if it was answered by a string.
-    fn settled(&mut self) -> Option<(u32, Option<&'a [u8]>)> {
-        while self.run.0 == 0 {
-            match self.int()? {
-                token::RUN => {
-                    let (first, count) = (self.int()?, self.int()?);
-                    self.run = (count.cast_unsigned(), first.cast_unsigned());
-                }
-                token::FAIL => {
-                    let seq = self.int()?.cast_unsigned();
-                    self.skip(2)?;
-                    return Some((seq, None));
-                }
-                token::STATUS | token::NOTICE => self.skip(3)?,
-                token::ASK_RETRY | token::ERROR_EVENT => self.skip(2)?,
-                _ => self.skip(1)?,
-            }
-        }
-        let seq = self.run.1;
-        self.run = (self.run.0 - 1, seq.wrapping_add(1));
-        let (kind, value) = (self.int()?, self.int()?);
-        let length = if has_bytes(kind) { usize::try_from(value).ok()? } else { 0 };
-        let (bytes, rest) = self.blob.split_at_checked(length)?;
-        self.blob = rest;
-        Some((seq, (kind == token::BULK).then_some(bytes)))
-    }
-
-    fn int(&mut self) -> Option<i32> {
-        let (first, rest) = self.meta.split_first()?;
-        self.meta = rest;
-        Some(*first)
-    }
-
-    fn skip(&mut self, count: usize) -> Option<()> {
-        self.meta = self.meta.get(count..)?;
-        Some(())
     }
 }
 

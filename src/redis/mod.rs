@@ -5,8 +5,10 @@
 
 mod client;
 mod command;
+mod companion;
 mod connection;
 mod error;
+mod heartbeat;
 mod io;
 mod ledger;
 mod limit_store;
@@ -24,6 +26,7 @@ pub use client::{Client, Stats};
 pub use command::{Flags, STRIDE};
 pub use connection::{Status, Transition};
 pub use error::WireError;
+pub use heartbeat::{Heartbeat, LockScript, Locks, News};
 pub use options::{Options, Resend, Retry};
 pub use question::Question;
 pub use sentinel::{Address, SentinelOptions};

@@ -1,7 +1,7 @@
 /**
  * @module dev/suites/mongoose/reporter
  *
- * A mocha reporter: one JSON line a test into `MOORING_SUITE_OUT`, the failing ones' messages beside them.
+ * A mocha reporter: one JSON line a test into the reporter's option `output` or `MOORING_SUITE_OUT`, the failing ones' messages beside them.
  */
 'use strict';
 const { appendFileSync, writeFileSync } = require('node:fs');
@@ -10,8 +10,8 @@ const { relative } = require('node:path');
 // mocha makes one with `new`.
 // oxlint-disable-next-line typescript/no-extraneous-class -- see above
 class Reporter {
-  constructor(runner) {
-    const out = process.env['MOORING_SUITE_OUT'];
+  constructor(runner, options) {
+    const out = options?.reporterOptions?.output ?? process.env['MOORING_SUITE_OUT'];
     writeFileSync(out, '');
     const write = (test, state, error) => {
       const file = relative(process.cwd(), test.file ?? '');

@@ -14,6 +14,8 @@ use tokio::time::Instant;
 pub(super) const NOTICE_GAVE_UP: i32 = 1;
 /// The notice of something odd that does not matter.
 pub(super) const NOTICE_WARNING: i32 = 2;
+/// The notice of a blocking command that was not answered in its time; milliseconds since then.
+pub(super) const NOTICE_DEAF: i32 = 7;
 
 impl Machine {
     /// Starts an attempt, from `wait`, `close`, `reconnecting` or `end`.

@@ -1,5 +1,6 @@
 //! Everything that happens because time passes: deadlines, handshake and quit limits, backoff, heartbeat, silence.
 
+use super::life::NOTICE_DEAF;
 use super::{Machine, Phase};
 use crate::redis::command::Origin;
 use crate::redis::error::{ConnectError, WireError};
@@ -44,6 +45,9 @@ impl Machine {
                     self.quit = None;
                 }
             }
+        }
+        if let Some(late) = expiry.deaf {
+            self.notice(NOTICE_DEAF, u32::try_from(late.as_millis()).unwrap_or(u32::MAX), None);
         }
         if expiry.recycle && matches!(self.phase, Phase::Ready | Phase::Draining | Phase::Closing { .. }) {
             self.lost(now, None);

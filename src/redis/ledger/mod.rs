@@ -60,6 +60,8 @@ pub(super) struct Expiry {
     pub expired: Vec<Expired>,
     /// Whether the connection must be replaced: a partly written command or a blocking one expired.
     pub recycle: bool,
+    /// How long ago a blocking command that the server has should have been answered: it hears nothing, or nobody hears it.
+    pub deaf: Option<Duration>,
 }
 
 impl Ledger {
@@ -216,6 +218,9 @@ impl Ledger {
             let maybe_sent = written || entry.sent_before;
             // The late reply of a blocking command would be an element that nobody gets.
             expiry.recycle |= blocking || entry.flags.has(Flags::BLOCKING) || !written;
+            if let Some(at) = entry.expires.filter(|at| written && *at <= now) {
+                expiry.deaf = expiry.deaf.max(Some(now - at));
+            }
             entry.settled = true;
             self.tombstones += 1;
             self.tombstoned_at.get_or_insert(now);

@@ -7,8 +7,8 @@ mod dialogue;
 mod options;
 mod watch;
 
-pub(super) use options::Role;
 pub use options::{Address, SentinelOptions};
+pub(super) use options::{Role, Round};
 pub(super) use watch::watch;
 
 use super::client::Shared;

@@ -194,6 +194,7 @@ fn an_expired_blocking_command_gets_null_on_a_new_connection() {
     assert_eq!(h.replies(), []);
     h.advance(Duration::from_millis(102));
     assert_eq!(h.replies(), [(0, "nil".to_owned())]);
+    assert!(h.events().iter().any(|event| matches!(event, Happened::Notice(7, _))), "it is told");
     assert_eq!(h.statuses()[3..], ["close", "reconnecting"]);
     h.advance(SECOND);
     h.open();
