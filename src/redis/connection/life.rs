@@ -40,12 +40,14 @@ impl Machine {
                 }
                 self.finish();
             }
-            Phase::Closing { .. } | Phase::Draining => self.by_hand |= by_hand,
-            Phase::Ready | Phase::Handshaking { .. } | Phase::Loading { .. } => {
-                self.by_hand = by_hand;
+            Phase::Closing { .. } => self.by_hand |= by_hand,
+            // A QUIT may wait behind a blocking command: who disconnects does not want to wait for it.
+            Phase::Ready | Phase::Draining | Phase::Handshaking { .. } | Phase::Loading { .. } => {
+                let quitting = self.phase == Phase::Draining;
+                self.by_hand = by_hand || quitting;
                 let until = now + Duration::from_millis(u64::from(self.options.disconnect_timeout_ms));
                 // What waits is sent before the end only where it could have been sent anyway.
-                let left = if self.is_ready() { self.ledger.queued() } else { 0 };
+                let left = if self.is_ready() || quitting { self.ledger.queued() } else { 0 };
                 self.phase = Phase::Closing { until, left };
             }
             Phase::Idle | Phase::Opening => {

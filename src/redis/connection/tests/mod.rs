@@ -87,6 +87,24 @@ fn a_peer_that_does_not_end_is_left_after_disconnect_timeout() {
 }
 
 #[test]
+fn disconnect_does_not_wait_for_a_quit_behind_a_blocking_command() {
+    let mut h = Harness::new("{}");
+    h.connect();
+    h.exchange();
+    h.server.mute = true;
+    h.flush_blocking(&["BRPOP", "0"], 5000);
+    h.flush(&["QUIT"], 512);
+    h.exchange();
+    assert!(!h.machine.wants_shutdown());
+    h.machine.disconnect(true, h.now);
+    assert!(h.machine.wants_shutdown());
+    h.machine.socket_ended(h.generation, None, h.now);
+    assert_eq!(h.statuses()[3..], ["close", "end"], "it was to end, not to come again");
+    assert_eq!(h.replies(), [(1, "OK".to_owned())]);
+    assert_eq!(h.failures(), [(0, "closed".to_owned(), true)]);
+}
+
+#[test]
 fn quit_is_answered_also_when_the_server_just_ends() {
     let mut h = Harness::new("{}");
     h.connect();
