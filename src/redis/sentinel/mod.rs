@@ -15,7 +15,7 @@ use super::client::Shared;
 use super::error::WireError;
 use super::options::Options;
 use dialogue::{Dialogue, Value};
-use options::{MOST_SENTINELS, Nat, Preferred, Round};
+use options::{MOST_SENTINELS, Nat, Preferred};
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
