@@ -204,25 +204,27 @@ describe(`a server that lies (seed ${seed})`, () => {
     limitMs(60_000),
   );
 
-  test('takes no memory for lengths that are only promised, and drops a line that never ends', async () => {
+  test('takes no memory for lengths that are only promised', async () => {
     liar = await Liar.start({ handshake: true });
-    const answers = [
-      Buffer.from('$536870912\r\nabc'),
-      Buffer.from('*2147483647\r\n:1\r\n'),
-      Buffer.concat([Buffer.from('+'), Buffer.alloc(3 * 1024 * 1024, 97)]),
-    ];
-    const errors: string[] = [];
+    const answers = ['$536870912\r\nabc', '*2147483647\r\n:1\r\n', '%1073741823\r\n'].map((text) => Buffer.from(text));
     liar.says = () => answers.shift();
     client = new Redis(liar.port, '127.0.0.1', { commandTimeout: 200, retryStrategy: () => 1 });
-    client.on('error', ({ message }: Error) => errors.push(message));
+    client.on('error', () => {});
     const before = process.memoryUsage.rss();
     for (let left = answers.length; left > 0; left--) {
-      await expect(client.get('k')).rejects.toThrow(/Command timed out|Protocol error/);
+      await expect(client.get('k')).rejects.toThrow('Command timed out');
       client.disconnect(true);
       await until(() => client?.status === 'ready');
     }
     expect(process.memoryUsage.rss() - before).toBeLessThan(64 * 1024 * 1024);
-    expect(errors.filter((message) => message.includes('larger than a line of 1 MiB'))).toHaveLength(1);
+  });
+
+  test('drops a line that never ends', async () => {
+    liar = await Liar.start({ handshake: true });
+    liar.says = () => Buffer.alloc(3 * 1024 * 1024, '+a');
+    client = new Redis(liar.port, '127.0.0.1', { retryStrategy: () => null });
+    client.on('error', () => {});
+    await expect(client.get('k')).rejects.toThrow('reply is larger than a line of 1 MiB allows');
   });
 });
 
