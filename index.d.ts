@@ -491,6 +491,8 @@ export declare class ClientSession extends EventEmitter {
     get clusterTime(): never;
     /** The time of the session's last operation; as {@link clusterTime}. */
     get operationTime(): never;
+    /** What a session with `snapshot` reads; `undefined` before its first read. As {@link clusterTime}. */
+    get snapshotTime(): never;
     get loadBalanced(): boolean;
     get isPinned(): boolean;
     /**
@@ -538,7 +540,9 @@ export declare class ClientSession extends EventEmitter {
     /** As in `EventEmitter`; typed for the reason given at {@link serverSession}. */
     rawListeners(event: string | symbol): never[];
     /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
-    handleFor(operations: Operations): number;
+    handleFor(operations: Operations, opcode: number): number;
+    /** @internal How the transaction that was open last has ended; `undefined` while it has not. */
+    get outcome(): 'committed' | 'rolled-back' | undefined;
     /** @internal Begins a transaction or one attempt of it. */
     begin(attempt: AttemptOptions): void;
     /** @internal Whether a `withTransaction` loop owns the session now; its end carries out an `endSession` that came meanwhile. */
@@ -562,6 +566,8 @@ export declare class ClientSession extends EventEmitter {
 export declare interface ClientSessionOptions {
     causalConsistency?: boolean;
     snapshot?: boolean;
+    /** A `Timestamp`: what a session with `snapshot` reads; default: that of its first read. */
+    snapshotTime?: unknown;
     defaultTransactionOptions?: TransactionOptions;
     /** `timeoutMS` of operations in the session that give none. */
     defaultTimeoutMS?: number;
@@ -835,9 +841,9 @@ export declare class Collection<T extends object = Document_2> {
     findOne(filter?: object, options?: FindOptions): Promise<WithId<T> | null>;
     aggregate<U = Document_2>(pipeline?: readonly object[], options?: AggregateOptions): AggregationCursor<U>;
     countDocuments(filter?: object, options?: CountOptions): Promise<number>;
-    /** As `countDocuments`: the old `count` command cannot run in a transaction. */
+    /** The old `count` command, which may be wrong after an unclean shutdown and cannot run in a transaction: `countDocuments` is better. */
     count(filter?: object, options?: CountOptions): Promise<number>;
-    estimatedDocumentCount(options?: CountOptions): Promise<number>;
+    estimatedDocumentCount(options?: OperationOptions): Promise<number>;
     distinct(key: string, filter?: object, options?: CountOptions): Promise<unknown[]>;
     initializeOrderedBulkOp(options?: BulkWriteOptions): OrderedBulkOperation;
     initializeUnorderedBulkOp(options?: BulkWriteOptions): UnorderedBulkOperation;

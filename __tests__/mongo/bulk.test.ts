@@ -1,8 +1,8 @@
 /** @module __tests__/mongo/bulk: bulk writes with the counts, ids and errors of the Node driver. */
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import * as mongodb from 'mongodb';
-import { BulkWriteResult, type Collection, type MongoClient } from '../../dist/index.js';
-import { connected, failureOf } from './fixture';
+import { BulkWriteResult, type Collection, isMooringError, type MongoClient } from '../../dist/index.js';
+import { connected, failCommand, failureOf } from './fixture';
 
 let client: MongoClient;
 let items: Collection;
@@ -81,6 +81,23 @@ test('splits what exceeds one message', async () => {
   const result = await items.bulkWrite(Array.from({ length: 400 }, (_, n) => ({ insertOne: { document: { _id: n, text } } })));
   expect(result.insertedCount).toBe(400);
   expect(await items.countDocuments()).toBe(400);
+});
+
+test('says what was done before a command of it failed as a whole', async () => {
+  const operations = [{ insertOne: { document: { _id: 1 } } }, { updateOne: { filter: { _id: 1 }, update: { $set: { a: 1 } } } }];
+  const faults = [
+    { closeConnection: true, code: 'MOORING_DISCONNECTED' },
+    { errorCode: 13, code: 13 },
+  ];
+  for (const { code, ...fault } of faults) {
+    await items.deleteMany({});
+    await failCommand(client, { times: 2 }, { failCommands: ['update'], ...fault });
+    const cut = await failureOf(() => items.bulkWrite(operations));
+    await failCommand(client, 'off');
+    expect(cut).toBeInstanceOf(mongodb.MongoBulkWriteError);
+    expect(cut).toMatchObject({ code, insertedCount: 1, modifiedCount: 0, insertedIds: { 0: 1 }, writeErrors: [] });
+    expect(isMooringError(cut.cause)).toBe(true);
+  }
 });
 
 test('is put together step by step, once', async () => {

@@ -75,11 +75,15 @@ describe('a client', () => {
     }
     const started: { commandName: string; command: object }[] = [];
     client.on('commandStarted', (event: { commandName: string; command: object }) => started.push(event));
+    const ended: { commandName: string }[] = [];
+    client.on('commandSucceeded', (event: { commandName: string }) => ended.push(event));
     await client.connect();
     await client.db().collection('x').findOne({ a: 1 });
     await failureOf(() => client.db().command({ noSuchCommand: 1 }));
     await until(() => new Set(events).size === 5);
     expect(started.find(({ commandName }) => commandName === 'find')?.command).toMatchObject({ find: 'x', filter: { a: 1 } });
+    const [succeeded] = ended.filter(({ commandName }) => commandName === 'find');
+    expect(succeeded).toMatchObject({ databaseName: 'mooring_client', serverConnectionId: expect.any(BigInt) });
   });
 
   test('cancels an operation by its signal', async () => {

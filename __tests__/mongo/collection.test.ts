@@ -113,6 +113,7 @@ describe('reads', () => {
     expect(await items.countDocuments({ even: true })).toBe(5);
     expect(await items.countDocuments({}, { skip: 2, limit: 3 })).toBe(3);
     expect(await items.estimatedDocumentCount()).toBe(10);
+    expect(await items.count({ even: true }, { skip: 1, limit: 3 })).toBe(3);
     expect(await items.distinct('even', { _id: { $lt: 1 } })).toEqual([true]);
     expect(await items.findOne({ even: true }, { sort: [['_id', 'desc']], projection: { even: 0 } })).toEqual({ _id: 8 });
     expect(await items.findOne({ _id: 99 })).toBeNull();

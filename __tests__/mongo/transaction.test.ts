@@ -430,6 +430,76 @@ describe('the manual way', () => {
     expect(getSessionStats(client).open).toBe(0);
   });
 
+  test('lets writes and transactions take turns in one session, whose server session others have used before', async () => {
+    const watched = await connected('mooring_transaction_turns', { monitorCommands: true });
+    const sent: { name: string; lsid: string; number: unknown }[] = [];
+    watched.on(
+      'commandStarted',
+      ({ commandName, command }: { commandName: string; command: { lsid?: { id: object }; txnNumber?: unknown } }) => {
+        const { lsid, txnNumber } = command;
+        if (txnNumber !== undefined) sent.push({ name: commandName, lsid: JSON.stringify(lsid?.id), number: Number(txnNumber) });
+      },
+    );
+    const turns = watched.db().collection('turns');
+    await watched.db().createCollection('turns');
+    let _id = 0;
+    for (let round = 0; round < 3; round++) {
+      await watched.withSession(async (session) => {
+        await turns.insertOne({ _id: _id++ }, { session });
+        await session.withTransaction(() => turns.insertOne({ _id: _id++ }, { session }));
+        await turns.updateOne({ _id: 0 }, { $inc: { n: 1 } }, { session });
+        session.startTransaction();
+        await turns.insertOne({ _id: 'never' }, { session });
+        await session.abortTransaction();
+        await turns.deleteOne({ _id: 'never' }, { session });
+      });
+    }
+    expect(new Set(sent.map(({ lsid }) => lsid)).size).toBe(1);
+    // A commit and an abort have the number of their transaction.
+    expect(sent.map(({ number }) => number)).toEqual([0, 5, 10].flatMap((base) => [1, 2, 2, 3, 4, 4, 5].map((number) => base + number)));
+    expect(await turns.countDocuments()).toBe(6);
+    expect(await turns.findOne({ _id: 0 })).toMatchObject({ n: 3 });
+    await watched.close();
+  });
+
+  test('is over for the session with the next operation without a transaction, and again when nothing was in it', async () => {
+    await client.withSession(async (session) => {
+      session.startTransaction();
+      await session.commitTransaction();
+      await session.commitTransaction();
+      session.startTransaction();
+      await items.insertOne({ _id: 1 }, { session });
+      await session.commitTransaction();
+      await items.insertOne({ _id: 2 }, { session });
+      expect(session.transaction.state).toBe('NO_TRANSACTION');
+      expect((await failureOf(() => session.commitTransaction())).message).toBe('No transaction started');
+      const unacknowledged = await failureOf(() => session.startTransaction({ writeConcern: { w: 0 } }));
+      expect(unacknowledged.message).toContain('do not support unacknowledged write concerns');
+      session.startTransaction();
+      await items.insertOne({ _id: 3 }, { session });
+      await session.abortTransaction();
+      expect(session.id).toBeDefined();
+    });
+    expect(await items.countDocuments()).toBe(2);
+  });
+
+  test('has sessions that read one point in time, also one that another session has read', async () => {
+    const majority = client.db().collection('items', { writeConcern: { w: 'majority' } });
+    await majority.insertOne({ _id: 1 });
+    await client.withSession({ snapshot: true }, async (session) => {
+      expect(session.snapshotTime).toBeUndefined();
+      expect(await items.countDocuments({}, { session })).toBe(1);
+      await majority.insertOne({ _id: 2 });
+      expect(await items.countDocuments({}, { session })).toBe(1);
+      const { snapshotTime } = session;
+      await client.withSession({ snapshot: true, snapshotTime }, async (later) => {
+        expect(await items.find({}, { session: later }).toArray()).toEqual([{ _id: 1 }]);
+      });
+      expect((await failureOf(() => items.insertOne({ _id: 3 }, { session }))).name).toBe('MongoServerError');
+      expect(() => client.startSession({ snapshotTime })).toThrow('snapshotTime needs a session with snapshot');
+    });
+  });
+
   test('is offered as SessionManager too', async () => {
     expect(
       await SessionManager.withTransaction(async (session) => (await items.insertOne({ _id: 1 }, { session })).insertedId, { client }),

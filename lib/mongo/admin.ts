@@ -26,7 +26,7 @@ export class Admin {
   async listDatabases(
     options: OperationOptions & { filter?: object; nameOnly?: boolean; authorizedDatabases?: boolean } = {},
   ): Promise<Document> {
-    return this.#admin.run({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases']) }, options);
+    return this.#admin.run({ listDatabases: 1, ...pick(options, ['filter', 'nameOnly', 'authorizedDatabases']) }, options, true);
   }
   async ping(options: OperationOptions = {}): Promise<Document> {
     return this.#admin.run({ ping: 1 }, options);

@@ -280,12 +280,14 @@ export class Collection<T extends object = Document> {
   async countDocuments(filter: object = {}, options: CountOptions = {}): Promise<number> {
     return this.#count(Opcode.count, { filter }, options);
   }
-  /** As `countDocuments`: the old `count` command cannot run in a transaction. */
+  /** The old `count` command, which may be wrong after an unclean shutdown and cannot run in a transaction: `countDocuments` is better. */
   async count(filter: object = {}, options: CountOptions = {}): Promise<number> {
-    return this.#count(Opcode.count, { filter }, options);
+    return this.#count(Opcode.estimatedCount, { filter }, options);
   }
-  async estimatedDocumentCount(options: CountOptions = {}): Promise<number> {
-    return this.#count(Opcode.estimatedCount, {}, options);
+  async estimatedDocumentCount(options: OperationOptions = {}): Promise<number> {
+    // What only `count` knows must not reach the server.
+    const { skip: _skip, limit: _limit, hint: _hint, ...known } = options as CountOptions;
+    return this.#count(Opcode.estimatedCount, {}, known);
   }
   async distinct(key: string, filter: object = {}, options: CountOptions = {}): Promise<unknown[]> {
     if (isExplained(options)) return (await explainDistinct(this, { key, filter }, options)) as unknown as unknown[];

@@ -13,7 +13,7 @@ import type { CursorOptions, CursorSource } from './cursor.js';
 import { AggregationCursor, type AggregateOptions, RunCommandCursor } from './cursors.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
 import { create, type CreateIndexesOptions, information } from './indexes.js';
-import { FLAG_WRITE_CONCERN, Opcode, type Operations, pick } from './operation.js';
+import { FLAG_READ, FLAG_WRITE_CONCERN, Opcode, type Operations, pick } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import type { IndexSpecification } from './sort.js';
 
@@ -208,10 +208,10 @@ export class Db {
       FLAG_WRITE_CONCERN,
     );
   }
-  /** @internal Runs a command that reads, with the options that every command takes. */
-  async run(command: object, options: OperationOptions): Promise<Document> {
+  /** @internal Runs a command that reads, with the options that every command takes; `retried` ones are sent once more as the specification allows. */
+  async run(command: object, options: OperationOptions, retried = false): Promise<Document> {
     this.#refuseKnown(REFUSED.command, options);
-    return this.#command({ ...command, ...pick(options, COMMAND_OPTIONS) }, options, 0);
+    return this.#command({ ...command, ...pick(options, COMMAND_OPTIONS) }, options, retried ? FLAG_READ : 0);
   }
   /** @internal */
   get forceServerObjectId(): boolean | undefined {

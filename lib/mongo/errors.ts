@@ -42,6 +42,9 @@ const CLASSES: Readonly<Record<string, readonly [string, ...string[]]>> = {
   auth: ['MongoServerError'],
 };
 
+/** Failures of a command of a bulk write that the Node driver reports as that write's. */
+const CUTS_BULK = new Set(['command', 'network', 'networkTimeout', 'poolCleared']);
+
 /** The host's error for a failure. */
 export function hostError(host: Host, failure: FailureRecord, context: FailureContext = {}): Error {
   const ours = fromFailure(failure);
@@ -89,6 +92,7 @@ function build(host: Host, failure: FailureRecord, context: FailureContext): Err
   const reply = failure.reply === undefined || failure.reply === null ? undefined : (host.bson.deserialize(failure.reply) as WriteReply);
   if (reply !== undefined && kind === 'write') return writeError(host, reply, context.bulk);
   if (reply !== undefined && kind === 'writeConcern') return writeConcernError(host, reply, context.bulk);
+  if (context.bulk !== undefined && CUTS_BULK.has(kind)) return cutBulk(host, failure, reply ?? {}, context.bulk);
   if (reply !== undefined) return host.error(['MongoServerError'], reply);
   if (kind === 'serverSelection')
     return host.error(['MongoServerSelectionError'], failure.message, context.topology?.() ?? { servers: new Map() });
@@ -102,6 +106,14 @@ function build(host: Host, failure: FailureRecord, context: FailureContext): Err
   if (kind === 'closed') return clientClosed(host, failure);
   const names = CLASSES[kind];
   return names === undefined ? fromFailure(failure) : host.error(names, failure.message);
+}
+
+/** What a bulk write did before one of its commands failed as a whole. */
+function cutBulk(host: Host, failure: FailureRecord, reply: WriteReply, bulk: BulkContext): Error {
+  const { result = {}, code, codeName } = reply;
+  const insertedIds = bulk.insertedIds.slice(0, result.insertedCount ?? 0);
+  const done = new BulkWriteResult(result, { ...bulk, insertedIds });
+  return host.error(['MongoBulkWriteError'], { message: failure.message, code, codeName, writeErrors: [] }, done);
 }
 
 function clientClosed(host: Host, failure: FailureRecord): Error {

@@ -141,7 +141,7 @@ export class Operations {
     return this.lane.run({
       opcode: call.opcode,
       flags: call.flags ?? 0,
-      handle: session === undefined || session === null ? 0 : session.handleFor(this),
+      handle: session === undefined || session === null ? 0 : session.handleFor(this, call.opcode),
       deadlineMs: deadlineOf(call),
       signal: signal ?? undefined,
       ...(body === undefined ? {} : { write: writer(this.host, body, encoding(call)) }),

@@ -49,6 +49,8 @@ export interface TransactionOptions {
 export interface ClientSessionOptions {
   causalConsistency?: boolean;
   snapshot?: boolean;
+  /** A `Timestamp`: what a session with `snapshot` reads; default: that of its first read. */
+  snapshotTime?: unknown;
   defaultTransactionOptions?: TransactionOptions;
   /** `timeoutMS` of operations in the session that give none. */
   defaultTimeoutMS?: number;
@@ -118,6 +120,11 @@ export class ClientSession extends EventEmitter {
   #lastUse = performance.now();
   #firstError: Error | undefined;
   #ending: Promise<void> | undefined;
+  /** Its id, once it has ended. */
+  #lastId: Buffer | undefined;
+  /** Whether the transaction was committed without an operation: the server never heard of it. */
+  #committedNothing = false;
+  #outcome: 'committed' | 'rolled-back' | undefined;
   #loop = false;
   #endAfterLoop = false;
 
@@ -135,7 +142,12 @@ export class ClientSession extends EventEmitter {
     this.defaultTimeoutMS = options.defaultTimeoutMS;
     refuseKnown(REFUSED.transaction, options.defaultTransactionOptions, (name, message) => operations.refuse(name, message));
     this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
-    const body = { causalConsistency: this.supports.causalConsistency, snapshot: this.snapshotEnabled };
+    const { snapshotTime } = options;
+    const body = {
+      causalConsistency: this.supports.causalConsistency,
+      snapshot: this.snapshotEnabled,
+      ...(snapshotTime === undefined || snapshotTime === null ? {} : { snapshotTime }),
+    };
     const refused = operations.lane.handle.openSession(handle, operations.encode(body));
     if (isFailure(refused)) throw operations.error(refused);
     // The client is large and prints with the session otherwise.
@@ -149,7 +161,7 @@ export class ClientSession extends EventEmitter {
 
   /** The server session's id. Reading it makes the server session. */
   get id(): { readonly id: never } | undefined {
-    const bytes = this.#operations.lane.handle.sessionId(this.#handle);
+    const bytes = this.#lastId ?? this.#operations.lane.handle.sessionId(this.#handle);
     if (bytes === null || bytes === undefined) return undefined;
     const { Binary } = this.#operations.host.bson;
     return { id: new Binary(bytes, 4) as never };
@@ -162,6 +174,10 @@ export class ClientSession extends EventEmitter {
   /** The time of the session's last operation; as {@link clusterTime}. */
   get operationTime(): never {
     return this.#times()['operationTime'] as never;
+  }
+  /** What a session with `snapshot` reads; `undefined` before its first read. As {@link clusterTime}. */
+  get snapshotTime(): never {
+    return this.#times()['snapshotTime'] as never;
   }
   get loadBalanced(): boolean {
     return false;
@@ -194,10 +210,13 @@ export class ClientSession extends EventEmitter {
     if (this.transaction.state === 'NO_TRANSACTION') throw this.#transactionError('No transaction started');
     if (this.transaction.state === 'TRANSACTION_ABORTED')
       throw this.#transactionError('Cannot call commitTransaction after calling abortTransaction');
+    if (this.transaction.isCommitted && this.#committedNothing) return;
+    if (!this.transaction.isCommitted) this.#committedNothing = this.transaction.isStarting;
     try {
       await this.#operations.run({ opcode: Opcode.commit, session: this });
     } finally {
       this.transaction.state = 'TRANSACTION_COMMITTED';
+      this.#outcome = 'committed';
     }
     if (!this.#loop) await this.settleHooks('committed');
   }
@@ -292,13 +311,18 @@ export class ClientSession extends EventEmitter {
   }
 
   /** @internal The handle for an operation of `operations`' client; refuses a foreign, ended or late session. */
-  handleFor(operations: Operations): number {
+  handleFor(operations: Operations, opcode: number): number {
     if (operations !== this.#operations) throw operations.refuse('session', 'ClientSession must be from the same MongoClient');
     if (this.hasEnded && this.#late === undefined) throw this.#expired();
     if (this.#late !== undefined) throw this.#lateError(this.#late);
-    if (this.transaction.state === 'STARTING_TRANSACTION') this.transaction.state = 'TRANSACTION_IN_PROGRESS';
+    if (opcode < Opcode.endSession) this.#step();
     this.#lastUse = performance.now();
     return this.#handle;
+  }
+
+  /** @internal How the transaction that was open last has ended; `undefined` while it has not. */
+  get outcome(): 'committed' | 'rolled-back' | undefined {
+    return this.#outcome;
   }
 
   /** @internal Begins a transaction or one attempt of it. */
@@ -322,6 +346,7 @@ export class ClientSession extends EventEmitter {
     this.#controller = new AbortController();
     this.#hooks = new Hooks();
     this.#firstError = undefined;
+    this.#outcome = undefined;
   }
 
   /** @internal Whether a `withTransaction` loop owns the session now; its end carries out an `endSession` that came meanwhile. */
@@ -369,6 +394,7 @@ export class ClientSession extends EventEmitter {
     const hadTransaction = this.inTransaction();
     const { lane } = this.#operations;
     // Not through handleFor: a late session ends too. Failures are the server's business; Rust balances the count on every path.
+    this.#lastId ??= lane.handle.sessionId(this.#handle) ?? undefined;
     const ended = lane.run({ opcode: Opcode.endSession, handle: this.#handle, deadlineMs });
     this.hasEnded = true;
     if (hadTransaction) this.transaction.state = 'TRANSACTION_ABORTED';
@@ -381,7 +407,14 @@ export class ClientSession extends EventEmitter {
     // As the specification says, an abort reports no error: the server ends the transaction by itself.
     const outcome = this.#operations.outcome({ opcode: Opcode.abort, session: this });
     this.transaction.state = 'TRANSACTION_ABORTED';
+    this.#outcome = 'rolled-back';
     await outcome;
+  }
+
+  /** An operation is about to run: in the transaction, or after it and without one. */
+  #step(): void {
+    if (this.transaction.isStarting) this.transaction.state = 'TRANSACTION_IN_PROGRESS';
+    else if (this.transaction.isCommitted) this.transaction.state = 'NO_TRANSACTION';
   }
 
   #register(when: 'committed' | 'rolled-back', fn: Hook): void {

@@ -148,6 +148,7 @@ export class DriverEvents {
   /** Commands and replies come as BSON in base64: JSON would lose types. */
   #decoded(data: Document): Document {
     const { commandBson, replyBson, ...others } = data;
+    if (typeof others['serverConnectionId'] === 'number') others['serverConnectionId'] = BigInt(others['serverConnectionId']);
     if (typeof commandBson === 'string') others['command'] = this.#host.bson.deserialize(Buffer.from(commandBson, 'base64'));
     if (typeof replyBson === 'string') others['reply'] = this.#host.bson.deserialize(Buffer.from(replyBson, 'base64'));
     return others;

@@ -88,7 +88,7 @@ async function runAttempt<T>(
   if (ended.kind === 'ended') throw await cut(session, ended.failure, plan);
   // The callback has committed or aborted by itself: nothing is left to decide.
   if (!session.inTransaction()) {
-    await session.settleHooks(session.transaction.state === 'TRANSACTION_COMMITTED' ? 'committed' : 'rolled-back', plan.onHookError);
+    await session.settleHooks(session.outcome ?? 'rolled-back', plan.onHookError);
     if (ended.kind === 'threw') throw ended.error;
     return { value: ended.value };
   }

@@ -180,7 +180,8 @@ pub(super) async fn insert_all(
     let mut tally = Tally::default();
     if list.as_bytes().len() <= MAX_BYTES && statements.len() <= MAX_STATEMENTS {
         let indexes: Vec<u32> = statements.iter().map(|(index, _)| *index).collect();
-        let reply = statement::send(around, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await?;
+        let reply = statement::send(around, frame, (cstr!("insert"), cstr!("documents"), list.into()), true).await;
+        let reply = reply.map_err(|failure| with_result(failure, &tally))?;
         tally.add(Kind::InsertOne, &reply, &indexes);
         return Ok(tally);
     }
@@ -252,7 +253,7 @@ fn with_result(mut failure: Failure, tally: &Tally) -> Failure {
         .and_then(|reply| Document::try_from(reply).ok());
     let mut reply = reply.unwrap_or_default();
     reply.insert("result", tally.to_document());
-    if failure.code == ErrorCode::ServerError {
+    if matches!(failure.code, ErrorCode::ServerError | ErrorCode::Disconnected) {
         failure.reply = raw(&reply).ok().map(RawDocumentBuf::into_bytes);
     }
     failure

@@ -6,6 +6,7 @@ use super::change_stream::ChangeStreams;
 use super::cursor::Cursors;
 use super::driver::Driver;
 use super::event::Watch;
+use super::numbers::Numbers;
 use super::options::{Limits, Settings};
 use super::session::{Entry, Sessions, Turn};
 use super::transaction::{self, Counts};
@@ -16,6 +17,7 @@ use crate::lifecycle::{Registration, State, StateCell};
 use crate::observe::EventSink;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
 use mongodb::bson::{Bson, doc};
+use mongodb::options::WriteConcern;
 use serde_json::json;
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
@@ -33,6 +35,7 @@ pub struct Client {
     pub(super) state: StateCell,
     driver: OnceCell<Arc<Driver>>,
     sessions: Sessions,
+    numbers: Numbers,
     lanes: Lanes,
     cursors: Cursors,
     change_streams: ChangeStreams,
@@ -86,6 +89,7 @@ impl Client {
             state: StateCell::default(),
             driver: OnceCell::new(),
             sessions: Sessions::default(),
+            numbers: Numbers::default(),
             cursors: Cursors::default(),
             change_streams: ChangeStreams::default(),
             counts: Counts::default(),
@@ -131,8 +135,17 @@ impl Client {
         &self.settings.limits
     }
 
+    /// The write concern that it was made with.
+    pub(super) fn write_concern(&self) -> Option<&WriteConcern> {
+        self.settings.connection.write_concern.as_ref()
+    }
+
     pub(super) fn sessions(&self) -> &Sessions {
         &self.sessions
+    }
+
+    pub(super) fn numbers(&self) -> &Numbers {
+        &self.numbers
     }
 
     pub(super) fn lanes(&self) -> &Lanes {
@@ -309,6 +322,9 @@ impl Client {
         let mut times = RawDocumentBuf::new();
         if let Some(time) = session.operation_time() {
             times.append(cstr!("operationTime"), time);
+        }
+        if let Some(time) = session.snapshot_time() {
+            times.append(cstr!("snapshotTime"), time);
         }
         if let Some(time) =
             session.cluster_time().and_then(|time| mongodb::bson::serialize_to_raw_document_buf(time).ok())

@@ -70,8 +70,11 @@ pub(super) const COUNT: &[Field] = &[
     ("maxTimeMS", cstr!("maxTimeMS"), Integer),
 ];
 
-/// Options of estimatedDocumentCount.
+/// Options of the command `count`.
 pub(super) const ESTIMATED_COUNT: &[Field] = &[
+    ("skip", cstr!("skip"), Integer),
+    ("limit", cstr!("limit"), Integer),
+    ("hint", cstr!("hint"), Any),
     ("collation", cstr!("collation"), Document),
     ("comment", cstr!("comment"), Any),
     ("maxTimeMS", cstr!("maxTimeMS"), Integer),

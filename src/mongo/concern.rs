@@ -4,7 +4,8 @@ use super::body;
 use crate::error::Failure;
 use mongodb::bson::raw::{RawBsonRef, RawDocument};
 use mongodb::options::{
-    ReadConcern, ReadPreference, ReadPreferenceOptions, SelectionCriteria, TransactionOptions, WriteConcern,
+    Acknowledgment, ReadConcern, ReadPreference, ReadPreferenceOptions, SelectionCriteria, TransactionOptions,
+    WriteConcern,
 };
 use std::time::Duration;
 
@@ -78,6 +79,11 @@ pub(super) fn transaction(options: &RawDocument) -> Result<TransactionOptions, F
     made.selection_criteria = body::field(options, "readPreference").map(read_preference).transpose()?;
     made.max_commit_time = body::millis(options, "maxCommitTimeMS")?;
     Ok(made)
+}
+
+/// Whether the server answers a write with this concern.
+pub(super) fn is_acknowledged(concern: &WriteConcern) -> bool {
+    !matches!(concern.w, Some(Acknowledgment::Nodes(0))) || concern.journal == Some(true)
 }
 
 fn write_concern(concern: &RawDocument) -> Result<WriteConcern, Failure> {

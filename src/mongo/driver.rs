@@ -4,11 +4,11 @@ use super::client::Client;
 use super::session::Held;
 use super::trace::Trace;
 use super::{body, concern};
-use crate::error::Failure;
+use crate::error::{ErrorCode, Failure};
 use crate::retry::Deadline;
 use mongodb::ClientSession;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf, cstr};
-use mongodb::options::SelectionCriteria;
+use mongodb::options::{ReadPreference, SelectionCriteria};
 use std::sync::Arc;
 
 /// The crate's client, made on first use, with the concerns that operations inherit.
@@ -37,6 +37,16 @@ impl Driver {
     }
 }
 
+fn require_primary(criteria: Option<&SelectionCriteria>) -> Result<(), Failure> {
+    match criteria {
+        None | Some(SelectionCriteria::ReadPreference(ReadPreference::Primary)) => Ok(()),
+        Some(_) => Err(Failure::new(ErrorCode::InvalidArgument, "read preference in a transaction must be primary")
+            .with_text("kind", "transaction")
+            .with_text("argument", "readPreference")
+            .not_executed()),
+    }
+}
+
 /// What one operation runs with.
 pub(super) struct Surroundings {
     pub(super) client: Arc<Client>,
@@ -57,15 +67,27 @@ impl Surroundings {
         self.held.as_mut().and_then(Held::session)
     }
 
-    /// Where a read goes: the operation's preference, else the client's; in a transaction the crate decides.
+    /// Where a read goes: the operation's preference, else the client's; in a transaction to the primary, and its own preference, else the client's, must say so.
     pub(super) fn criteria(&self, given: &RawDocument) -> Result<Option<SelectionCriteria>, Failure> {
-        if self.in_transaction() {
+        if let Some(attempt) = self.held.as_ref().and_then(|held| held.attempt.as_ref()) {
+            require_primary(attempt.preference().or(self.driver.criteria.as_ref()))?;
             return Ok(None);
         }
         match body::field(given, "readPreference") {
             Some(preference) => concern::read_preference(preference).map(Some),
             None => Ok(self.driver.criteria.clone()),
         }
+    }
+
+    /// Where a command goes that inherits nothing: where it was told, else to the primary, which is all that a transaction allows.
+    pub(super) fn own_criteria(&self, given: &RawDocument) -> Result<Option<SelectionCriteria>, Failure> {
+        let own = body::field(given, "readPreference").map(concern::read_preference).transpose()?;
+        if !self.in_transaction() {
+            return Ok(own);
+        }
+        let attempt = self.held.as_ref().and_then(|held| held.attempt.as_ref());
+        require_primary(own.as_ref().or_else(|| attempt.and_then(|attempt| attempt.preference())))?;
+        Ok(Some(ReadPreference::Primary.into()))
     }
 
     /// Adds the read concern: the operation's level, else the client's, and the point in time that a causally consistent session must see.

@@ -8,15 +8,21 @@ use crate::error::redact_text;
 use crate::observe::{Event, EventSink, Level, NoSink};
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD as BASE64;
-use mongodb::bson::{Document, RawDocumentBuf};
-use mongodb::event::command::CommandEvent;
+use mongodb::bson::{Document, RawDocumentBuf, doc};
+use mongodb::event::command::{CommandEvent, ConnectionInfo};
 use mongodb::event::sdam::{SdamEvent, TopologyDescription};
 use mongodb::event::{EventHandler, cmap::CmapEvent};
 use mongodb::options::ClientOptions;
 use mongodb::{ServerInfo, ServerType, TopologyType};
 use serde_json::{Value, json};
+use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
+
+/// Commands under way whose databases are remembered: more than run at once.
+const MAX_UNDER_WAY: usize = 16_384;
+/// The wire version from which on secondaries take pipelines that write, and pass their documents to the primary.
+const WRITING_SECONDARIES: i64 = 13;
 
 /// What a client knows of its servers, and who listens.
 pub(super) struct Watch {
@@ -25,8 +31,26 @@ pub(super) struct Watch {
     listening: AtomicBool,
     /// Pool events come several times an operation: they are made only for those who asked for them.
     pools: AtomicBool,
+    /// Commands under way, by request.
+    under_way: Mutex<HashMap<i32, UnderWay>>,
     /// Connections, counted.
     pub(super) connections: Connections,
+}
+
+/// What the events of a command's end say and the crate tells at its start only.
+struct UnderWay {
+    database: String,
+    /// Nobody asked for its answer: what the server says all the same is not shown, as in the Node driver.
+    unacknowledged: bool,
+}
+
+impl UnderWay {
+    fn of(database: &str, command: &Document) -> Self {
+        let concern = command.get_document("writeConcern").ok();
+        let unacknowledged =
+            concern.and_then(|concern| concern.get("w")).and_then(super::read::bson_integer) == Some(0);
+        Self { database: database.to_owned(), unacknowledged }
+    }
 }
 
 /// The last topology that was seen.
@@ -43,6 +67,7 @@ impl Default for Watch {
             sink: RwLock::new(Arc::new(NoSink)),
             listening: AtomicBool::new(false),
             pools: AtomicBool::new(false),
+            under_way: Mutex::default(),
             connections: Connections::default(),
         }
     }
@@ -92,6 +117,19 @@ impl Watch {
                 .as_array()
                 .is_some_and(|servers| servers.iter().any(|server| !server["setName"].is_null())),
         }
+    }
+
+    /// Whether every server that is known lets a secondary run a pipeline that writes.
+    pub(super) fn has_writing_secondaries(&self) -> bool {
+        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
+        let mut versions = topology
+            .json
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(|server| server["maxWireVersion"].as_i64())
+            .peekable();
+        versions.peek().is_some() && versions.all(|version| version >= WRITING_SECONDARIES)
     }
 
     /// The topology for `describe()`: type, set name, servers.
@@ -174,29 +212,64 @@ impl Watch {
 
     fn command_event(&self, event: &CommandEvent) {
         match event {
-            CommandEvent::Started(event) => self.emit("commandStarted", Level::Debug, || {
-                json!({
-                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
-                    "commandName": event.command_name, "databaseName": event.db, "commandBson": encoded(&event.command),
-                })
-            }),
-            CommandEvent::Succeeded(event) => self.emit("commandSucceeded", Level::Debug, || {
-                json!({
-                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
-                    "commandName": event.command_name, "duration": millis(event.duration), "replyBson": encoded(&event.reply),
-                })
-            }),
-            CommandEvent::Failed(event) => self.emit("commandFailed", Level::Debug, || {
-                let failure = super::error::failure(&event.failure);
-                json!({
-                    "address": event.connection.address.to_string(), "connectionId": event.connection.id, "requestId": event.request_id,
-                    "commandName": event.command_name, "duration": millis(event.duration),
-                    "failure": { "message": failure.message, "code": failure.server_code },
-                })
-            }),
+            CommandEvent::Started(event) => {
+                self.remember(event.request_id, UnderWay::of(&event.db, &event.command));
+                self.emit("commandStarted", Level::Debug, || {
+                    let about = command_json(&event.connection, event.request_id, &event.command_name, Some(&event.db));
+                    with(about, json!({ "commandBson": encoded(&event.command) }))
+                });
+            }
+            CommandEvent::Succeeded(event) => {
+                let known = self.forget(event.request_id);
+                self.emit("commandSucceeded", Level::Debug, || {
+                    let database = known.as_ref().map(|known| known.database.as_str());
+                    let about = command_json(&event.connection, event.request_id, &event.command_name, database);
+                    let unacknowledged = known.as_ref().is_some_and(|known| known.unacknowledged);
+                    let reply = if unacknowledged { encoded(&doc! { "ok": 1 }) } else { encoded(&event.reply) };
+                    with(about, json!({ "duration": millis(event.duration), "replyBson": reply }))
+                });
+            }
+            CommandEvent::Failed(event) => {
+                let known = self.forget(event.request_id);
+                self.emit("commandFailed", Level::Debug, || {
+                    let failure = super::error::failure(&event.failure);
+                    let database = known.as_ref().map(|known| known.database.as_str());
+                    let about = command_json(&event.connection, event.request_id, &event.command_name, database);
+                    let failure = json!({ "message": failure.message, "code": failure.server_code });
+                    with(about, json!({ "duration": millis(event.duration), "failure": failure }))
+                });
+            }
             _ => {}
         }
     }
+
+    /// A command whose future is dropped ends without an event: what is left of those is forgotten together.
+    fn remember(&self, request: i32, command: UnderWay) {
+        let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        if under_way.len() >= MAX_UNDER_WAY {
+            under_way.clear();
+        }
+        under_way.insert(request, command);
+    }
+
+    fn forget(&self, request: i32) -> Option<UnderWay> {
+        self.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&request)
+    }
+}
+
+/// What all events of a command say.
+fn command_json(connection: &ConnectionInfo, request: i32, name: &str, database: Option<&str>) -> Value {
+    json!({
+        "address": connection.address.to_string(), "connectionId": connection.id, "serverConnectionId": connection.server_id,
+        "requestId": request, "commandName": name, "databaseName": database,
+    })
+}
+
+fn with(mut about: Value, others: Value) -> Value {
+    if let (Value::Object(about), Value::Object(others)) = (&mut about, others) {
+        about.extend(others);
+    }
+    about
 }
 
 /// A command or a reply as base64 of its BSON: the host decodes it with its own classes. It crosses only with `monitorCommands`.

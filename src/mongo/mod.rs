@@ -17,6 +17,7 @@ mod driver;
 mod error;
 mod event;
 mod handles;
+mod numbers;
 mod options;
 mod pool_event;
 #[cfg(test)]

@@ -73,8 +73,9 @@ pub(super) async fn aggregate(around: &mut Surroundings, given: &RawDocument) ->
     }
     command.append(cstr!("cursor"), settings);
     command::copy_options(options, AGGREGATE, &mut command)?;
-    // A pipeline that writes runs on the primary and is never sent twice.
-    let criteria = if writes { None } else { around.criteria(options)? };
+    // A pipeline that writes is never sent twice, and runs on the primary unless all servers let a secondary pass it on.
+    let on_primary = writes && !around.client.watch.has_writing_secondaries();
+    let criteria = if on_primary { None } else { around.criteria(options)? };
     let mut plan = Plan::of(options, criteria)?;
     plan.retry = !writes;
     plan.batch_size = batch.filter(|size| *size > 0);
@@ -121,10 +122,13 @@ pub(super) async fn count(around: &mut Surroundings, given: &RawDocument) -> Res
     Ok(number_reply(number.transpose()?.flatten().unwrap_or(0)))
 }
 
-/// `estimatedDocumentCount`.
+/// `estimatedDocumentCount`, and the old `count` with its filter.
 pub(super) async fn estimated_count(around: &mut Surroundings, given: &RawDocument) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("count"), Some(body::text(given, "coll")?));
+    if let Some(filter) = body::document(given, "filter")? {
+        command.append(cstr!("query"), filter);
+    }
     command::copy_options(options, ESTIMATED_COUNT, &mut command)?;
     around.add_read_concern(options, &mut command)?;
     let reply = read(around, given, command).await?;
@@ -196,11 +200,7 @@ pub(super) async fn command(around: &mut Surroundings, given: &RawDocument, flag
     if flags & ADD_WRITE_CONCERN != 0 && body::field(&command, "writeConcern").is_none() {
         around.add_write_concern(options, &mut command)?;
     }
-    // A plain command inherits no preference: it goes to the primary unless told.
-    let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
-        _ => None,
-    };
+    let criteria = around.own_criteria(options)?;
     let retry = flags & RETRY_AS_READ != 0 && around.client.limits().retry_reads && !around.in_transaction();
     let database = body::text(given, "db")?;
     let again = retry.then(|| command.clone());
@@ -225,10 +225,7 @@ pub(super) async fn cursor_command(
     if command.is_empty() {
         return Err(body::invalid("command", "command must not be empty"));
     }
-    let criteria = match body::field(options, "readPreference") {
-        Some(preference) if !around.in_transaction() => Some(super::concern::read_preference(preference)?),
-        _ => None,
-    };
+    let criteria = around.own_criteria(options)?;
     let mut plan = Plan::of(options, criteria)?;
     plan.max_await = body::millis(options, "maxTimeMS")?;
     plan.batch_size = body::count(options, "batchSize")?.filter(|size| *size > 0);

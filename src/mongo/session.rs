@@ -8,7 +8,7 @@ use super::{body, concern, error};
 use crate::error::Failure;
 use futures_util::future::{MaybeDone, maybe_done};
 use mongodb::ClientSession;
-use mongodb::bson::raw::RawDocument;
+use mongodb::bson::raw::{RawBsonRef, RawDocument};
 use mongodb::bson::{Document, Timestamp};
 use mongodb::options::SessionOptions;
 use std::collections::HashMap;
@@ -179,6 +179,14 @@ impl Sessions {
         let mut made = SessionOptions::default();
         made.causal_consistency = body::flag(given, "causalConsistency");
         made.snapshot = body::flag(given, "snapshot");
+        made.snapshot_time = match body::field(given, "snapshotTime") {
+            None => None,
+            Some(RawBsonRef::Timestamp(time)) if made.snapshot == Some(true) => Some(time),
+            Some(RawBsonRef::Timestamp(_)) => {
+                return Err(body::invalid("snapshotTime", "snapshotTime needs a session with snapshot"));
+            }
+            Some(_) => return Err(body::invalid("snapshotTime", "snapshotTime must be a Timestamp")),
+        };
         made.default_transaction_options =
             body::document(given, "defaultTransactionOptions")?.map(concern::transaction).transpose()?;
         if made.causal_consistency == Some(true) && made.snapshot == Some(true) {

@@ -165,6 +165,10 @@ pub(super) async fn find_and_modify(
     if let Some(failure) = bulk::concern_failure(&reply) {
         return Err(failure);
     }
+    if !acknowledged {
+        // The server answers all the same; the caller asked for no answer.
+        return Ok(Reply::Nothing);
+    }
     if body::flag(options, "includeResultMetadata").unwrap_or(false) {
         return read::encode(&reply);
     }

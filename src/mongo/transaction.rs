@@ -6,7 +6,8 @@
 use super::client::Client;
 use super::dispatch::Reply;
 use super::driver::Driver;
-use super::error::{self, TRANSIENT, UNKNOWN_COMMIT};
+use super::error::{self, RETRYABLE_WRITE, TRANSIENT, UNKNOWN_COMMIT};
+use super::numbers::Numbers;
 use super::session::{Entry, Held, Turn};
 use super::{body, concern};
 use crate::error::{ErrorCode, Failure, Phase};
@@ -14,7 +15,7 @@ use crate::retry::{Deadline, full_jitter};
 use mongodb::ClientSession;
 use mongodb::bson::raw::RawDocument;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::TransactionOptions;
+use mongodb::options::{SelectionCriteria, TransactionOptions};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -96,6 +97,11 @@ impl Attempt {
         self.stage.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// The preference that its reads were given.
+    pub(super) fn preference(&self) -> Option<&SelectionCriteria> {
+        self.options.selection_criteria.as_ref()
+    }
+
     /// Until when it may take.
     pub(super) fn deadline(&self) -> Option<Deadline> {
         self.deadline
@@ -162,12 +168,12 @@ impl Attempt {
     }
 
     /// Starts it in the crate with its first operation: begin costs no round trip of its own.
-    pub(super) async fn begin(&self, session: &mut ClientSession) -> Result<(), Failure> {
+    pub(super) async fn begin(&self, session: &mut ClientSession, numbers: &Numbers) -> Result<(), Failure> {
         if self.begun.swap(true, Ordering::AcqRel) {
             return Ok(());
         }
-        let started = session.start_transaction().with_options(self.options.clone()).await;
-        started.map_err(|found| {
+        let started = numbers.begin(session, Some(self.options.clone())).await;
+        started.map(|_number| ()).map_err(|found| {
             self.begun.store(false, Ordering::Release);
             let mut failure = error::failure(&found);
             // As the specification labels a server that could not be selected in a transaction.
@@ -312,7 +318,7 @@ pub(super) async fn commit(
         return session.commit_transaction().await.map(|()| Reply::Nothing).map_err(|found| error::failure(&found));
     };
     let mut held = turn_of(turn, entry, &attempt).await?;
-    let result = commit_once(&mut held, &attempt).await;
+    let result = commit_once(client, &mut held, &attempt).await;
     let counts = client.counts();
     match &result {
         Ok(()) => counts.committed.fetch_add(1, Ordering::Relaxed),
@@ -328,16 +334,52 @@ fn no_transaction() -> Failure {
     Failure::new(ErrorCode::InvalidArgument, "no transaction started").with_text("kind", "transaction").not_executed()
 }
 
-/// Sends the commit, if anything ran in the transaction.
-pub(super) async fn commit_once(held: &mut Held, attempt: &Attempt) -> Result<(), Failure> {
-    if !attempt.begun.load(Ordering::Acquire) {
+/// Sends the commit, if anything ran in the transaction. Once more, if nothing is heard of it for the socket timeout: repeating a commit is safe.
+pub(super) async fn commit_once(client: &Client, held: &mut Held, attempt: &Attempt) -> Result<(), Failure> {
+    if !pass(client, held, attempt).await {
         return Ok(());
     }
     let Some(session) = held.session() else {
         return Ok(());
     };
     attempt.committing.store(true, Ordering::Release);
-    session.commit_transaction().await.map_err(|found| error::failure(&found).in_phase(Phase::Commit))
+    let Some(limit) = client.limits().socket_timeout else {
+        return session.commit_transaction().await.map_err(|found| error::failure(&found).in_phase(Phase::Commit));
+    };
+    for _attempt in 0..2 {
+        if let Ok(sent) = tokio::time::timeout(limit, session.commit_transaction()).await {
+            return sent.map_err(|found| error::failure(&found).in_phase(Phase::Commit));
+        }
+    }
+    Err(silent_commit(limit))
+}
+
+/// Whether the crate has begun the transaction. One without an operation is begun at its end, if that needs no I/O: the crate then ends it without any, and its
+/// number counts as the specification wants.
+async fn pass(client: &Client, held: &mut Held, attempt: &Attempt) -> bool {
+    if attempt.begun.load(Ordering::Acquire) {
+        return true;
+    }
+    let Some(driver) = client.driver_if_made().filter(|_| client.watch.has_topology()) else {
+        return false;
+    };
+    let entry = Arc::clone(&held.entry);
+    if entry.fill(driver, &mut held.guard).await.is_err() {
+        return false;
+    }
+    match held.session() {
+        Some(session) => attempt.begin(session, client.numbers()).await.is_ok(),
+        None => false,
+    }
+}
+
+/// The failure of a commit that was not answered within the socket timeout: it may have been carried out.
+fn silent_commit(limit: Duration) -> Failure {
+    let message = format!("connection timed out: commit was not answered within {} ms", limit.as_millis());
+    let mut failure = Failure::new(ErrorCode::Disconnected, message).with_text("kind", "networkTimeout");
+    failure.labels = vec![RETRYABLE_WRITE.to_owned(), UNKNOWN_COMMIT.to_owned()];
+    failure.maybe_executed = Some(true);
+    failure.in_phase(Phase::Commit)
 }
 
 /// What a commit's caller hears when it settles without the server's answer: once sent, the outcome is unknown, never failed.
@@ -368,7 +410,7 @@ pub(super) async fn abort(
 
 /// Aborts; what the server answers does not matter, the crate hides it too.
 pub(super) async fn abort_held(client: &Arc<Client>, held: &mut Held, attempt: &Attempt) {
-    if attempt.begun.load(Ordering::Acquire)
+    if pass(client, held, attempt).await
         && let Some(session) = held.session()
     {
         let _state = session.abort_transaction().await;
@@ -385,7 +427,18 @@ pub(super) fn begin(client: &Client, entry: &Entry, given: &RawDocument) -> Resu
             .with_text("kind", "transaction")
             .not_executed());
     }
-    entry.set_attempt(Some(Attempt::new(given)?));
+    let attempt = Attempt::new(given)?;
+    let concern = attempt.options.write_concern.as_ref().or(client.write_concern());
+    if !concern.is_none_or(concern::is_acknowledged) {
+        return Err(Failure::new(
+            ErrorCode::InvalidArgument,
+            "transactions do not support unacknowledged write concerns",
+        )
+        .with_text("kind", "transaction")
+        .with_text("argument", "writeConcern")
+        .not_executed());
+    }
+    entry.set_attempt(Some(attempt));
     client.counts().started.fetch_add(1, Ordering::Relaxed);
     Ok(())
 }
@@ -401,7 +454,7 @@ pub(super) async fn enter(driver: &Driver, mut held: Held, client: &Client) -> R
     let entry = Arc::clone(&held.entry);
     entry.fill(driver, &mut held.guard).await?;
     if let (Some(attempt), Some(session)) = (held.attempt.clone(), held.session()) {
-        attempt.begin(session).await?;
+        attempt.begin(session, client.numbers()).await?;
     }
     Ok(held)
 }

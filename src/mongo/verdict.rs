@@ -172,7 +172,7 @@ async fn commit_until(
     loop {
         tries += 1;
         let sent = tokio::select! {
-            sent = commit_once(&mut held, attempt) => sent,
+            sent = commit_once(client, &mut held, attempt) => sent,
             () = limit.passed() => Err(Failure::new(ErrorCode::Timeout, "commit was not answered in time").in_phase(Phase::Commit)),
         };
         let failure = match sent {

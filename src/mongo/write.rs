@@ -1,7 +1,8 @@
 //! The write lane: writes that keep the server's whole reply and are still sent again safely.
 //!
 //! The crate drops the reply of a failed insert, and with it `keyPattern`; its typed findAndModify answers only the value. So writes are raw commands, on
-//! sessions of our own with our own transaction numbers. One command at a time per lane, as many lanes as writes at once.
+//! sessions of our own with our own transaction numbers. One command at a time per lane, as many lanes as writes at once. A write in an explicit session is
+//! sent in that session, with the number that comes next there.
 //!
 //! Guarantees: a retryable write is sent at most twice with the same number, which the server applies once; a lane is never given back to the crate's
 //! pool before close: its server session would come with a number below those that the server has seen, and the next write on it would fail (225).
@@ -9,17 +10,18 @@
 use super::client::Client;
 use super::driver::Surroundings;
 use super::error::{self, NO_WRITES, RETRYABLE_WRITE};
+use super::session::Held;
 use crate::error::{ErrorCode, Failure};
 use mongodb::ClientSession;
 use mongodb::bson::Document;
 use mongodb::bson::raw::{RawDocumentBuf, cstr};
+use mongodb::bson::rawdoc;
 use mongodb::error::Error;
+use mongodb::options::{ReadPreference, SelectionCriteria};
 use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
-/// Far above what the crate's own writes will ever reach on one session.
-const FIRST_NUMBER: i64 = 1 << 32;
 /// Lanes per pooled connection: a lane that waits for a connection keeps it busy at once.
 const LANES_PER_CONNECTION: usize = 2;
 
@@ -80,7 +82,8 @@ impl Lanes {
                 .causal_consistency(false)
                 .await
                 .map_err(|found| error::failure(&found))?;
-            Lane { session, number: FIRST_NUMBER }
+            let number = around.client.numbers().of(&session);
+            Lane { session, number }
         };
         Ok(Borrowed { client: Arc::clone(&around.client), lane: Some(lane), suspect: true, _permit: permit })
     }
@@ -116,31 +119,44 @@ impl Drop for Borrowed {
 pub(super) async fn send(
     around: &mut Surroundings,
     database: &str,
-    command: RawDocumentBuf,
+    mut command: RawDocumentBuf,
     retryable: bool,
 ) -> Result<Document, Failure> {
+    let client = Arc::clone(&around.client);
+    let target = around.driver.database(database);
     if around.in_transaction() {
-        let database = around.driver.database(database);
         let Some(session) = around.session() else {
             return Err(Failure::new(ErrorCode::Internal, "transaction has no session"));
         };
-        return database.run_raw_command(command).session(session).await.map_err(|found| error::failure(&found));
+        // The transaction's preference is one for reads.
+        let action = target
+            .run_raw_command(command)
+            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
+            .session(session);
+        return action.await.map_err(|found| error::failure(&found));
     }
-    let client = Arc::clone(&around.client);
-    let mut borrowed = client.lanes().take(around).await?;
     let numbered = retryable && client.limits().retry_writes && client.takes_numbers(&around.driver).await?;
+    let snapshot = around.held.as_ref().is_some_and(Held::is_snapshot);
+    let seen = around.held.as_ref().and_then(Held::causal_time);
+    if let Some(session) = around.session() {
+        if let Some(time) = seen {
+            command.append(cstr!("readConcern"), rawdoc! { "afterClusterTime": time });
+        }
+        // Such a session has no transactions, and the server takes no write in it.
+        let number = if numbered && !snapshot {
+            Some(client.numbers().take(session).await.map_err(|found| error::failure(&found))?)
+        } else {
+            None
+        };
+        return send_on(session, &target, command, number).await.map_err(|unsent| unsent.failure);
+    }
+    let mut borrowed = client.lanes().take(around).await?;
     let Some(lane) = borrowed.lane.as_mut() else {
         return Err(Failure::new(ErrorCode::Internal, "lane is missing"));
     };
-    if let Some(session) = around.session() {
-        copy_times(session, &mut lane.session);
-    }
-    let target = around.driver.database(database);
-    let result = send_on(lane, &target, command, numbered).await;
+    lane.number += i64::from(numbered);
+    let result = send_on(&mut lane.session, &target, command, numbered.then_some(lane.number)).await;
     borrowed.suspect = !matches!(&result, Ok(_) | Err(Unsent { network: false, .. }));
-    if let (Some(session), Some(lane)) = (around.session(), borrowed.lane.as_ref()) {
-        copy_times(&lane.session, session);
-    }
     result.map_err(|unsent| unsent.failure)
 }
 
@@ -150,25 +166,24 @@ struct Unsent {
 }
 
 async fn send_on(
-    lane: &mut Lane,
+    session: &mut ClientSession,
     database: &mongodb::Database,
     mut command: RawDocumentBuf,
-    numbered: bool,
+    number: Option<i64>,
 ) -> Result<Document, Unsent> {
-    if !numbered {
-        return database.run_raw_command(command).session(&mut lane.session).await.map_err(|found| unsent(&found));
-    }
-    lane.number += 1;
-    command.append(cstr!("txnNumber"), lane.number);
-    let first = database.run_raw_command(command.clone()).session(&mut lane.session).await;
+    let Some(number) = number else {
+        return database.run_raw_command(command).session(session).await.map_err(|found| unsent(&found, false));
+    };
+    command.append(cstr!("txnNumber"), number);
+    let first = database.run_raw_command(command.clone()).session(&mut *session).await;
     if !wants_retry(&first) {
-        return first.map_err(|found| unsent(&found));
+        return first.map_err(|found| unsent(&found, true));
     }
-    let second = database.run_raw_command(command).session(&mut lane.session).await;
+    let second = database.run_raw_command(command).session(session).await;
     match (first, second) {
-        (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second))),
+        (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second), true)),
         (Ok(first), Err(second)) if second.contains_label(NO_WRITES) => Ok(first),
-        (_, second) => second.map_err(|found| unsent(&found)),
+        (_, second) => second.map_err(|found| unsent(&found, true)),
     }
 }
 
@@ -180,21 +195,12 @@ fn wants_retry(result: &Result<Document, Error>) -> bool {
     }
 }
 
-fn unsent(found: &Error) -> Unsent {
+/// `numbered`: the write could be sent again, and can be by the caller.
+fn unsent(found: &Error, numbered: bool) -> Unsent {
     let network = error::is_network(found);
     let mut failure = error::failure(found);
-    if network && !failure.labels.iter().any(|label| label == RETRYABLE_WRITE) {
+    if network && numbered && !failure.labels.iter().any(|label| label == RETRYABLE_WRITE) {
         failure.labels.push(RETRYABLE_WRITE.to_owned());
     }
     Unsent { failure, network }
-}
-
-/// Lets one session see what the other has seen.
-fn copy_times(from: &ClientSession, to: &mut ClientSession) {
-    if let Some(time) = from.cluster_time() {
-        to.advance_cluster_time(time);
-    }
-    if let Some(time) = from.operation_time() {
-        to.advance_operation_time(time);
-    }
 }

@@ -19,6 +19,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "driver"),
     ("mongo", "event"),
     ("mongo", "handles"),
+    ("mongo", "numbers"),
     ("mongo", "pool_event"),
     ("mongo", "properties"),
     ("mongo", "read"),

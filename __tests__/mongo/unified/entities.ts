@@ -5,15 +5,7 @@
  * were saved. What was opened is closed at the end of the test.
  */
 import { type Db as HostDb, GridFSBucket } from 'mongodb';
-import {
-  AbstractCursor,
-  ChangeStream,
-  ClientSession,
-  type ClientSessionOptions,
-  Db,
-  type Document,
-  MongoClient,
-} from '../../../dist/index.js';
+import { AbstractCursor, ChangeStream, ClientSession, Db, type Document, MongoClient } from '../../../dist/index.js';
 import { type ClientEvents, observe } from './events';
 import type { EntityDescription } from './format';
 import type { MatchContext } from './match';
@@ -81,6 +73,11 @@ export class Entities implements MatchContext {
     return found;
   }
 
+  /** Whether the host's GridFS class takes part. */
+  get hasBuckets(): boolean {
+    return [...this.#all.values()].some((each) => each instanceof GridFSBucket);
+  }
+
   /** The internal URI with a client entity's own options. */
   async openClient(given: Document & { id: string }): Promise<MongoClient> {
     const { uriOptions = {}, observeEvents, useMultipleMongoses: _sharded, ...others } = given as Document & { uriOptions?: Document };
@@ -121,7 +118,7 @@ const MAKERS: Readonly<Record<string, Make>> = {
   session: (entities, { client, sessionOptions }) => {
     const { snapshotTime, ...options } = (sessionOptions ?? {}) as Document;
     const time = snapshotTime === undefined ? {} : { snapshotTime: entities.entity(String(snapshotTime)) };
-    return entities.of(MongoClient, client).startSession({ ...options, ...time } as ClientSessionOptions);
+    return entities.of(MongoClient, client).startSession({ ...options, ...time });
   },
   bucket: (entities, { database, bucketOptions }) => new GridFSBucket(entities.of(Db, database) as unknown as HostDb, bucketOptions ?? {}),
   thread: () => new Thread(),

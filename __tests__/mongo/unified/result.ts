@@ -6,7 +6,7 @@ import { isDocument } from './match';
 export function resultDocument(result: unknown): unknown {
   if (result instanceof BulkWriteResult) {
     const { insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount, upsertedIds, insertedIds } = result;
-    return { acknowledged: true, insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount, upsertedIds, insertedIds };
+    return { insertedCount, matchedCount, modifiedCount, deletedCount, upsertedCount, upsertedIds, insertedIds };
   }
   if (!isDocument(result) || !('upsertedCount' in result)) return result;
   // No id of an upsert is `null` in this API and absent in the format.

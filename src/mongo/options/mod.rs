@@ -77,7 +77,7 @@ const DEFAULT_HEARTBEAT: Duration = Duration::from_secs(10);
 
 /// A client's settings, validated.
 pub(super) struct Settings {
-    connection: ConnectionString,
+    pub(super) connection: ConnectionString,
     credential: Option<(String, Option<String>)>,
     driver_info: Option<DriverInfo>,
     server_api: Option<ServerApi>,
