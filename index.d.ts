@@ -1476,8 +1476,8 @@ export declare class Db {
     get operations(): Operations;
     /** @internal Runs a command that writes, with the write concern of the nearest level; `inherited` is that of the collection. */
     write(command: object, options?: OperationOptions, inherited?: ConcernOptions): Promise<Document_2>;
-    /** @internal Runs a command that reads, with the options that every command takes. */
-    run(command: object, options: OperationOptions): Promise<Document_2>;
+    /** @internal Runs a command that reads, with the options that every command takes; `retried` ones are sent once more as the specification allows. */
+    run(command: object, options: OperationOptions, retried?: boolean): Promise<Document_2>;
     /** @internal */
     get forceServerObjectId(): boolean | undefined;
     /** @internal */
