@@ -38,7 +38,8 @@ export function observe(client: MongoClient, observed: readonly string[], option
   const all: Observed[] = [];
   const ignored = new Set([...((options['ignoreCommandMonitoringEvents'] ?? []) as string[]), 'configureFailPoint']);
   const listeners = observed.map((type) => {
-    const name = type.replace(/Event$/, '');
+    // Events of pools have a longer name in the API.
+    const name = type.replace(/Event$/, '').replace(/^pool/, 'connectionPool');
     const listener = (event: Document): void => {
       if (name.startsWith('command') && isIgnored(event, ignored, options['observeSensitiveCommands'] === true)) return;
       all.push({ type, event });
