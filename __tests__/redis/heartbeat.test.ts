@@ -223,8 +223,16 @@ describe('BullMQ 6', () => {
       { ...settings, autorun: false },
     );
     worker.on('error', () => {});
-    // The claim of the second job is on its way when the loop stops; the first is claimed, but not yet run.
-    worker.once('active', () => setImmediate(() => block(1000)));
+    // The second claim lies unread for longer than its lock lasts, while the first job is claimed, but not yet run.
+    const { backend } = worker as unknown as { backend: { moveToActive(...args: unknown[]): Promise<unknown> } };
+    const claim = backend.moveToActive.bind(backend);
+    let claims = 0;
+    backend.moveToActive = async (...args) => {
+      const answer = await claim(...args);
+      claims += 1;
+      if (claims === 2) await delay(900);
+      return answer;
+    };
     heartbeat(worker);
     const refused: string[] = [];
     worker.on('lockRenewalFailed', (ids) => refused.push(...ids));
