@@ -507,9 +507,13 @@ export declare class ClientSession extends EventEmitter {
     startTransaction(options?: TransactionOptions): void;
     commitTransaction(): Promise<void>;
     abortTransaction(): Promise<void>;
-    /** Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. */
+    /**
+     * Runs `fn` in a transaction with the specification's limits: retried without a count, 120 s in all. `forgottenSession` is that of the package's
+     * `withTransaction`: what becomes of an operation on data in `fn` that names no session; default `warn`, once per call site.
+     */
     withTransaction<T = unknown>(fn: (session: this) => Promise<T>, options?: TransactionOptions & {
         timeoutMS?: number;
+        forgottenSession?: ForgottenSession;
     }): Promise<T>;
     /**
      * Runs `fn` once, after a definite commit of the transaction that is open now, outside of it. Its errors reject nothing and retry nothing.
@@ -519,9 +523,9 @@ export declare class ClientSession extends EventEmitter {
     /** Runs `fn` once, after a definite rollback of the transaction (or attempt) that is open now. */
     afterRollback(fn: Hook): void;
     /** Ends the session; aborts its transaction if one is open. Harmless when called again, and inside `withTransaction`, which ends it itself. */
-    endSession({ timeoutMS }?: {
+    endSession(options?: {
         timeoutMS?: number;
-    }): Promise<void>;
+    } | null): Promise<void>;
     [Symbol.asyncDispose](): Promise<void>;
     advanceOperationTime(operationTime: unknown): void;
     advanceClusterTime(clusterTime: unknown): void;
@@ -917,6 +921,11 @@ declare class Command {
     static setArgumentTransformer(name: string, transformer: ArgumentTransformer): void;
     /** Replaces how the replies of the command `name` (lower case) are shaped, for every client. */
     static setReplyTransformer(name: string, transformer: ReplyTransformer): void;
+    /** The transformers as the peer keeps them: writing to it, or deleting from it, is `setArgumentTransformer` and `setReplyTransformer`. */
+    static get _transformer(): {
+        readonly argument: Record<string, ArgumentTransformer>;
+        readonly reply: Record<string, ReplyTransformer>;
+    };
     /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
     static checkFlag(flag: string, name: string): boolean;
     /** Keys among the arguments. */
@@ -1987,8 +1996,12 @@ export declare class MongoClient extends EventEmitter {
     db(name?: string, options?: DbOptions): Db;
     /** A session; the caller ends it. No I/O. */
     startSession(options?: ClientSessionOptions): ClientSession;
-    /** Not supported: it needs a server of version 8.0. Use `collection.bulkWrite`. */
-    bulkWrite(): Promise<never>;
+    /**
+     * Not supported: use `collection.bulkWrite`.
+     *
+     * @throws MongoCompatibilityError that says so, and which version the server has when it is below 8.0, which the command needs.
+     */
+    bulkWrite(_models?: readonly object[], _options?: object): Promise<never>;
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
@@ -2105,6 +2118,8 @@ declare class MongoHandle {
     stats(): string
     /** Starts the feed of events; an open one is closed. */
     openFeed(wake: () => void): void
+    /** Whether the feed carries events of the connection pools, which come several times an operation. */
+    watchPools(on: boolean): void
     /** Events that wait; empty without a feed. */
     drainFeed(): FeedBatch
     /** Ends the feed. */
@@ -2882,6 +2897,8 @@ declare interface Preset {
     readonly wire: Readonly<Record<string, unknown>>;
     /** What follows a round in which no sentinel answered, when the user's options do not say it. Default 'native'. */
     readonly sentinelRound?: 'native' | 'attempt';
+    /** The name that CLIENT LIST shows of this library; none for our own. */
+    readonly library?: string;
 }
 
 /** In order; a frame holds the position, counted from 1. */
