@@ -106,9 +106,9 @@ impl Play {
             Act::Torn(bytes, handed) => {
                 self.outlet.tokens.text(token::BULK, &bytes);
                 if handed {
-                    self.hand_over()
+                    self.hand_over();
                 } else {
-                    self.fail()
+                    self.fail();
                 }
                 self.outlet.accept(self.seq());
                 self.outcomes.push(Some(bytes));

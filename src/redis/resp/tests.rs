@@ -52,7 +52,7 @@ fn refuses_what_is_not_resp() {
     }
     let deep = b"*1\r\n".repeat(MAX_DEPTH + 1);
     assert!(matches!(parse_in(&[&deep]), Err(ProtocolError::TooLarge(_))));
-    let endless = [b"+".as_slice(), &[b'a'; 2 * 1024 * 1024]].concat();
+    let endless = [b"+".as_slice(), vec![b'a'; 2 * 1024 * 1024].as_slice()].concat();
     assert!(matches!(parse_in(&[&endless]), Err(ProtocolError::TooLarge(_))));
 }
 
