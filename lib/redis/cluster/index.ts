@@ -4,7 +4,7 @@
  * `Cluster`: a client for Redis Cluster in the shape of the peer's. It routes; the connections are ordinary clients whose lives Rust owns.
  *
  * Guarantees: every command settles exactly once, through redirections, lost nodes and the end of the cluster; status changes first, its event follows;
- * an idle cluster does not keep the process alive. Why the slot table lives here and not in Rust: decision 0009.
+ * an idle cluster does not keep the process alive. Why the slot table lives here and not in Rust: decision 0011.
  */
 import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
