@@ -210,9 +210,11 @@ async function verify(steps, folder) {
     async () => {
       const root = await pack(staged, out);
       const addon = await pack(join(staged, 'npm', platform), out);
-      const commands = await pack(join(ROOT, 'node_modules/@ioredis/commands'), out);
       checkContents(root, addon);
-      packed = { root, overrides: { [`mooring-${platform}`]: `file:${addon.path}`, '@ioredis/commands': `file:${commands.path}` } };
+      const overrides = { [`mooring-${platform}`]: `file:${addon.path}` };
+      for (const name of Object.keys(readJson(join(ROOT, 'package.json')).dependencies))
+        overrides[name] = `file:${(await pack(join(ROOT, 'node_modules', name), out)).path}`;
+      packed = { root, overrides };
       const unpacked = statSync(join(staged, 'npm', platform, addonFile())).size;
       return `root ${Math.round(root.size / 1024)} KiB, ${platform} ${(addon.size / 2 ** 20).toFixed(1)} MiB packed, ${(unpacked / 2 ** 20).toFixed(1)} MiB unpacked`;
     },
