@@ -44,7 +44,7 @@ export function controlSolanaRpc(url) {
     fault: (front, spec) => call('fault', { front, spec }),
     /** Removes all faults, or those of one kind, everywhere or on one front end. */
     clearFaults: ({ front = 'all', kind } = {}) => call('clearFaults', { front, kind }),
-    /** Counters of each front end; with `times` also every arrival as `[ms, method]`. */
+    /** Counters of each front end; with `times` also every arrival as `[ms, method]`, and `lateMs`: how late one may be. */
     hits: ({ times = false } = {}) => call('hits', { times }),
     resetHits: () => call('resetHits'),
     /** `[{ signature, slot, err, received }]` in the order of execution. */

@@ -22,6 +22,8 @@ class Door {
   #server: Server | undefined;
   #port = 0;
   readonly #sockets = new Set<Socket>();
+  /** Each passes on what one connection was told in vain. */
+  readonly #late = new Set<() => void>();
   #silent = false;
   atOnce = 0;
   most = 0;
@@ -49,7 +51,7 @@ class Door {
     this.most = 0;
     if (!this.#silent) return this.open();
     this.#silent = false;
-    for (const socket of this.#sockets) socket.resume();
+    for (const passOn of this.#late) passOn();
   }
 
   #accept(client: Socket): void {
@@ -62,6 +64,9 @@ class Door {
     };
     const { hostname, port } = new URL(redisUri());
     const server = connect(Number(port), hostname);
+    const held: Buffer[] = [];
+    const passOn = (): void => void held.splice(0).forEach((bytes) => server.write(bytes));
+    this.#late.add(passOn);
     for (const [one, other] of [
       [client, server],
       [server, client],
@@ -71,12 +76,13 @@ class Door {
         .on('error', () => {})
         .on('close', () => {
           this.#sockets.delete(one);
+          this.#late.delete(passOn);
           other.destroy();
           enter();
         });
     }
-    client.on('data', (bytes) => server.write(bytes));
-    if (this.#silent) client.pause();
+    // Read in silence too, or nobody would see that a client has given up.
+    client.on('data', (bytes: Buffer) => (this.#silent ? held.push(bytes) : server.write(bytes)));
     server.on('data', (bytes) => {
       setTimeout(() => {
         // The answer to INFO is the last of the handshake.

@@ -16,7 +16,7 @@ import { randomBytes } from 'node:crypto';
 import { closeRedis, ConnectionPool, createRedisClient, gracefulShutdown, openThings, Redis, redisClient } from '../../dist/index.js';
 import { freePort, OwnServer, redisUri } from '../redis/server';
 import { runChild } from '../support/child';
-import { RpcService } from '../support/solana';
+import { type Hits, RpcService } from '../support/solana';
 
 const ROOT = join(__dirname, '..', '..');
 const LIMIT = 100;
@@ -121,8 +121,6 @@ describe('four processes under load', () => {
     await server.start();
     await warmUp();
     const loaders = METHODS.map((method) => new Loader(rpc.urls[0]!, `redis://127.0.0.1:${server.port}`, method));
-    const arrivals = async (): Promise<(readonly [number, string])[]> =>
-      ((await rpc.hits(true))[0]?.arrivals ?? []).filter(([, method]) => (METHODS as readonly string[]).includes(method));
     const shared = (): boolean => loaders.every(({ local, processes }) => local === false && processes === METHODS.length);
     try {
       await until('sharing', shared, 10_000);
@@ -138,7 +136,8 @@ describe('four processes under load', () => {
       const again = Date.now();
       await delay(1500);
       const end = Date.now();
-      const all = await arrivals();
+      const [{ arrivals, lateMs }] = (await rpc.hits(true)) as [Required<Hits>];
+      const all = arrivals.filter(([, method]) => (METHODS as readonly string[]).includes(method));
       const between = (from: number, to: number): readonly (readonly [number, string])[] =>
         all.filter(([time]) => time >= from && time < to);
       const perSecond = (from: number, to: number): number => {
@@ -158,9 +157,11 @@ describe('four processes under load', () => {
         gone: perSecond(killed + 300, back),
         again: perSecond(again, end),
         backAfterMs: again - back,
+        lateMs,
       };
       process.stdout.write(`shared limit of 100/s: ${JSON.stringify(figures)}\n`);
-      expect(figures.most).toBeLessThanOrEqual(LIMIT * 1.05);
+      // What came while the endpoint's process was held up is noted with what came after.
+      expect(figures.most).toBeLessThanOrEqual(LIMIT * (1.05 + lateMs / 1000));
       expect(figures.shared).toBeGreaterThanOrEqual(85);
       expect(Math.max(...gone)).toBeLessThanOrEqual(LIMIT * SHARE * 1.05);
       expect(figures.gone).toBeGreaterThan(4 * LIMIT * SHARE * 0.8);

@@ -15,6 +15,8 @@ export interface Hits {
   readonly requests: number;
   readonly methods: Readonly<Record<string, number>>;
   readonly arrivals?: readonly (readonly [number, string])[];
+  /** By how much an arrival may have been noted late. */
+  readonly lateMs?: number;
 }
 
 /** Files of a run's authority and certificates. */

@@ -69,7 +69,7 @@ function hitsOf({ front, subscriptions }, times) {
     sockets: front.sockets.size,
     wsSockets: subscriptions.sockets.size,
     subscriptions: subscriptions.count,
-    ...(times ? { arrivals: front.arrivals } : {}),
+    ...(times ? { arrivals: front.arrivals, lateMs: front.lateMs } : {}),
   };
 }
 

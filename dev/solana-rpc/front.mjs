@@ -4,6 +4,7 @@
  * One node as its clients see it: a view of the ledger that may lag, freeze or lie, and its own faults and counters. Executes JSON-RPC bodies; HTTP and
  * websocket are next door.
  */
+import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { randomBytes } from 'node:crypto';
 import { accountMethods } from './account-methods.mjs';
 import { toBase58 } from './base58.mjs';
@@ -28,13 +29,21 @@ export class Front {
     this.faults = new Faults();
     this.ghosts = new Map(); // signature -> { slot, until }: seen here, then lost in a fork
     this.sends = new Map(); // signature -> how often it was received, was to be simulated, was not to be retried by the node
+    this.loopDelay = monitorEventLoopDelay({ resolution: 5 });
+    this.loopDelay.enable();
     this.resetHits();
   }
 
   resetHits() {
     this.counters = { requests: 0, methods: {}, faults: {}, wsMessages: 0, maxInFlight: 0 };
     this.arrivals = []; // [[ms since the epoch, method]]
+    this.loopDelay.reset();
     this.inFlight = 0;
+  }
+
+  /** Milliseconds by which an arrival may have been noted late: the longest that this process was held up since the last reset. */
+  get lateMs() {
+    return this.loopDelay.max / 1e6;
   }
 
   /** Slots this node is behind and admits it; a `healthy` lag is not admitted. */
