@@ -330,7 +330,9 @@ describe('life', () => {
     const cluster = client();
     await once(cluster, 'ready');
     const pending = Promise.allSettled([cluster.blpop('nothing', 0), cluster.pipeline().blpop('nothing', 0).exec(), cluster.get('k')]);
-    await cluster.ping();
+    // A command without a key could be sent to the blocked node, and wait behind.
+    const node = await servers.masterOf(keySlot('nothing'));
+    await until(async () => /blocked_clients:1/.test(String(await node.command('INFO', 'clients'))));
     cluster.disconnect();
     await once(cluster, 'end');
     const [blocked] = await pending;
