@@ -65,7 +65,7 @@ class Door {
     const { hostname, port } = new URL(redisUri());
     const server = connect(Number(port), hostname);
     const held: Buffer[] = [];
-    const passOn = (): void => void held.splice(0).forEach((bytes) => server.write(bytes));
+    const passOn = (): void => held.splice(0).forEach((bytes) => void server.write(bytes));
     this.#late.add(passOn);
     for (const [one, other] of [
       [client, server],

@@ -37,6 +37,7 @@ afterAll(async () => {
   await connection.closeFamily(2000);
   await admin.flushdb();
   await admin.quit();
+  // oxlint-disable-next-line jest/no-standalone-expect -- of all the tests together
   expect(beating()).toEqual([]);
 });
 
@@ -254,7 +255,7 @@ describe('BullMQ 6', () => {
     const worker = new Worker('manual', null, { connection, lockDuration: 300, skipLockRenewal: true, stalledInterval: 60_000 });
     const beats = heartbeat(worker);
     await queue.add('n', {});
-    const job = (await worker.getNextJob('by-hand')) as Job;
+    const job = await worker.getNextJob('by-hand');
     beats.track(job, 'by-hand');
     await delay(900);
     expect(await admin.pttl(`bull:manual:${job.id}:lock`)).toBeGreaterThan(0);

@@ -58,10 +58,10 @@ export function heartbeat(queue: HeartbeatQueue, options: HeartbeatOptions = {})
     onError: (error) => void inside.emit('error', error),
   });
   followJobs(inside, beats, running);
-  const { close } = inside;
+  const close = inside.close.bind(inside);
   inside.close = async (doNotWaitJobs) => {
     try {
-      await close.call(inside, doNotWaitJobs);
+      await close(doNotWaitJobs);
     } finally {
       beats.stop();
     }
@@ -96,7 +96,8 @@ function opened(inside: Inside, maxBlockedMs: number): { wire: RedisWire; option
 
 /** Follows the jobs that Bull runs; one whose claim lay unread for long must show that it still has its lock. */
 function followJobs(inside: Inside, beats: Beats, running: Map<string, Job>): void {
-  const { processJob, token } = inside;
+  const { token } = inside;
+  const processJob = inside.processJob.bind(inside);
   const { lockDuration } = inside.settings;
   const run = async (job: Job, notFetch: boolean | undefined): Promise<unknown> => {
     const id = String(job.id);
@@ -112,20 +113,21 @@ function followJobs(inside: Inside, beats: Beats, running: Map<string, Job>): vo
       running.delete(id);
     };
     endsBefore(job, ended);
-    return processJob.call(inside, job, notFetch).finally(ended);
+    return processJob(job, notFetch).finally(ended);
   };
-  inside.processJob = (job, notFetch) => (job ? run(job, notFetch) : processJob.call(inside, job, notFetch));
+  inside.processJob = (job, notFetch) => (job ? run(job, notFetch) : processJob(job, notFetch));
 }
 
 /** A job's lock goes with the report of its end: from then on it is not to be renewed. */
 function endsBefore(job: Job, ended: () => void): void {
-  const { moveToCompleted, moveToFailed } = job;
+  const moveToCompleted = job.moveToCompleted.bind(job);
+  const moveToFailed = job.moveToFailed.bind(job);
   job.moveToCompleted = (...args) => {
     ended();
-    return moveToCompleted.apply(job, args);
+    return moveToCompleted(...args);
   };
   job.moveToFailed = (...args) => {
     ended();
-    return moveToFailed.apply(job, args);
+    return moveToFailed(...args);
   };
 }

@@ -103,7 +103,7 @@ export function heartbeat(worker: HeartbeatWorker, options: HeartbeatOptions = {
 
 function checkedWorker(worker: HeartbeatWorker): { inside: Inside; manager: LockManager } {
   const inside = worker as unknown as Inside | undefined;
-  const manager = inside?.lockManager as (LockManager & { [BEATING]?: boolean }) | undefined;
+  const manager: (LockManager & { [BEATING]?: boolean }) | undefined = inside?.lockManager;
   if (inside === undefined || typeof manager?.trackJob !== 'function')
     throw invalidArgument('worker', 'worker must be a Worker of BullMQ 6 or of BullMQ 5 with a lock manager');
   if (worker.opts.skipLockRenewal !== true)
@@ -141,20 +141,22 @@ function opened(inside: Inside, maxBlockedMs: number): { wire: RedisWire; option
 
 /** Follows what the lock manager tracks, from what it tracks already to its close. */
 function follow(manager: LockManager, beats: Beats): void {
-  const { trackJob, untrackJob, close } = manager;
+  const trackJob = manager.trackJob.bind(manager);
+  const untrackJob = manager.untrackJob.bind(manager);
+  const close = manager.close.bind(manager);
   Object.assign(manager, {
     trackJob(jobId: string, token: string, ts: number | undefined, withController?: boolean) {
-      const controller = trackJob.call(manager, jobId, token, ts, withController);
+      const controller = trackJob(jobId, token, ts, withController);
       if (manager.trackedJobs.has(jobId)) beats.track(jobId, token, ts ?? Date.now());
       return controller;
     },
     untrackJob(jobId: string) {
       beats.untrack(jobId);
-      untrackJob.call(manager, jobId);
+      untrackJob(jobId);
     },
     close() {
       beats.stop();
-      return close.call(manager);
+      return close();
     },
   } satisfies Partial<LockManager>);
   for (const [jobId, { token, ts }] of manager.trackedJobs) beats.track(jobId, token, ts ?? Date.now());
@@ -173,7 +175,7 @@ function lost(inside: Inside, manager: LockManager, ids: string[]): void {
  * its new owner when it is refused.
  */
 function guardLateClaims(inside: Inside, beats: Beats): void {
-  const { callProcessJob } = inside;
+  const callProcessJob = inside.callProcessJob.bind(inside);
   const { lockDuration } = inside.opts;
   const verified = async (job: ClaimedJob, token: string, signal?: AbortSignal): Promise<unknown> => {
     const id = identified(job);
@@ -182,7 +184,7 @@ function guardLateClaims(inside: Inside, beats: Beats): void {
     const refused = await inside.extendJobLocks([id], [token], lockDuration);
     if (refused.length === 0) {
       beats.track(id, token, Date.now());
-      return callProcessJob.call(inside, job, token, signal);
+      return callProcessJob(job, token, signal);
     }
     inside.emit('lockRenewalFailed', refused);
     // By this name BullMQ knows that the job is no longer the worker's, and writes nothing to it.
@@ -190,6 +192,6 @@ function guardLateClaims(inside: Inside, beats: Beats): void {
   };
   inside.callProcessJob = (job, token, signal) => {
     const late = job.processedOn !== undefined && Date.now() - job.processedOn > lockDuration / 2;
-    return late ? verified(job, token, signal) : callProcessJob.call(inside, job, token, signal);
+    return late ? verified(job, token, signal) : callProcessJob(job, token, signal);
   };
 }
