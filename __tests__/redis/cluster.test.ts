@@ -60,7 +60,7 @@ describe('routing', () => {
     expect(sizes.every((size) => size > 0)).toBe(true);
     expect(sizes.reduce((sum, size) => sum + size)).toBe(keys.length);
     expect([cluster.nodes().length, cluster.nodes('master').length, cluster.nodes('slave').length]).toEqual([6, 3, 3]);
-    expect(() => cluster.nodes('some')).toThrow('Invalid role "some". Expected "all", "master" or "slave"');
+    expect(() => cluster.nodes('some' as never)).toThrow('Invalid role "some". Expected "all", "master" or "slave"');
   });
 
   test('knows keys of every shape: prefixes, hash tags, Buffers, several at once', async () => {

@@ -205,8 +205,8 @@ describe('a set of three servers and three sentinels', () => {
       const add = async (jobId: string): Promise<void> => {
         // A job is there when a replica has it too; one whose `add` failed may be added again under its own id.
         for (;;) {
-          const added = await queue.add('work', {}, { jobId }).then(
-            () => queueClient.wait(1, 500),
+          const added: number = await queue.add('work', {}, { jobId }).then(
+            () => queueClient.wait(1, 500) as Promise<number>,
             () => 0,
           );
           if (added >= 1) return;
