@@ -187,6 +187,8 @@ describe(`a server that lies (seed ${seed})`, () => {
               await settles(chosen.map((index) => (asks[index] as (client: Redis) => Promise<unknown>)(client as Redis)));
               // The next server means it.
               liar.honest = true;
+              // Who only subscribes has used the connection of the subscriptions alone.
+              if (client.status === 'wait') await client.connect();
               await until(() => (client as Redis).status === 'ready', 8000);
               client.disconnect();
               liar.stop();
