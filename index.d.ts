@@ -635,15 +635,13 @@ export declare interface Cluster extends Omit<RedisCommands, 'quit'> {
 }
 
 /** A client of a Redis Cluster. */
-export declare class Cluster extends EventEmitter {
+export declare class Cluster extends CommandClient {
     #private;
     /** Where the cluster stands. Queue libraries assign it. */
     status: ClusterStatus;
     /** Options after defaults; live. */
     readonly options: ResolvedClusterOptions;
     readonly isCluster: boolean;
-    readonly scriptsSet: Record<string, Script>;
-    readonly addedBuiltinSet: Set<string>;
     /** Nodes to ask at every connect. */
     startupNodes: readonly ClusterNode[];
     /** The nodes' clients. @internal */
@@ -670,8 +668,6 @@ export declare class Cluster extends EventEmitter {
     connect(): Promise<void>;
     /** Disconnects from every node; unsettled commands reject. With `reconnect` the cluster connects again, by its retry strategy. */
     disconnect(reconnect?: boolean): void;
-    /** The old name of `disconnect`. */
-    end(): void;
     /** Lets every node answer what it was sent, then ends. */
     quit(callback?: Callback<'OK'>): Promise<'OK'>;
     /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
@@ -686,40 +682,29 @@ export declare class Cluster extends EventEmitter {
     unref(): this;
     /** Asks the nodes, in random order, which slots they serve. @internal */
     refreshSlotsCache(callback?: (error?: Error | null) => void): void;
-    /** Makes a Lua script a method of this client and its pipelines. */
-    defineCommand(name: string, definition: ScriptDefinition): void;
-    /** Adds a method for a command that the table does not know. */
-    addBuiltinCommand(name: string): void;
-    getBuiltinCommands(): string[];
-    createBuiltinCommand(name: string): {
-        string: CommandMethod;
-        buffer: CommandMethod;
-    };
-    /** Commands that go to one node together; their keys must live in slots of the same nodes. */
-    pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander;
     /** A transaction: a pipeline between MULTI and EXEC. `{ pipeline: false }` is refused: see `docs/redis.md`. */
-    multi(options: {
-        pipeline: false;
-    }): Promise<never>;
-    multi(commands?: readonly (readonly Argument[])[] | {
-        pipeline: true;
-    }): ChainableCommander;
-    sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    multi: {
+        (options: {
+            pipeline: false;
+        }): Promise<never>;
+        (commands?: readonly (readonly Argument[])[] | {
+            pipeline: true;
+        }): ChainableCommander;
+    };
     /** Sends a command object to the node of its keys. Tracing code patches this; then every single command comes by here. */
     sendCommand(command: Command): Promise<unknown>;
     /** Waiting for `ready` while connecting keeps the process alive. */
     once(event: string | symbol, listener: (...args: never[]) => void): this;
-    /** Emits `error` when somebody listens, prints it otherwise. */
-    silentEmit(event: string, argument?: unknown): boolean;
+    /** @internal */
+    get [PATCHED](): boolean;
+    /** @internal */
+    [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
     /** Runs one call of a command method. */
     [RUN](call: Call_2): unknown;
     /** Runs a pipeline's members at the node of their keys. @internal */
     [BATCH](batch: Batch_2): Promise<MemberResult[]>;
+    /** @internal */
+    [START](outgoing: Outgoing): void;
     /** Without credentials. */
     toJSON(): object;
     [inspect.custom](): string;
@@ -934,6 +919,54 @@ declare class Command {
     transformReply(reply: unknown): unknown;
     /** Name and arguments, without credentials. */
     toJSON(): object;
+}
+
+/** A client that runs commands. */
+declare abstract class CommandClient extends EventEmitter {
+    #private;
+    abstract status: string;
+    abstract readonly options: Pick<RedisOptions, 'keyPrefix' | 'showFriendlyErrorStack'>;
+    readonly scriptsSet: Record<string, Script>;
+    readonly addedBuiltinSet: Set<string>;
+    /** Ends the connections at once. */
+    abstract disconnect(reconnect?: boolean): void;
+    /** Sends a command object. Tracing code patches this; then every single command comes by here. */
+    abstract sendCommand(command: Command): Promise<unknown>;
+    abstract get [PATCHED](): boolean;
+    abstract [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
+    abstract [START](entry: Entry): void;
+    /** The old name of `disconnect`. */
+    end(): void;
+    /** Makes a Lua script a method of this client and its pipelines. */
+    defineCommand(name: string, definition: ScriptDefinition): void;
+    /** Adds a method for a command that the table does not know. */
+    addBuiltinCommand(name: string): void;
+    getBuiltinCommands(): string[];
+    createBuiltinCommand(name: string): {
+        string: CommandMethod;
+        buffer: CommandMethod;
+    };
+    /** What pipelines and transactions are made of. */
+    protected get pipelineBase(): typeof Pipeline;
+    /** Commands that go out together; `exec()` answers `[error, result]` pairs. On a cluster their keys must live in slots of the same nodes. */
+    pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander;
+    /** A transaction: a pipeline between MULTI and EXEC, or command by command with `{ pipeline: false }`. */
+    multi(options: {
+        pipeline: false;
+    }): Promise<'OK'>;
+    multi(commands?: readonly (readonly Argument[])[] | {
+        pipeline: true;
+    }): ChainableCommander;
+    sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
+    /** Emits `error` when somebody listens, prints it otherwise; connection errors are silent while closing by hand and after `end`. */
+    silentEmit(event: string, argument?: unknown): boolean;
+    /** Runs one call of a command method. */
+    [RUN]({ spec, args, buffers, callback }: Call_2): unknown;
 }
 
 /** What can run commands: a client, which answers promises, or a pipeline, which answers itself. */
@@ -1932,6 +1965,9 @@ declare function list(collection: AnyCollection, options: CursorOptions): RunCom
 /** The search indexes. */
 declare function listSearch(collection: AnyCollection, name: string | CursorOptions | undefined, options: CursorOptions): AggregationCursor;
 
+/** Makes a script that the client's connections know. */
+declare const MAKE_SCRIPT: unique symbol;
+
 /** Options of a managed client: those of `Redis` with other defaults, and these. Unknown ones are refused. */
 export declare interface ManagedRedisOptions extends RedisOptions {
     /** Instead of host, port, username, password and db. Default `REDIS_URI`, then `REDIS_URL`. */
@@ -2320,8 +2356,8 @@ declare type Outcome = FailureRecord | Buffer | string | number | undefined;
 
 /** What a member of a cluster's command is about. */
 declare interface Outgoing extends Entry {
-    /** The caller says that it only reads. */
-    readonly readOnly: boolean;
+    /** The caller says that it only reads. Default false. */
+    readonly readOnly?: boolean;
 }
 
 /** A token account with its data parsed by the node. */
@@ -2339,6 +2375,9 @@ export declare class ParserError extends RedisError {
     static get brand(): string;
     get name(): string;
 }
+
+/** Whether `sendCommand` was replaced: then every command must come by there. */
+declare const PATCHED: unique symbol;
 
 /** PEM text, or several. */
 declare type Pem = string | Buffer | readonly (string | Buffer)[];
@@ -2961,7 +3000,7 @@ export declare interface Redis extends RedisCommands {
 }
 
 /** A Redis client. */
-export declare class Redis extends EventEmitter {
+export declare class Redis extends CommandClient {
     #private;
     /** Where the connection stands. Queue libraries assign it. */
     status: RedisStatus;
@@ -2975,8 +3014,6 @@ export declare class Redis extends EventEmitter {
     /** The socket, as far as others look at it. */
     readonly stream: SocketView;
     readonly isCluster: boolean;
-    readonly scriptsSet: Record<string, Script>;
-    readonly addedBuiltinSet: Set<string>;
     readonly [CORE]: Core;
     constructor(port: number, host: string, options?: RedisOptions);
     constructor(portOrUrl: number | string, options?: RedisOptions);
@@ -3002,8 +3039,6 @@ export declare class Redis extends EventEmitter {
     connect(callback?: Callback<void>): Promise<void>;
     /** Ends the connection at once; unsettled commands reject with `Connection is closed.`. With `reconnect` it is only dropped. */
     disconnect(reconnect?: boolean): void;
-    /** The old name of `disconnect`. */
-    end(): void;
     /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
     close(deadlineMs?: number): Promise<void>;
     /** Closes this client and every duplicate of it, and theirs, as `close` does. */
@@ -3016,42 +3051,20 @@ export declare class Redis extends EventEmitter {
     unref(): this;
     /** A client that emits `monitor` for every command the server gets. */
     monitor(callback?: Callback<Redis>): Promise<Redis>;
-    /** Makes a Lua script a method of this client and its pipelines. */
-    defineCommand(name: string, definition: ScriptDefinition): void;
-    /** Adds a method for a command that the table does not know. */
-    addBuiltinCommand(name: string): void;
-    getBuiltinCommands(): string[];
-    createBuiltinCommand(name: string): {
-        string: CommandMethod;
-        buffer: CommandMethod;
-    };
-    /** What pipelines and transactions are made of. */
-    protected get pipelineBase(): typeof Pipeline;
-    /** Commands that go out together; `exec()` answers `[error, result]` pairs. */
-    pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander;
-    /** A transaction: a pipeline between MULTI and EXEC, or command by command with `{ pipeline: false }`. */
-    multi(options: {
-        pipeline: false;
-    }): Promise<'OK'>;
-    multi(commands?: readonly (readonly Argument[])[] | {
-        pipeline: true;
-    }): ChainableCommander;
     /** Ends a transaction that `multi({ pipeline: false })` began. */
     exec(callback?: Callback<[Error | null, unknown][] | null>): Promise<[Error | null, unknown][] | null>;
     scanStream(options?: ScanStreamOptions): ScanStream;
     scanBufferStream(options?: ScanStreamOptions): ScanStream;
-    sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
-    zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream;
     /** Sends a command object. Tracing code patches this; then every command comes by here. */
     sendCommand(command: Command): Promise<unknown>;
     /** Waiting for `ready` while connecting keeps the process alive. */
     once(event: string | symbol, listener: (...args: never[]) => void): this;
-    /** Emits `error` when somebody listens, prints it otherwise; connection errors are silent while closing by hand and after `end`. */
-    silentEmit(event: string, argument?: unknown): boolean;
+    /** @internal */
+    get [PATCHED](): boolean;
+    /** @internal */
+    [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
+    /** @internal */
+    [START](entry: Entry): void;
     /** Runs one call of a command method. */
     [RUN](call: Call_2): unknown;
     /** Without credentials. */
@@ -3692,6 +3705,9 @@ export declare type Sort = string | readonly string[] | Readonly<Record<string, 
 export declare type SortDirection = 1 | -1 | 'asc' | 'desc' | 'ascending' | 'descending' | '1' | '-1' | {
     $meta: string;
 };
+
+/** Takes a command whose arguments are ready. */
+declare const START: unique symbol;
 
 /** Status texts by number, as `src/redis/connection.rs` numbers them. */
 declare const STATUSES: readonly ["wait", "connecting", "connect", "ready", "close", "reconnecting", "end", "monitoring"];

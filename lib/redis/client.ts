@@ -6,24 +6,24 @@
  * Guarantees: every command settles exactly once with the peer's values and error texts; status changes first, its event follows on the next tick;
  * an idle client does not keep the process alive (`ref()` does).
  */
-import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { asCallback, type Callback } from './callback.js';
 import { Command } from './command.js';
-import { builtinCommand, builtinCommands, type Call, type CommandMethod, define, installCommands, RUN, takeCallback } from './commander.js';
+import { CommandClient, MAKE_SCRIPT, PATCHED, scanned, START } from './command-client.js';
+import { type Call, RUN } from './commander.js';
 import { type CommandSpec, specOf } from './commands.js';
 import type { Cluster } from './cluster/index.js';
 import type { RedisCommands } from './command-types.js';
-import type { Status } from './connection.js';
+import type { Entry, Status } from './connection.js';
 import { CORE, Core, KIN, type Kin } from './core.js';
 import { ReplyError } from './errors.js';
 import { type RedisOptions, type ResolvedOptions, resolveOptions } from './options.js';
-import { type ChainableCommander, Pipeline } from './pipeline.js';
+import { Pipeline } from './pipeline.js';
 import { SharedSubscriber, type Subscriptions } from './pubsub.js';
-import { checkDefinition, Script, type ScriptDefinition } from './script.js';
+import { Script, type ScriptDefinition } from './script.js';
 import { SocketView } from './socket.js';
 import { ScanStream, type ScanStreamOptions } from './stream.js';
-import { type Argument, pairs, type RedisValue } from './transformers.js';
+import { pairs } from './transformers.js';
 import { WIRE } from '../native.js';
 import { nextTick } from '../tick.js';
 
@@ -32,7 +32,7 @@ export interface Redis extends RedisCommands {}
 
 /** A Redis client. */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
-export class Redis extends EventEmitter {
+export class Redis extends CommandClient {
   /** Where the connection stands. Queue libraries assign it. */
   status: Status = 'wait';
   /** Options after defaults. */
@@ -42,10 +42,7 @@ export class Redis extends EventEmitter {
   /** The socket, as far as others look at it. */
   readonly stream: SocketView = new SocketView(this);
   readonly isCluster: boolean = false;
-  readonly scriptsSet: Record<string, Script> = {};
-  readonly addedBuiltinSet = new Set<string>();
   declare readonly [CORE]: Core;
-  #pipelineClass: typeof Pipeline | undefined;
   #subscriber: SharedSubscriber | undefined;
 
   constructor(port: number, host: string, options?: RedisOptions);
@@ -109,11 +106,6 @@ export class Redis extends EventEmitter {
     this[CORE].disconnect(reconnect);
   }
 
-  /** The old name of `disconnect`. */
-  end(): void {
-    this.disconnect();
-  }
-
   /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
   async close(deadlineMs = 5000): Promise<void> {
     await Promise.all([this.#subscriber?.close(deadlineMs), this[CORE].close(deadlineMs)]);
@@ -151,51 +143,6 @@ export class Redis extends EventEmitter {
     return asCallback(ready, callback);
   }
 
-  /** Makes a Lua script a method of this client and its pipelines. */
-  defineCommand(name: string, definition: ScriptDefinition): void {
-    checkDefinition(name, definition);
-    const core = this[CORE];
-    const script = new Script(core.nextScript, name, definition);
-    core.addScript(script);
-    this.scriptsSet[name] = script;
-    this.#defineBoth(name, script);
-  }
-
-  /** Adds a method for a command that the table does not know. */
-  addBuiltinCommand(name: string): void {
-    this.addedBuiltinSet.add(name);
-    this.#defineBoth(name, specOf(name));
-  }
-
-  getBuiltinCommands(): string[] {
-    return builtinCommands();
-  }
-
-  createBuiltinCommand(name: string): { string: CommandMethod; buffer: CommandMethod } {
-    return builtinCommand(name);
-  }
-
-  /** What pipelines and transactions are made of. */
-  protected get pipelineBase(): typeof Pipeline {
-    return Pipeline;
-  }
-
-  /** Commands that go out together; `exec()` answers `[error, result]` pairs. */
-  pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander {
-    return new (this.#pipelineClass ?? this.pipelineBase)(this, false).addBatch(commands) as unknown as ChainableCommander;
-  }
-
-  /** A transaction: a pipeline between MULTI and EXEC, or command by command with `{ pipeline: false }`. */
-  multi(options: { pipeline: false }): Promise<'OK'>;
-  multi(commands?: readonly (readonly Argument[])[] | { pipeline: true }): ChainableCommander;
-  multi(commands?: unknown, options: unknown = commands): unknown {
-    if ((options as { pipeline?: boolean } | undefined)?.pipeline === false) {
-      return this[RUN]({ spec: specOf('multi'), args: [], buffers: false, callback: undefined });
-    }
-    const transaction = new (this.#pipelineClass ?? this.pipelineBase)(this, true);
-    return transaction.addBatch(Array.isArray(commands) ? (commands as Argument[][]) : undefined);
-  }
-
   /** Ends a transaction that `multi({ pipeline: false })` began. */
   exec(callback?: Callback<[Error | null, unknown][] | null>): Promise<[Error | null, unknown][] | null> {
     const reply = this[RUN]({ spec: specOf('exec'), args: [], buffers: false, callback: undefined }) as Promise<unknown>;
@@ -203,30 +150,11 @@ export class Redis extends EventEmitter {
   }
 
   scanStream(options?: ScanStreamOptions): ScanStream {
-    return this.#scan('scan', undefined, options);
+    return scanned(this, 'scan', undefined, options);
   }
   scanBufferStream(options?: ScanStreamOptions): ScanStream {
-    return this.#scan('scanBuffer', undefined, options);
+    return scanned(this, 'scanBuffer', undefined, options);
   }
-  sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscan', key, options);
-  }
-  sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscanBuffer', key, options);
-  }
-  hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscan', key, options);
-  }
-  hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscanBuffer', key, options);
-  }
-  zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscan', key, options);
-  }
-  zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscanBuffer', key, options);
-  }
-
   /** Sends a command object. Tracing code patches this; then every command comes by here. */
   sendCommand(command: Command): Promise<unknown> {
     const { args, place } = command;
@@ -242,60 +170,32 @@ export class Redis extends EventEmitter {
     return super.once(event, listener as (...args: unknown[]) => void);
   }
 
-  /** Emits `error` when somebody listens, prints it otherwise; connection errors are silent while closing by hand and after `end`. */
-  silentEmit(event: string, argument?: unknown): boolean {
-    if (event === 'error' && this.status === 'end') return false;
-    if (this.listenerCount(event) > 0) return this.emit(event, argument);
-    // oxlint-disable-next-line no-console -- an error without a listener must not be lost, and must not end the process
-    if (event === 'error' && argument instanceof Error) console.error('[ioredis] Unhandled error event:', argument.stack);
-    return false;
+  /** @internal */
+  get [PATCHED](): boolean {
+    return this[CORE].isPatched;
+  }
+
+  /** @internal */
+  [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script {
+    const core = this[CORE];
+    const script = new Script(core.nextScript, name, definition);
+    core.addScript(script);
+    return script;
+  }
+
+  /** @internal */
+  [START](entry: Entry): void {
+    this[CORE].send(entry);
   }
 
   /** Runs one call of a command method. */
-  [RUN](call: Call): unknown {
-    const { spec, callback } = call;
+  override [RUN](call: Call): unknown {
+    const { spec } = call;
     if (this.options.sharedSubscriber === true && spec.inSubscriberMode && spec.key.includes('sub')) {
       this.#subscriber ??= new SharedSubscriber(this);
       return this.#subscriber.run(call);
     }
-    try {
-      return this.#send(call);
-    } catch (error) {
-      // Arguments that cannot be turned into text: a function that returns a promise does not throw.
-      return asCallback(Promise.reject(error as Error), callback);
-    }
-  }
-
-  #send({ spec, args, buffers, callback }: Call): Promise<unknown> {
-    const { keyPrefix, showFriendlyErrorStack } = this.options;
-    const stack = showFriendlyErrorStack === true ? new Error() : undefined;
-    if (this[CORE].isPatched) {
-      const options = { replyEncoding: buffers ? null : ('utf8' as const), keyPrefix, errorStack: stack };
-      return this.sendCommand(new Command(spec, args, options, callback));
-    }
-    const prepared = spec.prepare(args);
-    const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
-    const promise = new Promise<unknown>((resolve, reject) => {
-      this[CORE].send({ spec, args: values, buffers, resolve, reject, transform: spec.reply, stack });
-    });
-    return callback === undefined ? promise : asCallback(promise, callback);
-  }
-
-  #defineBoth(name: string, spec: CommandSpec): void {
-    const Base: typeof Pipeline = this.pipelineBase;
-    const pipelines: typeof Pipeline = (this.#pipelineClass ??= class extends Base {});
-    const method = (buffers: boolean): CommandMethod =>
-      function command(...args: Argument[]): unknown {
-        return this[RUN]({ spec, args, buffers, callback: takeCallback(args) });
-      };
-    define(this, name, method);
-    define(pipelines.prototype, name, method);
-  }
-
-  #scan(command: string, key: RedisValue | undefined, options?: ScanStreamOptions): ScanStream {
-    const step = (args: RedisValue[]): Promise<unknown> =>
-      (this as unknown as Record<string, (list: RedisValue[]) => Promise<unknown>>)[command]!(args);
-    return new ScanStream({ step, key }, options);
+    return super[RUN](call);
   }
 
   /** Without credentials. */
@@ -317,6 +217,5 @@ export class Redis extends EventEmitter {
   static readonly ReplyError = ReplyError;
 }
 
-installCommands(Redis.prototype);
 // oxlint-disable-next-line typescript/unbound-method -- only compared with
 const SEND_COMMAND = Redis.prototype.sendCommand;

@@ -6,33 +6,24 @@
  * Guarantees: every command settles exactly once, through redirections, lost nodes and the end of the cluster; status changes first, its event follows;
  * an idle cluster does not keep the process alive. Why the slot table lives here and not in Rust: decision 0011.
  */
-import { EventEmitter } from 'node:events';
 import { inspect } from 'node:util';
 import { KeepAlive } from '../../lane.js';
 import { isAutoPipelined } from '../auto-pipeline.js';
 import { asCallback, type Callback } from '../callback.js';
 import { Redis } from '../client.js';
-import { Command } from '../command.js';
-import {
-  builtinCommand,
-  builtinCommands,
-  type Call,
-  type CommandMethod,
-  define,
-  installCommands,
-  RUN,
-  takeCallback,
-} from '../commander.js';
-import { type CommandSpec, Flag, specOf } from '../commands.js';
+import type { Command } from '../command.js';
+import { CommandClient, MAKE_SCRIPT, PATCHED, START } from '../command-client.js';
+import { type Call, RUN } from '../commander.js';
+import { Flag } from '../commands.js';
 import type { RedisCommands } from '../command-types.js';
 import { CORE } from '../core.js';
 import { CONNECTION_CLOSED, commandInfo, localError } from '../errors.js';
-import { type Batch, BATCH, type ChainableCommander, type MemberResult, Pipeline } from '../pipeline.js';
-import { checkDefinition, Script, type ScriptDefinition } from '../script.js';
-import { ScanStream, type ScanStreamOptions } from '../stream.js';
-import type { Argument, RedisValue } from '../transformers.js';
+import { type Batch, BATCH, type ChainableCommander, type MemberResult, type Pipeline } from '../pipeline.js';
+import { Script, type ScriptDefinition } from '../script.js';
+import type { Argument } from '../transformers.js';
 import { AutoPipelines } from './auto-pipelines.js';
 import { BatchJourney } from './batch-journey.js';
+import type { Outgoing } from './journey.js';
 import { ClusterLife } from './life.js';
 import { NodePool } from './nodes.js';
 import { type ClusterNode, type ClusterOptions, type NodeRole, resolveClusterOptions, type ResolvedClusterOptions } from './options.js';
@@ -52,14 +43,12 @@ export interface Cluster extends Omit<RedisCommands, 'quit'> {}
 
 /** A client of a Redis Cluster. */
 // oxlint-disable-next-line typescript/no-unsafe-declaration-merging -- see above
-export class Cluster extends EventEmitter {
+export class Cluster extends CommandClient {
   /** Where the cluster stands. Queue libraries assign it. */
   status: ClusterStatus = 'wait';
   /** Options after defaults; live. */
   readonly options: ResolvedClusterOptions;
   readonly isCluster: boolean = true;
-  readonly scriptsSet: Record<string, Script> = {};
-  readonly addedBuiltinSet = new Set<string>();
   /** Nodes to ask at every connect. */
   startupNodes: readonly ClusterNode[];
   /** The nodes' clients. @internal */
@@ -73,7 +62,6 @@ export class Cluster extends EventEmitter {
   readonly #life: ClusterLife;
   readonly #auto: AutoPipelines;
   readonly #scripts: Script[] = [];
-  #pipelineClass: typeof Pipeline = Pipeline;
   #held = false;
 
   /**
@@ -88,7 +76,7 @@ export class Cluster extends EventEmitter {
     this.#routes = new Routes(this, this.#keepAlive);
     this.subscriber = new ClusterSubscriber(this.connectionPool, this);
     this.sharded = new ShardedSubscribers(this, this.#routes);
-    this.#auto = new AutoPipelines(this.#routes, () => new this.#pipelineClass(this));
+    this.#auto = new AutoPipelines(this.#routes, () => this.pipeline() as unknown as Pipeline);
     this.#life = new ClusterLife(this, this.#routes, this.#keepAlive);
     for (const [name, definition] of Object.entries(scripts ?? {})) this.defineCommand(name, definition);
     if (lazyConnect === true) this.#life.setStatus('wait');
@@ -123,11 +111,6 @@ export class Cluster extends EventEmitter {
   /** Disconnects from every node; unsettled commands reject. With `reconnect` the cluster connects again, by its retry strategy. */
   disconnect(reconnect = false): void {
     this.#life.disconnect(reconnect);
-  }
-
-  /** The old name of `disconnect`. */
-  end(): void {
-    this.disconnect();
   }
 
   /** Lets every node answer what it was sent, then ends. */
@@ -170,69 +153,16 @@ export class Cluster extends EventEmitter {
     this.#life.refresh(callback);
   }
 
-  /** Makes a Lua script a method of this client and its pipelines. */
-  defineCommand(name: string, definition: ScriptDefinition): void {
-    checkDefinition(name, definition);
-    const script = new Script(FIRST_SCRIPT + this.#scripts.length, name, definition);
-    this.#scripts.push(script);
-    for (const node of this.nodes()) node[CORE].addScript(script);
-    this.scriptsSet[name] = script;
-    this.#defineBoth(name, script);
-  }
-
-  /** Adds a method for a command that the table does not know. */
-  addBuiltinCommand(name: string): void {
-    this.addedBuiltinSet.add(name);
-    this.#defineBoth(name, specOf(name));
-  }
-
-  getBuiltinCommands(): string[] {
-    return builtinCommands();
-  }
-
-  createBuiltinCommand(name: string): { string: CommandMethod; buffer: CommandMethod } {
-    return builtinCommand(name);
-  }
-
-  /** Commands that go to one node together; their keys must live in slots of the same nodes. */
-  pipeline(commands?: readonly (readonly Argument[])[]): ChainableCommander {
-    return new this.#pipelineClass(this).addBatch(commands) as unknown as ChainableCommander;
-  }
-
   /** A transaction: a pipeline between MULTI and EXEC. `{ pipeline: false }` is refused: see `docs/redis.md`. */
-  multi(options: { pipeline: false }): Promise<never>;
-  multi(commands?: readonly (readonly Argument[])[] | { pipeline: true }): ChainableCommander;
-  multi(commands?: unknown, options: unknown = commands): unknown {
-    if ((options as { pipeline?: boolean } | undefined)?.pipeline === false) {
-      return this[RUN]({ spec: specOf('multi'), args: [], buffers: false, callback: undefined });
-    }
-    const transaction = new this.#pipelineClass(this, true);
-    return transaction.addBatch(Array.isArray(commands) ? (commands as Argument[][]) : undefined);
-  }
-
-  sscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscan', key, options);
-  }
-  sscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('sscanBuffer', key, options);
-  }
-  hscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscan', key, options);
-  }
-  hscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('hscanBuffer', key, options);
-  }
-  zscanStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscan', key, options);
-  }
-  zscanBufferStream(key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    return this.#scan('zscanBuffer', key, options);
-  }
+  declare multi: {
+    (options: { pipeline: false }): Promise<never>;
+    (commands?: readonly (readonly Argument[])[] | { pipeline: true }): ChainableCommander;
+  };
 
   /** Sends a command object to the node of its keys. Tracing code patches this; then every single command comes by here. */
   sendCommand(command: Command): Promise<unknown> {
     const { spec, args, resolve, reject, errorStack: stack, isReadOnly: readOnly } = command;
-    this.#start({ spec, args, buffers: true, resolve, reject, transform: undefined, stack, readOnly });
+    this[START]({ spec, args, buffers: true, resolve, reject, transform: undefined, stack, readOnly });
     return command.promise;
   }
 
@@ -242,22 +172,25 @@ export class Cluster extends EventEmitter {
     return super.once(event, listener as (...args: unknown[]) => void);
   }
 
-  /** Emits `error` when somebody listens, prints it otherwise. */
-  silentEmit(event: string, argument?: unknown): boolean {
-    return Redis.prototype.silentEmit.call(this as unknown as Redis, event, argument);
+  /** @internal */
+  get [PATCHED](): boolean {
+    return this.sendCommand !== SEND_COMMAND;
+  }
+
+  /** @internal */
+  [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script {
+    const script = new Script(FIRST_SCRIPT + this.#scripts.length, name, definition);
+    this.#scripts.push(script);
+    for (const node of this.nodes()) node[CORE].addScript(script);
+    return script;
   }
 
   /** Runs one call of a command method. */
-  [RUN](call: Call): unknown {
-    const { spec, callback } = call;
-    try {
-      if (this.options.enableAutoPipelining === true && isAutoPipelined(spec, this.options.autoPipeliningIgnoredCommands)) {
-        return asCallback(this.#autoPipelined(call), callback);
-      }
-      return this.#send(call);
-    } catch (error) {
-      return asCallback(Promise.reject(error as Error), callback);
+  override [RUN](call: Call): unknown {
+    if (this.options.enableAutoPipelining === true && isAutoPipelined(call.spec, this.options.autoPipeliningIgnoredCommands)) {
+      return asCallback(this.#autoPipelined(call), call.callback);
     }
+    return super[RUN](call);
   }
 
   /** Runs a pipeline's members at the node of their keys. @internal */
@@ -275,22 +208,8 @@ export class Cluster extends EventEmitter {
     return this.#auto.run(call);
   }
 
-  #send({ spec, args, buffers, callback }: Call): Promise<unknown> {
-    const { keyPrefix, showFriendlyErrorStack } = this.options;
-    const stack = showFriendlyErrorStack === true ? new Error() : undefined;
-    if (this.sendCommand !== SEND_COMMAND) {
-      const options = { replyEncoding: buffers ? null : ('utf8' as const), keyPrefix, errorStack: stack };
-      return this.sendCommand(new Command(spec, args, options, callback));
-    }
-    const prepared = spec.prepare(args);
-    const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
-    const promise = new Promise<unknown>((resolve, reject) => {
-      this.#start({ spec, args: values, buffers, resolve, reject, transform: spec.reply, stack, readOnly: false });
-    });
-    return asCallback(promise, callback);
-  }
-
-  #start(outgoing: Parameters<Routes['send']>[0]): void {
+  /** @internal */
+  [START](outgoing: Outgoing): void {
     const { spec, args, reject } = outgoing;
     this.#connectFirst();
     if (this.status === 'end') reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED', commandInfo(spec.name, args)));
@@ -306,22 +225,6 @@ export class Cluster extends EventEmitter {
     for (const script of this.#scripts) node[CORE].addScript(script);
   }
 
-  #defineBoth(name: string, spec: CommandSpec): void {
-    if (this.#pipelineClass === Pipeline) this.#pipelineClass = class extends Pipeline {};
-    const method = (buffers: boolean): CommandMethod =>
-      function command(...args: Argument[]): unknown {
-        return this[RUN]({ spec, args, buffers, callback: takeCallback(args) });
-      };
-    define(this, name, method);
-    define(this.#pipelineClass.prototype, name, method);
-  }
-
-  #scan(command: string, key: RedisValue, options?: ScanStreamOptions): ScanStream {
-    const step = (args: RedisValue[]): Promise<unknown> =>
-      (this as unknown as Record<string, (list: RedisValue[]) => Promise<unknown>>)[command]!(args);
-    return new ScanStream({ step, key }, options);
-  }
-
   /** Without credentials. */
   toJSON(): object {
     return { status: this.status, masters: this.connectionPool.keys('master'), replicas: this.connectionPool.keys('slave') };
@@ -332,7 +235,6 @@ export class Cluster extends EventEmitter {
   }
 }
 
-installCommands(Cluster.prototype);
 Object.assign(Redis, { Cluster });
 // oxlint-disable-next-line typescript/unbound-method -- only compared with
 const SEND_COMMAND = Cluster.prototype.sendCommand;

@@ -17,8 +17,8 @@ import { commonSlot, type NodeKey } from './slots.js';
 
 /** What a member of a cluster's command is about. */
 export interface Outgoing extends Entry {
-  /** The caller says that it only reads. */
-  readonly readOnly: boolean;
+  /** The caller says that it only reads. Default false. */
+  readonly readOnly?: boolean;
 }
 
 const ASKING = specOf('asking');
@@ -99,7 +99,7 @@ export class Journey {
 
   #choose(anywhere: boolean, asked: NodeKey | undefined): Redis | undefined {
     const { pool, options } = this.#routes;
-    const reads = this.#outgoing.readOnly || (this.#outgoing.spec.flags & Flag.readOnly) !== 0;
+    const reads = this.#outgoing.readOnly === true || (this.#outgoing.spec.flags & Flag.readOnly) !== 0;
     const scale = reads ? options.scaleReads : 'master';
     if (asked !== undefined) return pool.getInstanceByKey(asked);
     const { spec, args } = this.#outgoing;
