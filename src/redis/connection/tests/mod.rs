@@ -220,12 +220,11 @@ fn an_expired_blocking_command_gets_null_on_a_new_connection() {
     assert!(h.commands().iter().filter(|name| *name == "BLPOP").count() == 1);
 }
 
-#[test]
-fn a_demoted_server_is_left_and_its_commands_are_sent_again() {
-    let mut h = Harness::new(r#"{"failover":true}"#);
+/// A server that becomes read-only is left, and the write that it refused is sent again.
+fn leaves_a_demoted_server(mut h: Harness) {
     h.connect();
     h.exchange();
-    h.server.refuse = Some(("SET", "READONLY You can't write"));
+    h.server.refuse = Some(("SET", "READONLY You can't write against a read only replica."));
     h.flush(&["SET", "0"], 0);
     h.exchange();
     assert_eq!(h.statuses()[3..], ["close", "reconnecting"]);
@@ -234,6 +233,11 @@ fn a_demoted_server_is_left_and_its_commands_are_sent_again() {
     h.open();
     h.exchange();
     assert_eq!(h.replies(), [(0, "0".to_owned())]);
+}
+
+#[test]
+fn a_demoted_server_is_left_and_its_commands_are_sent_again() {
+    leaves_a_demoted_server(Harness::new(r#"{"failover":true}"#));
 }
 
 #[test]

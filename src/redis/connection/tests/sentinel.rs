@@ -1,8 +1,8 @@
 //! The machine behind sentinels.
 
 use super::super::Plan;
-use super::SECOND;
 use super::harness::{Happened, Harness, READ};
+use super::{SECOND, leaves_a_demoted_server};
 use crate::redis::error::WireError;
 use std::time::Duration;
 
@@ -53,17 +53,7 @@ fn the_role_is_asked_for_without_a_ready_check_too() {
 fn a_demoted_master_is_left_and_the_refused_write_is_sent_again() {
     let mut h = Harness::new(MASTER);
     h.server.role = Some("master");
-    h.connect();
-    h.exchange();
-    h.server.refuse = Some(("SET", "READONLY You can't write against a read only replica."));
-    h.flush(&["SET", "0"], 0);
-    h.exchange();
-    assert_eq!(h.statuses()[3..], ["close", "reconnecting"]);
-    h.server.refuse = None;
-    h.advance(SECOND);
-    h.open();
-    h.exchange();
-    assert_eq!(h.replies(), [(0, "0".to_owned())]);
+    leaves_a_demoted_server(h);
     // A replica refuses writes by right.
     let mut h = Harness::new(REPLICA);
     h.connect();
