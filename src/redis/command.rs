@@ -29,7 +29,7 @@ impl Flags {
     pub const EXEC: Self = Self(128);
     /// SELECT.
     pub const SELECT: Self = Self(256);
-    /// QUIT.
+    /// QUIT, for which `reconnectOnError` is not asked either.
     pub const QUIT: Self = Self(512);
     /// MONITOR.
     pub const MONITOR: Self = Self(1024);

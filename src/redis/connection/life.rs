@@ -206,12 +206,17 @@ impl Machine {
         let closed = self.out.failure(WireError::Closed { lost: true }.into());
         let aborted = self.out.failure(WireError::Aborted.into());
         for loss in losses {
-            if self.quit.is_some_and(|quit| quit.seq == loss.seq) {
-                self.quit = None;
-                self.out.answer(loss.seq, token::SIMPLE, b"OK");
-                continue;
-            }
-            self.out.fail(loss.seq, if loss.aborted { aborted } else { closed }, loss.maybe_sent);
+            self.fail_lost(loss.seq, if loss.aborted { aborted } else { closed }, loss.maybe_sent);
+        }
+    }
+
+    /// Fails a command whose connection goes; QUIT has what it wanted.
+    pub(super) fn fail_lost(&mut self, seq: u32, failure: i32, maybe_sent: bool) {
+        if self.quit.is_some_and(|quit| quit.seq == seq) {
+            self.quit = None;
+            self.out.answer(seq, token::SIMPLE, b"OK");
+        } else {
+            self.out.fail(seq, failure, maybe_sent);
         }
     }
 

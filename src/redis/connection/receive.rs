@@ -48,7 +48,7 @@ impl Machine {
             self.out.discard();
             let failure = self.out.failure(error.clone().into());
             for seq in unanswered {
-                self.out.fail(seq, failure, true);
+                self.fail_lost(seq, failure, true);
             }
         }
         self.lost(now, Some(error));
@@ -196,7 +196,8 @@ impl Machine {
                 return true;
             }
         }
-        if self.options.ask_reconnect_on_error && !entry.flags.has(Flags::CLIENT) {
+        // A connection that is leaving does not come back, whatever it answers to QUIT.
+        if self.options.ask_reconnect_on_error && !entry.flags.has(Flags(Flags::CLIENT.0 | Flags::QUIT.0)) {
             let in_transaction = self.ledger.is_in_transaction(entry);
             self.asked.insert(entry.seq, Asked { entry: entry.clone(), in_transaction });
             self.out.accept_as(&[token::ASK_RECONNECT, entry.seq.cast_signed(), 0]);

@@ -118,6 +118,20 @@ fn quit_is_answered_also_when_the_server_just_ends() {
 }
 
 #[test]
+fn quit_is_answered_once_when_the_server_talks_nonsense() {
+    let mut h = Harness::new("{}");
+    h.connect();
+    h.exchange();
+    h.flush(&["GET", "0"], READ);
+    h.flush(&["QUIT"], 512);
+    h.pump();
+    h.receive(b"nonsense\r\n");
+    assert!(h.events().iter().any(|event| matches!(event, Happened::Failed(0, ..))));
+    assert_eq!(h.replies(), [(1, "OK".to_owned())]);
+    assert_eq!(h.statuses()[3..], ["close", "end"]);
+}
+
+#[test]
 fn quit_without_a_connection_ends_at_once_or_after_its_timeout() {
     let mut h = Harness::new("{}");
     h.machine.connect();
