@@ -85,6 +85,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("redis", "bullmq_register"),
     ("redis", "callback"),
     ("redis", "cluster"),
+    ("redis", "command_client"),
     ("redis", "command_types"),
     ("redis", "commander"),
     ("redis", "commands"),
