@@ -3,7 +3,8 @@
  *
  * Random options, documents, URIs, and replies with damaged bytes: every call settles, in time, and what it throws is a typed error. Runs are seeded.
  */
-import { createServer, connect, type AddressInfo, type Server } from 'node:net';
+import { createServer, connect, type AddressInfo, type Server, type Socket } from 'node:net';
+import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { BSON } from 'mongodb';
 import { type Db, type Document, isMooringError, MongoClient } from '../../dist/index.js';
@@ -204,6 +205,7 @@ describe(`replies with damaged bytes (seed ${seed})`, () => {
   let uri: string;
   let damage = 0;
   let client: MongoClient;
+  const sockets = new Set<Socket>();
 
   beforeAll(async () => {
     const { port, hostname } = new URL(
@@ -213,6 +215,8 @@ describe(`replies with damaged bytes (seed ${seed})`, () => {
     );
     server = createServer((socket) => {
       const upstream = connect(Number(port), hostname);
+      sockets.add(socket);
+      socket.on('close', () => sockets.delete(socket));
       socket.on('error', () => upstream.destroy()).on('close', () => upstream.destroy());
       upstream.on('error', () => socket.destroy()).on('close', () => socket.destroy());
       socket.pipe(upstream);
@@ -237,6 +241,10 @@ describe(`replies with damaged bytes (seed ${seed})`, () => {
   afterAll(async () => {
     damage = 0;
     await client.close(true);
+    // What a damaged length left waiting for more bytes, a kill of a cursor say, waits until its connection ends. After that nobody may come back.
+    for (const socket of sockets) socket.destroy();
+    await delay(1_500);
+    expect(sockets.size).toBe(0);
     await new Promise((resolve) => server.close(resolve));
   });
 

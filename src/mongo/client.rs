@@ -57,8 +57,6 @@ pub struct Client {
 #[derive(Default)]
 pub(super) struct Work {
     running: AtomicU32,
-    /// The most that ever ran at once.
-    peak: AtomicU32,
     background: AtomicU32,
     less: Notify,
 }
@@ -217,7 +215,6 @@ impl Client {
     /// Counts one operation; `None` when there are too many. What ends something is always admitted: refusing it would leak.
     pub(super) fn admit(&self, always: bool) -> Option<Unit> {
         let before = self.work.running.fetch_add(1, Ordering::AcqRel);
-        self.work.peak.fetch_max(before.saturating_add(1), Ordering::Relaxed);
         let unit = Unit { work: Arc::clone(&self.work), in_background: false };
         (always || before < self.settings.limits.max_in_flight).then_some(unit)
     }
@@ -226,12 +223,6 @@ impl Client {
     pub(super) fn background(&self) -> Unit {
         self.work.background.fetch_add(1, Ordering::AcqRel);
         Unit { work: Arc::clone(&self.work), in_background: true }
-    }
-
-    /// The most operations and cursors that ever were at once: each may have had a session of the crate's own.
-    pub(super) fn own_sessions_at_most(&self) -> usize {
-        let operations = usize::try_from(self.work.peak.load(Ordering::Relaxed)).unwrap_or(usize::MAX);
-        operations.saturating_add(self.cursors.peak())
     }
 
     /// Operations in flight.

@@ -7,7 +7,6 @@ use super::session::Entry;
 use super::transaction;
 use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, State};
 use crate::retry::Deadline;
-use mongodb::bson::{Bson, Document, doc};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,12 +15,11 @@ const RESERVE: Duration = Duration::from_secs(1);
 /// The most that a kill gets, and the least, also in a forced close: the server must not keep transactions.
 const KILL_LIMIT: Duration = Duration::from_millis(500);
 const KILL_LEAST: Duration = Duration::from_millis(100);
-/// Sessions of the crate's own come back to its pool a moment after their operation: a few more than ever ran at once.
-const SPARE_SESSIONS: usize = 16;
-/// The most that one command ends.
-const MOST_ENDED: usize = 10_000;
 /// What the crate gets to notice that everything was given up.
 const LAST_WORD: Duration = Duration::from_millis(50);
+/// An attempt of the crate to shut down gets a few round trips; there are more attempts than a pool has connections by default (100).
+const ATTEMPT_LIMIT: Duration = Duration::from_millis(500);
+const ATTEMPTS: u32 = 120;
 
 /// A share of what is left until the deadline.
 fn share(deadline: Deadline, of: f64) -> Duration {
@@ -55,10 +53,8 @@ impl Client {
         self.cursors().close_all();
         self.change_streams().close_all();
         self.unpark_all();
-        let mut ids = self.lanes().ids();
-        ids.extend(self.drop_sessions());
+        self.drop_sessions();
         self.lanes().close();
-        self.end_sessions(ids, deadline).await;
         self.shut_down(deadline).await;
         self.leave();
         CloseSummary::of(running.saturating_sub(left), left)
@@ -81,49 +77,31 @@ impl Client {
         let _ended = tokio::time::timeout(kill_limit(deadline), self.idle(true)).await;
     }
 
-    /// Drops all sessions; their ids.
-    fn drop_sessions(&self) -> Vec<Document> {
-        let entries = self.sessions().remove_all();
-        entries.iter().for_each(release);
-        entries.iter().filter_map(|entry| entry.id()).collect()
-    }
-
-    /// Tells the server to forget the sessions that were used; else it keeps them for half an hour. The crate does so only for a client that is dropped, not for
-    /// one that is shut down, and shows nobody which sessions its pool holds: they are taken out of it, as many as it can hold.
-    async fn end_sessions(&self, mut ids: Vec<Document>, deadline: Deadline) {
-        let Some(driver) = self.driver_if_made().filter(|_| self.watch.has_topology()) else {
-            return;
-        };
-        let limit = share(deadline, 0.3).min(KILL_LIMIT);
-        if limit.is_zero() {
-            return;
+    fn drop_sessions(&self) {
+        for entry in self.sessions().remove_all() {
+            release(&entry);
         }
-        let ended = async {
-            let mut pooled = Vec::new();
-            for _ in 0..self.own_sessions_at_most().saturating_add(SPARE_SESSIONS).min(MOST_ENDED) {
-                match driver.client.start_session().causal_consistency(false).await {
-                    Ok(session) => pooled.push(session),
-                    Err(_) => break,
-                }
-            }
-            ids.extend(pooled.iter().map(|session| session.id().clone()));
-            // On one of them: a session of its own would be one more to end.
-            if let Some(session) = pooled.first_mut() {
-                let command = doc! { "endSessions": ids.into_iter().map(Bson::Document).collect::<Vec<_>>() };
-                let _answered = driver.client.database("admin").run_command(command).session(session).await;
-            }
-        };
-        let _bounded = tokio::time::timeout(limit, ended).await;
     }
 
+    /// Ends the crate's client. It stops its monitors and closes its connections only after it told the server to forget the sessions in its pool, and that may
+    /// wait for ever on a connection that lost its place in the stream. So what the deadline leaves undone goes on when nobody waits for it any more.
     async fn shut_down(&self, deadline: Deadline) {
         let Some(driver) = self.driver_if_made() else {
             return;
         };
         let regular = share(deadline, 0.7).max(LAST_WORD);
         if tokio::time::timeout(regular, driver.client.clone().shutdown()).await.is_err() {
-            let rest = deadline.remaining().max(LAST_WORD);
-            let _bounded = tokio::time::timeout(rest, driver.client.clone().shutdown().immediate(true)).await;
+            let ended = tokio::spawn(insist(driver.client.clone()));
+            let _bounded = tokio::time::timeout(deadline.remaining().max(LAST_WORD), ended).await;
+        }
+    }
+}
+
+/// Shuts down without waiting for anything. An attempt that is given up takes the connection that it waited on along; the next one uses another.
+async fn insist(client: mongodb::Client) {
+    for _ in 0..ATTEMPTS {
+        if tokio::time::timeout(ATTEMPT_LIMIT, client.clone().shutdown().immediate(true)).await.is_ok() {
+            return;
         }
     }
 }

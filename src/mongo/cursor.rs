@@ -13,7 +13,6 @@ use futures_util::StreamExt;
 use mongodb::bson::raw::{RawBsonRef, RawDocument, RawDocumentBuf};
 use mongodb::options::{RunCursorCommandOptions, SelectionCriteria};
 use mongodb::raw_batch_cursor::{RawBatch, RawBatchCursor, SessionRawBatchCursor};
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -67,7 +66,6 @@ impl Plan {
 #[derive(Default)]
 pub(super) struct Cursors {
     open: Mutex<Open>,
-    peak: AtomicUsize,
 }
 
 type Open = Handles<Arc<tokio::sync::Mutex<Place>>>;
@@ -88,9 +86,7 @@ impl Cursors {
     fn keep(&self, live: Live, session: Option<Arc<Entry>>) -> u32 {
         let place = Place { live: Some(live), session, interrupted: false };
         let mut open = self.open();
-        let handle = open.keep(Arc::new(tokio::sync::Mutex::new(place)));
-        self.peak.fetch_max(open.places.len(), Ordering::Relaxed);
-        handle
+        open.keep(Arc::new(tokio::sync::Mutex::new(place)))
     }
 
     /// Forgets a cursor; the last holder's drop kills it on the server.
@@ -118,11 +114,6 @@ impl Cursors {
     pub(super) fn close_all(&self) {
         let places = std::mem::take(&mut self.open().places);
         drop(places);
-    }
-
-    /// How many ever were open at once.
-    pub(super) fn peak(&self) -> usize {
-        self.peak.load(Ordering::Relaxed)
     }
 
     /// How many are open.

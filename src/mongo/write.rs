@@ -54,11 +54,6 @@ impl Lanes {
         (self.free().len(), self.limit.saturating_sub(self.permits.available_permits()))
     }
 
-    /// The sessions of idle ones.
-    pub(super) fn ids(&self) -> Vec<Document> {
-        self.free().iter().map(|lane| lane.session.id().clone()).collect()
-    }
-
     /// Gives all lanes back to the crate. Only before its shutdown.
     pub(super) fn close(&self) {
         self.permits.close();
