@@ -12,6 +12,7 @@ mod fetch;
 mod limit;
 mod mark;
 mod method;
+mod object;
 mod options;
 mod pool;
 mod queue;

@@ -41,6 +41,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("solana", "limit"),
     ("solana", "mark"),
     ("solana", "method"),
+    ("solana", "object"),
     ("solana", "queue"),
     ("solana", "rpc_sender"),
 ];

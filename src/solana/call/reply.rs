@@ -2,6 +2,7 @@
 //! The result stays a slice of what was received.
 
 use crate::solana::error::{AttemptError, RpcRefusal};
+use crate::solana::object::Object;
 use bytes::Bytes;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
@@ -36,7 +37,7 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 /// The `result` of a reply to request `id`, as a slice of `body`.
 pub(in crate::solana) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptError> {
     let garbled = |detail: &str| AttemptError::Garbled { detail: detail.to_owned() };
-    let wire: Wire<'_> = serde_json::from_slice(body).map_err(|error| {
+    let Object(wire) = serde_json::from_slice::<Object<Wire<'_>>>(body).map_err(|error| {
         garbled(if error.is_eof() { "reply is cut short" } else { "reply is not a JSON-RPC object" })
     })?;
     if is_too_deep(body) {
@@ -49,8 +50,8 @@ pub(in crate::solana) fn read(body: &Bytes, id: u64) -> Result<Bytes, AttemptErr
             return Err(garbled("reply has another id"));
         }
         let raw = body.slice_ref(error.get().as_bytes());
-        let parsed: WireError =
-            serde_json::from_slice(&raw).map_err(|_| garbled("reply has an error without a code"))?;
+        let Object(parsed) = serde_json::from_slice::<Object<WireError>>(&raw)
+            .map_err(|_| garbled("reply has an error without a code"))?;
         return Err(AttemptError::Rpc(RpcRefusal { code: parsed.code, message: parsed.message, body: raw }));
     }
     if !ours {
@@ -138,6 +139,9 @@ mod tests {
         assert!(matches!(read(&body(WHOLE), 13), Err(AttemptError::Garbled { .. })));
         assert!(matches!(read(&body(r#"{"id":1}"#), 1), Err(AttemptError::Garbled { .. })));
         assert!(matches!(read(&body("<html>"), 1), Err(AttemptError::Garbled { .. })));
+        assert!(matches!(read(&body("[1,2]"), 1), Err(AttemptError::Garbled { .. })), "the fields without their names");
+        let nameless = body(r#" {"id":1,"error":[1,"no"]}"#);
+        assert!(matches!(read(&nameless, 1), Err(AttemptError::Garbled { .. })));
         let foreign = body(r#"{"id":2,"error":{"code":-32602}}"#);
         assert!(matches!(read(&foreign, 1), Err(AttemptError::Garbled { .. })), "somebody else's error");
         let Err(AttemptError::Rpc(refusal)) =

@@ -2,12 +2,9 @@
 //! is not decoded here. Nothing is copied; numbers keep their text until they are read, because `u64` does not fit a double.
 
 use super::Shape;
-use serde::de::value::MapAccessDeserializer;
-use serde::de::{MapAccess, Visitor};
+use crate::solana::object::Object;
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
-use std::fmt;
-use std::marker::PhantomData;
 
 /// What a result holds.
 pub(super) struct Found<'a> {
@@ -137,23 +134,4 @@ fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawVa
 /// Not optional, whatever its type: a missing `value` is no `null`.
 fn present<'de, D: Deserializer<'de>, T: Deserialize<'de>>(deserializer: D) -> Result<T, D::Error> {
     T::deserialize(deserializer)
-}
-
-/// A JSON object: what is derived takes an array of the fields as well.
-struct Object<T>(T);
-
-impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct OnlyMaps<T>(PhantomData<T>);
-        impl<'de, T: Deserialize<'de>> Visitor<'de> for OnlyMaps<T> {
-            type Value = T;
-            fn expecting(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-                formatter.write_str("an object")
-            }
-            fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<T, A::Error> {
-                T::deserialize(MapAccessDeserializer::new(map))
-            }
-        }
-        deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Object)
-    }
 }

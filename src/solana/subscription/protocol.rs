@@ -1,6 +1,7 @@
 //! The words of the websocket: kinds, requests, and what a message of a node says. Pure; results stay slices of what was received.
 
 use crate::solana::error::RpcRefusal;
+use crate::solana::object::Object;
 use bytes::Bytes;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -92,7 +93,7 @@ struct WireError {
 
 /// Reads a message. What is not understood is `Other`: one bad frame must not end a socket.
 pub(super) fn read(text: &Bytes) -> Incoming {
-    let Ok(wire) = serde_json::from_slice::<Wire<'_>>(text) else { return Incoming::Other };
+    let Ok(Object(wire)) = serde_json::from_slice::<Object<Wire<'_>>>(text) else { return Incoming::Other };
     if let Some(Params { result, subscription }) = wire.params {
         return Incoming::Notice { server: subscription, result: text.slice_ref(result.get().as_bytes()) };
     }
