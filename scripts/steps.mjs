@@ -30,15 +30,17 @@ export function progress(line) {
 /** A failure that was already shown; only the exit code is left to say. */
 export class StepFailed extends Error {}
 
-function endAll(signal) {
-  for (const child of running) {
-    try {
-      // The child's group: cargo and npm have children of their own.
-      process.kill(-child.pid, signal);
-    } catch {
-      child.kill(signal);
-    }
+function kill(child, signal) {
+  try {
+    // The child's group: cargo and npm have children of their own.
+    process.kill(-child.pid, signal);
+  } catch {
+    child.kill(signal);
   }
+}
+
+function endAll(signal) {
+  for (const child of running) kill(child, signal);
 }
 
 function interrupted(signal) {
@@ -52,20 +54,39 @@ function interrupted(signal) {
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) process.on(signal, () => interrupted(signal));
 process.on('exit', () => endAll('SIGKILL'));
 
+/** Passes on what a child says; ends the child when it says nothing for so long. */
+function watchSilence(child, limitMs, command) {
+  const giveUp = () => {
+    progress(`${command} said nothing for ${seconds(limitMs)}: ended`);
+    kill(child, 'SIGKILL');
+  };
+  let timer = setTimeout(giveUp, limitMs);
+  for (const name of ['stdout', 'stderr']) {
+    child[name].on('data', (chunk) => {
+      clearTimeout(timer);
+      timer = setTimeout(giveUp, limitMs);
+      process[name].write(chunk);
+    });
+  }
+  child.once('close', () => clearTimeout(timer));
+}
+
 /**
  * Runs a command to its end; its output is shown as it comes. Rejects with `StepFailed` when it does not end with 0.
- * `capture` returns its standard output instead of showing it.
+ * `capture` returns its standard output instead of showing it. `silenceMs` ends a command that says nothing for so long; without it, it may be silent for ever.
  */
-export function run(command, args, { cwd = ROOT, env = {}, capture = false, quiet = false } = {}) {
+export function run(command, args, { cwd = ROOT, env = {}, capture = false, quiet = false, silenceMs } = {}) {
   if (stopping) return Promise.reject(new StepFailed('interrupted'));
   return new Promise((resolve, reject) => {
-    const stdio = ['ignore', capture || quiet ? 'pipe' : 'inherit', quiet ? 'pipe' : 'inherit'];
+    const watched = silenceMs !== undefined;
+    const stdio = ['ignore', capture || quiet || watched ? 'pipe' : 'inherit', quiet || watched ? 'pipe' : 'inherit'];
     const child = spawn(command, args, { cwd, env: { ...process.env, ...env }, stdio, detached: process.platform !== 'win32' });
     running.add(child);
     let output = '';
     let errors = '';
-    child.stdout?.on('data', (chunk) => (output += chunk));
-    child.stderr?.on('data', (chunk) => (errors += chunk));
+    if (watched) watchSilence(child, silenceMs, command);
+    if (capture || quiet) child.stdout?.on('data', (chunk) => (output += chunk));
+    if (quiet) child.stderr?.on('data', (chunk) => (errors += chunk));
     child.once('error', (error) => {
       running.delete(child);
       reject(new StepFailed(error.code === 'ENOENT' ? `${command} is not on PATH` : error.message));

@@ -18,6 +18,10 @@ import { progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 const SUITES = ['rust', 'stack', 'servers', 'jest', 'types'];
 const [suite, ...rest] = process.argv.slice(2);
 const ROOMS = ['mongo', 'redis', 'solana'];
+/** Longer than the longest test file takes on a slow machine. */
+const JEST_SILENCE_MS = 10 * 60_000;
+/** Inputs of property tests and chaos: the same in every run of `npm test`, so that it says something about a change and not about its luck. Long runs draw others. */
+const SEEDS = { PROPTEST_RNG_SEED: '20261128', MOORING_CHAOS_SEED: '20261128' };
 
 /** Variables that tell tests where the servers are. */
 function serverVariables(stack) {
@@ -28,6 +32,9 @@ function serverVariables(stack) {
     MOORING_TEST_SOLANA_ENDPOINTS: stack.env.SOLANA_RPC_ENDPOINTS,
   };
 }
+
+/** The environment's own seeds go first. */
+const seeds = Object.fromEntries(Object.entries(SEEDS).map(([name, seed]) => [name, process.env[name] ?? seed]));
 
 /** Runs `work` with servers; they are stopped whatever happens. */
 async function withServers(steps, work) {
@@ -56,7 +63,7 @@ async function main(steps) {
   const cargoTest = ['test', ...(await cargoArguments())];
   if (chosen('rust')) {
     await steps.run('rust: units, loom, tidy', () =>
-      run('cargo', [...cargoTest, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest]),
+      run('cargo', [...cargoTest, '--no-fail-fast', '--lib', '--test', 'tidy', '--test', 'lane_loom', ...rest], { env: seeds }),
     );
   }
   if (chosen('stack')) await steps.run('development stack', () => run(process.execPath, ['--test', ...rest, 'dev/check.mjs']));
@@ -68,7 +75,7 @@ async function main(steps) {
           run('cargo', [...cargoTest, '--no-fail-fast', ...tests, ...rest, '--', '--test-threads=1'], { env }),
         );
       }
-      if (chosen('jest')) await steps.run('jest', () => tool('jest', rest, { env }));
+      if (chosen('jest')) await steps.run('jest', () => tool('jest', rest, { env: { ...env, ...seeds }, silenceMs: JEST_SILENCE_MS }));
     });
   }
   if (chosen('types')) {
