@@ -15,8 +15,11 @@ export declare class MongoHandle {
   static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
   /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null
-  /** Fills `meta` with settled operations. */
-  drain(meta: Uint32Array): Batch
+  /**
+   * Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
+   * is in `src/bridge/settle.rs`.
+   */
+  drain(meta: Uint32Array, space: Uint8Array, from: number): Array<string | Buffer | FailureRecord> | null
   /** Asks one operation to end. */
   cancel(id: number): void
   /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
@@ -105,8 +108,11 @@ export declare class SolanaPool {
   static open(options: string, wake: () => void, wakeFeed: () => void, wakeSubscriptions: () => void): SolanaPool | FailureRecord
   /** Starts the operations in `buffer[0, length)`. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null
-  /** Fills `meta` with settled operations. */
-  drain(meta: Uint32Array): Batch
+  /**
+   * Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
+   * is in `src/bridge/settle.rs`.
+   */
+  drain(meta: Uint32Array, space: Uint8Array, from: number): Array<string | Buffer | FailureRecord> | null
   /** Hands events over. */
   drainFeed(): FeedBatch
   /** Asks one operation to end. */
@@ -131,23 +137,6 @@ export declare class SolanaPool {
   arrivedSubscriptions(): Array<number>
   /** Takes what waits for one subscription. */
   takeSubscription(number: number): SubscriptionBatch
-}
-
-/**
- * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
- *
- * Kinds: 0 nothing; 1 number (first); 2 bytes in `blob` (first: offset, second: length); 3 loose value (first: index in `loose`, a string or a
- * Buffer); 4 failure (first: index in `loose`).
- */
-export interface Batch {
-  /** Settled operations in this batch. */
-  count: number
-  /** Whether more wait: drain again soon. */
-  more: boolean
-  /** Small byte replies, one after another. */
-  blob?: Buffer
-  /** Strings, large byte replies and failures. */
-  loose: Array<string | Buffer | FailureRecord>
 }
 
 /** Asks to lead this environment's shutdown. True: end with `finishShutdown`. False: one is under way, `joinShutdown` it. */

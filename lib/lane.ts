@@ -9,20 +9,23 @@
 import { performance } from 'node:perf_hooks';
 import { clearInterval, setImmediate, setInterval } from 'node:timers';
 import { fromFailure, invalidArgument, isFailure } from './error/index.js';
-import type { Batch, FailureRecord } from './native.js';
+import type { FailureRecord } from './native.js';
 import { nextTick } from './tick.js';
 
 /** What a native client offers to the lane. */
 export interface LaneHandle {
   /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null | undefined;
-  /** Fills `meta` with settled operations. */
-  drain(meta: Uint32Array): Batch;
+  /** Fills `meta` with settled operations and `space`, from an offset on, with small replies; returns what crosses by itself. Layout: `src/bridge/settle.rs`. */
+  drain(meta: Uint32Array, space: Uint8Array, from: number): Loose[] | null | undefined;
   /** Asks one operation to end. */
   cancel(id: number): void;
   /** Drops the thread-safe function; nothing reaches JavaScript afterwards. */
   release(): void;
 }
+
+/** A value that crosses by itself. */
+type Loose = FailureRecord | Buffer | string;
 
 /** How an operation ended. */
 export type Outcome = FailureRecord | Buffer | string | number | undefined;
@@ -39,7 +42,7 @@ export interface Operation {
   /**
    * Writes the body into `buffer` from `offset` and returns the offset after it, or `undefined` when it does not fit: it is called again with a larger buffer.
    */
-  write?(buffer: Buffer, offset: number): number | undefined;
+  readonly write?: ((buffer: Buffer, offset: number) => number | undefined) | undefined;
 }
 
 /** Bytes before a frame's body; the layout is `src/bridge/frame.rs`. */
@@ -51,6 +54,10 @@ const BUFFER_LIMIT = 128 * 1024 * 1024;
 const SUBMIT_BYTES = 64 * 1024;
 const META_OPERATIONS = 1024;
 const META_STRIDE = 4;
+/** Small replies are parts of one buffer; a reply that is kept keeps this much. */
+const SPACE_BYTES = 64 * 1024;
+/** The least room for one of them: `COPIED_LIMIT` in `src/bridge/settle.rs`, and what aligns it. */
+const LEAST_SPACE_BYTES = 8 * 1024 + 8;
 /** For how long replies may keep the host from its timers and its own I/O. */
 const TURN_MS = 10;
 /** The id of no operation: its completion says that the client has closed. */
@@ -95,12 +102,15 @@ export class KeyedLane<Handle extends LaneHandle> {
   readonly handle: Handle;
   readonly keepAlive = new KeepAlive();
   readonly #waiting = new Map<number, Waiting>();
-  readonly #meta = new Uint32Array(META_OPERATIONS * META_STRIDE);
+  readonly #meta = new Uint32Array((1 + META_OPERATIONS) * META_STRIDE);
   readonly #submit = (): void => this.#submitNow();
   #buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
   #length = 0;
+  #space = Buffer.allocUnsafeSlow(SPACE_BYTES);
+  #spaceUsed = 0;
   #scheduled = false;
   #lastId = 0;
+  #submissions = 1;
   readonly #onClosed: () => void;
   #disposed = false;
   #turnBegan = 0;
@@ -144,6 +154,11 @@ export class KeyedLane<Handle extends LaneHandle> {
         nextTick(this.#submit);
       }
     });
+  }
+
+  /** The number of the next submission: what is run now belongs to it. */
+  get submissions(): number {
+    return this.#submissions;
   }
 
   /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
@@ -202,6 +217,7 @@ export class KeyedLane<Handle extends LaneHandle> {
     if (this.#length === 0) return;
     const length = this.#length;
     this.#length = 0;
+    this.#submissions++;
     const refused = this.handle.submit(this.#buffer, length);
     if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     if (isFailure(refused)) throw fromFailure(refused);
@@ -218,15 +234,37 @@ export class KeyedLane<Handle extends LaneHandle> {
 
   #drain(): void {
     if (this.#disposed) return;
+    if (SPACE_BYTES - this.#spaceUsed < LEAST_SPACE_BYTES) {
+      this.#space = Buffer.allocUnsafeSlow(SPACE_BYTES);
+      this.#spaceUsed = 0;
+    }
     const meta = this.#meta;
-    const batch = this.handle.drain(meta);
-    for (let at = 0; at < batch.count * META_STRIDE; at += META_STRIDE) {
+    const loose = this.handle.drain(meta, this.#space, this.#spaceUsed);
+    const end = (1 + (meta[0] ?? 0)) * META_STRIDE;
+    const more = meta[1] === 1;
+    for (let at = META_STRIDE; at < end; at += META_STRIDE) {
       const id = meta[at] ?? CLOSED_ID;
       if (id === CLOSED_ID) return this.#dispose();
-      this.#settle(id, outcome(batch, meta, at));
+      this.#settle(id, this.#outcome(loose, at));
     }
     // Let the host's own work run between batches of a flood.
-    if (batch.more) setImmediate(this.#takeTurn);
+    if (more) setImmediate(this.#takeTurn);
+  }
+
+  #outcome(loose: readonly Loose[] | null | undefined, at: number): Outcome {
+    const meta = this.#meta;
+    const first = meta[at + 2] ?? 0;
+    switch (meta[at + 1]) {
+      case 0:
+        return undefined;
+      case 1:
+        return first;
+      case 2:
+        this.#spaceUsed = first + (meta[at + 3] ?? 0);
+        return this.#space.subarray(first, this.#spaceUsed);
+      default:
+        return loose?.[first];
+    }
   }
 
   #settle(id: number, value: Outcome): void {
@@ -236,20 +274,6 @@ export class KeyedLane<Handle extends LaneHandle> {
     if (waiting.onAbort !== undefined) waiting.signal?.removeEventListener('abort', waiting.onAbort);
     this.keepAlive.release();
     waiting.resolve(value);
-  }
-}
-
-function outcome(batch: Batch, meta: Uint32Array, at: number): Outcome {
-  const first = meta[at + 2] ?? 0;
-  switch (meta[at + 1]) {
-    case 0:
-      return undefined;
-    case 1:
-      return first;
-    case 2:
-      return batch.blob?.subarray(first, first + (meta[at + 3] ?? 0));
-    default:
-      return batch.loose[first];
   }
 }
 

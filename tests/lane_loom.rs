@@ -83,3 +83,24 @@ fn wakes_once_per_batch_and_never_after_close() {
         assert_eq!(wakes.load(Ordering::SeqCst), 2);
     });
 }
+
+#[test]
+fn whoever_wakes_last_wakes_for_all_that_was_added() {
+    loom::model(|| {
+        let wakes = Arc::new(AtomicUsize::new(0));
+        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let adder = {
+            let lane = Arc::clone(&lane);
+            loom::thread::spawn(move || {
+                lane.add(|queue| queue.push(1));
+                lane.wake();
+            })
+        };
+        lane.add(|queue| queue.push(2));
+        let first = lane.drain(std::mem::take).len();
+        lane.wake();
+        adder.join().unwrap();
+        assert!(wakes.load(Ordering::SeqCst) > 0, "a wake-up follows the last thing added");
+        assert_eq!(first + lane.drain(std::mem::take).len(), 2);
+    });
+}

@@ -18,14 +18,13 @@ class Flood implements LaneHandle {
     this.armed = true;
   }
 
-  drain(meta: Uint32Array): { count: number; more: boolean; loose: string[] } {
+  drain(meta: Uint32Array): undefined {
     this.drains++;
     const until = performance.now() + ANSWER_MS;
     while (performance.now() < until);
     const id = this.ready.shift();
-    meta.set([id ?? 0, 0, 0, 0]);
+    meta.set([id === undefined ? 0 : 1, 0, 0, 0, id ?? 0, 0, 0, 0]);
     this.armed = this.ready.length > 0;
-    return { count: id === undefined ? 0 : 1, more: false, loose: [] };
   }
 
   cancel(): void {}

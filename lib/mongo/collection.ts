@@ -21,7 +21,7 @@ import { BulkWriteResult } from './bulk-result.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
 import { type Explain, explainDistinct, explainFindAndModify, explainWrite, isExplained } from './explain.js';
 import * as indexes from './indexes.js';
-import { type Call, Opcode, type Operations, pick, type Value } from './operation.js';
+import { type Call, hasAny, Opcode, type Operations, pick, type Value } from './operation.js';
 import { refuseKnown } from './refused.js';
 import type { ClientSession } from './session.js';
 import { type IndexSpecification, type Sort, sortDocument } from './sort.js';
@@ -386,7 +386,7 @@ export class Collection<T extends object = Document> {
   }
   /** @internal The BSON flags of an operation. */
   bsonFor(options: object = {}): BsonOptions {
-    return BSON_OPTION_NAMES.some((name) => (options as BsonOptions)[name] !== undefined)
+    return hasAny(options, BSON_OPTION_NAMES)
       ? { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) }
       : this.bsonOptions;
   }

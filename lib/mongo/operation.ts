@@ -95,12 +95,15 @@ export type Value = Buffer | string | number | undefined;
 /** The buffer inside the BSON library: a longer document is cut off in it without an error, so its size is asked for. */
 const BSON_BUFFER_BYTES = 17 * 1024 * 1024;
 
+const EMPTY_DOCUMENT = Uint8Array.of(5, 0, 0, 0, 0);
+
 /** The operations of one opened client. */
 export class Operations {
   readonly host: Host;
   readonly lane: KeyedLane<MongoHandle>;
   readonly #client: MongoClient;
   readonly #topology: () => object;
+  #usualSession: Uint8Array | undefined;
 
   constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object) {
     this.#client = client;
@@ -144,7 +147,7 @@ export class Operations {
       handle: session === undefined || session === null ? 0 : session.handleFor(this, call.opcode),
       deadlineMs: deadlineOf(call),
       signal: signal ?? undefined,
-      ...(body === undefined ? {} : { write: writer(this.host, body, encoding(call)) }),
+      write: body === undefined ? undefined : writer(this.host, body, encoding(call)),
     });
   }
 
@@ -160,7 +163,14 @@ export class Operations {
 
   /** A small document as BSON. */
   encode(document: object): Uint8Array {
-    return this.host.bson.serialize(document);
+    return Object.keys(document).length === 0 ? EMPTY_DOCUMENT : this.host.bson.serialize(document);
+  }
+
+  /** The options of a session as BSON; most sessions have the same. */
+  encodeSession(options: { causalConsistency: boolean; snapshot: boolean; snapshotTime?: unknown }): Uint8Array {
+    if (!options.causalConsistency || options.snapshot || options.snapshotTime !== undefined) return this.encode(options);
+    this.#usualSession ??= this.encode(options);
+    return this.#usualSession;
   }
 
   /** The document that `bytes` hold. */
@@ -182,21 +192,29 @@ function encoding({ opcode, bson = {} }: Call): BsonOptions {
   return bson.checkKeys === true && opcode !== Opcode.insert ? { ...bson, checkKeys: false } : bson;
 }
 
+/** What the library gets for flags that were seen before: most calls share their collection's. Its `index` is written before each call. */
+const decoding = new WeakMap<BsonOptions, Document & { index: number }>();
+
 /** The document at `offset`; a reply may hold others behind it. */
 export function decodeAt(host: Host, bytes: Uint8Array, offset: number, options: BsonOptions): Document {
-  const { enableUtf8Validation, ...flags } = options;
-  const validation = { utf8: enableUtf8Validation !== false };
-  return host.bson.deserialize(bytes, { ...flags, validation, index: offset, allowObjectSmallerThanBufferSize: true });
+  let flags = decoding.get(options);
+  if (flags === undefined) {
+    const { enableUtf8Validation, ...others } = options;
+    flags = { ...others, validation: { utf8: enableUtf8Validation !== false }, index: 0, allowObjectSmallerThanBufferSize: true };
+    decoding.set(options, flags);
+  }
+  flags.index = offset;
+  return host.bson.deserialize(bytes, flags);
 }
 
 function writer(host: Host, body: object, flags: BsonOptions): (buffer: Buffer, offset: number) => number | undefined {
   const { serializeFunctions = false, ignoreUndefined = false, checkKeys = false } = flags;
-  const options = { serializeFunctions, ignoreUndefined, checkKeys };
   let beside: Uint8Array | undefined;
   return (buffer, offset) => {
     if (beside === undefined) {
-      const end = serializeInto(host, body, buffer, { ...options, index: offset });
+      const end = serializeInto(host, body, buffer, { serializeFunctions, ignoreUndefined, checkKeys, index: offset });
       if (end !== undefined && end - offset <= BSON_BUFFER_BYTES) return end;
+      const options = { serializeFunctions, ignoreUndefined, checkKeys };
       beside = host.bson.serialize(body, {
         ...options,
         minInternalBufferSize: Math.max(host.bson.calculateObjectSize(body, options) + 1, BSON_BUFFER_BYTES),
@@ -223,9 +241,30 @@ function serializeInto(host: Host, body: object, buffer: Buffer, options: object
 export function pick(options: object | undefined, names: readonly string[]): Document {
   const picked: Document = {};
   if (options === undefined) return picked;
-  for (const name of names) {
-    const value = (options as Document)[name];
-    if (value !== undefined && value !== null) picked[name] = value;
+  const given = options as Document;
+  // Most calls have none or a few of the thirty options: a plain object's own are looked at, an object of another kind is asked for each.
+  if (isPlain(options)) {
+    for (const name in given) if (names.includes(name)) take(picked, given, name);
+  } else {
+    for (const name of names) take(picked, given, name);
   }
   return picked;
+}
+
+function isPlain(options: object): boolean {
+  const prototype: unknown = Object.getPrototypeOf(options);
+  return prototype === Object.prototype || prototype === null;
+}
+
+function take(picked: Document, given: Document, name: string): void {
+  const value = given[name];
+  if (value !== undefined && value !== null) picked[name] = value;
+}
+
+/** Whether one of `names` is given. */
+export function hasAny(options: object, names: readonly string[]): boolean {
+  const given = options as Document;
+  if (!isPlain(options)) return names.some((name) => given[name] !== undefined);
+  for (const name in given) if (given[name] !== undefined && names.includes(name)) return true;
+  return false;
 }

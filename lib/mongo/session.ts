@@ -98,7 +98,6 @@ export interface AttemptOptions {
 
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export class ClientSession extends EventEmitter {
-  readonly client: MongoClient;
   readonly explicit = true;
   readonly snapshotEnabled: boolean;
   readonly supports: { causalConsistency: boolean };
@@ -114,7 +113,12 @@ export class ClientSession extends EventEmitter {
   deadline: number | undefined;
   readonly #operations: Operations;
   readonly #handle: number;
-  #controller = new AbortController();
+  readonly #client: MongoClient;
+  /** Made when somebody asks for the signal: most transactions never do. */
+  #controller: AbortController | undefined;
+  #cutBy: MooringError | undefined;
+  /** The lane's submission that the session's last operation belongs to. */
+  #submission = 0;
   #hooks = new Hooks();
   #late: string | undefined;
   #lastUse = performance.now();
@@ -131,7 +135,7 @@ export class ClientSession extends EventEmitter {
   /** @internal */
   constructor(client: MongoClient, operations: Operations, handle: number, options: ClientSessionOptions = {}) {
     super();
-    this.client = client;
+    this.#client = client;
     this.#operations = operations;
     this.#handle = handle;
     this.snapshotEnabled = options.snapshot === true;
@@ -148,14 +152,21 @@ export class ClientSession extends EventEmitter {
       snapshot: this.snapshotEnabled,
       ...(snapshotTime === undefined || snapshotTime === null ? {} : { snapshotTime }),
     };
-    const refused = operations.lane.handle.openSession(handle, operations.encode(body));
+    const refused = operations.lane.handle.openSession(handle, operations.encodeSession(body));
     if (isFailure(refused)) throw operations.error(refused);
-    // The client is large and prints with the session otherwise.
-    Object.defineProperty(this, 'client', { enumerable: false });
+  }
+
+  /** Its client. No property of its own: it is large and would print with the session. */
+  get client(): MongoClient {
+    return this.#client;
   }
 
   /** Aborted when the attempt is over before its callback: by its deadline, by the caller's signal or by the client's close. Its reason is the error. */
   get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#cutBy !== undefined) this.#controller.abort(this.#cutBy);
+    }
     return this.#controller.signal;
   }
 
@@ -317,6 +328,7 @@ export class ClientSession extends EventEmitter {
     if (this.#late !== undefined) throw this.#lateError(this.#late);
     if (opcode < Opcode.endSession) this.#step();
     this.#lastUse = performance.now();
+    this.#submission = this.#operations.lane.submissions;
     return this.#handle;
   }
 
@@ -333,17 +345,19 @@ export class ClientSession extends EventEmitter {
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
     refuseKnown(REFUSED.transaction, attempt.transaction, (name, message) => this.#operations.refuse(name, message));
     const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
-    // What this tick has queued runs before the transaction.
-    this.#operations.lane.flush();
+    // What this tick has queued for the session runs before the transaction.
+    const { lane } = this.#operations;
+    if (this.#submission === lane.submissions) lane.flush();
     const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
-    const refused = this.#operations.lane.handle.beginTransaction(this.#handle, this.#operations.encode(body));
+    const refused = lane.handle.beginTransaction(this.#handle, this.#operations.encode(body));
     if (isFailure(refused)) throw this.#operations.error(refused);
     this.#late = undefined;
     this.transaction = new Transaction(options);
     this.transaction.state = 'STARTING_TRANSACTION';
     this.attempt = attempt.attempt;
     this.deadline = attempt.timeoutMs === undefined ? undefined : Date.now() + attempt.timeoutMs;
-    this.#controller = new AbortController();
+    this.#controller = undefined;
+    this.#cutBy = undefined;
     this.#hooks = new Hooks();
     this.#firstError = undefined;
     this.#outcome = undefined;
@@ -365,7 +379,8 @@ export class ClientSession extends EventEmitter {
   cut(reason: MooringError, state: string): void {
     this.#late = state;
     this.transaction.state = 'TRANSACTION_ABORTED';
-    this.#controller.abort(reason);
+    this.#cutBy = reason;
+    this.#controller?.abort(reason);
   }
 
   /** @internal Remembers the first error of an operation in this attempt. */

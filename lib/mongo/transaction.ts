@@ -82,9 +82,7 @@ async function runAttempt<T>(
   const { operations, handle } = session.internals;
   const over = operations.lane.run({ opcode: Opcode.attempt, handle });
   const settled = settle(work);
-  const listening = new AbortController();
-  const ended = await Promise.race([settled, overtaken(over, settled), cancelled(plan.signal, listening.signal)]);
-  listening.abort();
+  const ended = await firstOf(settled, overtaken(over, settled), plan.signal);
   if (ended.kind === 'ended') throw await cut(session, ended.failure, plan);
   // The callback has committed or aborted by itself: nothing is left to decide.
   if (!session.inTransaction()) {
@@ -159,10 +157,23 @@ async function overtaken<T>(over: Promise<Outcome>, settled: Promise<Settled<T>>
   return isFailure(outcome) ? { kind: 'ended', failure: outcome } : settled;
 }
 
-function cancelled(signal: AbortSignal | undefined, until: AbortSignal): Promise<Ended> {
-  return new Promise((resolve) => {
-    signal?.addEventListener('abort', () => resolve({ kind: 'ended', failure: abortedFailure() }), { once: true, signal: until });
+/** The first of an attempt's ends: the callback's, Rust's, the caller's. */
+async function firstOf<T>(
+  settled: Promise<Settled<T>>,
+  over: Promise<Settled<T> | Ended>,
+  signal: AbortSignal | undefined,
+): Promise<Settled<T> | Ended> {
+  if (signal === undefined) return Promise.race([settled, over]);
+  let onAbort = (): void => {};
+  const cancelled = new Promise<Ended>((resolve) => {
+    onAbort = () => resolve({ kind: 'ended', failure: abortedFailure() });
+    signal.addEventListener('abort', onAbort, { once: true });
   });
+  try {
+    return await Promise.race([settled, over, cancelled]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
 }
 
 /** Ends an attempt whose callback is not done; returns the error for the caller. */

@@ -2,7 +2,7 @@
 
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::keyed::KeyedLane;
-use crate::bridge::settle::{Batch, FailureRecord, Outcome};
+use crate::bridge::settle::{FailureRecord, Loose, Outcome, Place};
 use crate::bridge::value::Checked;
 use crate::bridge::wake::JsWaker;
 use crate::bridge::{frame, runtime, scope};
@@ -10,7 +10,7 @@ use crate::error::Failure;
 use crate::mongo::{Client, Reply, Request};
 use crate::observe::EventSink;
 use napi::Env;
-use napi::bindgen_prelude::{Buffer, Either, Function, Result, Uint32ArraySlice};
+use napi::bindgen_prelude::{Buffer, BufferSlice, Either, Function, Result, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
@@ -61,10 +61,16 @@ impl MongoHandle {
         submitted.err().map(FailureRecord::from)
     }
 
-    /// Fills `meta` with settled operations.
-    #[napi(catch_unwind)]
-    pub fn drain(&self, mut meta: Uint32ArraySlice<'_>) -> Batch {
-        self.lane.drain(&mut meta)
+    /// Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
+    /// is in `src/bridge/settle.rs`.
+    #[napi(catch_unwind, ts_return_type = "Array<string | Buffer | FailureRecord> | null")]
+    pub fn drain<'env>(
+        &self,
+        mut meta: Uint32ArraySlice<'env>,
+        mut space: Uint8ArraySlice<'env>,
+        from: u32,
+    ) -> Option<Vec<Loose>> {
+        self.lane.drain(Place { meta: &mut meta, space: &mut space, from })
     }
 
     /// Asks one operation to end.
@@ -87,8 +93,8 @@ impl MongoHandle {
 
     /// The 16 bytes of a session's id; null before its first operation.
     #[napi(catch_unwind)]
-    pub fn session_id(&self, handle: u32) -> Option<Buffer> {
-        self.client.session_id(handle).map(Buffer::from)
+    pub fn session_id<'env>(&self, env: &'env Env, handle: u32) -> Result<Option<BufferSlice<'env>>> {
+        self.client.session_id(handle).map(|id| BufferSlice::copy_from(env, id)).transpose()
     }
 
     /// BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs.

@@ -6,7 +6,7 @@ use super::solana_subscription::Deliveries;
 use crate::bridge::feed::{Feed, FeedBatch};
 use crate::bridge::frame::Frame;
 use crate::bridge::keyed::KeyedLane;
-use crate::bridge::settle::{Batch, FailureRecord, Outcome};
+use crate::bridge::settle::{FailureRecord, Loose, Outcome, Place};
 use crate::bridge::value::{Checked, checked};
 use crate::bridge::wake::JsWaker;
 use crate::bridge::{frame, runtime, scope};
@@ -17,7 +17,7 @@ use crate::retry::Deadline;
 use crate::solana::{AccountReply, Call, CallOptions, EndpointOptions, Pool, PoolOptions, Priority, SendError};
 use bytes::Bytes;
 use napi::Env;
-use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint32ArraySlice};
+use napi::bindgen_prelude::{Function, PromiseRaw, Result, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use std::future::Future;
 use std::sync::Arc;
@@ -89,10 +89,16 @@ impl SolanaPool {
         frame::each(buffer, length, |frame| self.start(frame)).err().map(FailureRecord::from)
     }
 
-    /// Fills `meta` with settled operations.
-    #[napi(catch_unwind)]
-    pub fn drain(&self, mut meta: Uint32ArraySlice<'_>) -> Batch {
-        self.lane.drain(&mut meta)
+    /// Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
+    /// is in `src/bridge/settle.rs`.
+    #[napi(catch_unwind, ts_return_type = "Array<string | Buffer | FailureRecord> | null")]
+    pub fn drain<'env>(
+        &self,
+        mut meta: Uint32ArraySlice<'env>,
+        mut space: Uint8ArraySlice<'env>,
+        from: u32,
+    ) -> Option<Vec<Loose>> {
+        self.lane.drain(Place { meta: &mut meta, space: &mut space, from })
     }
 
     /// Hands events over.

@@ -2,12 +2,12 @@
 //!
 //! Also through cancellation, close and panics. Dropping a JavaScript promise cancels nothing; `cancel(id)` does.
 
+use super::gather::{Gather, LIMIT, Wish};
 use super::lane::{Lane, Waker};
 use super::runtime;
-use super::settle::{Batch, Completion, Outcome, drain_into};
+use super::settle::{Completion, Loose, Outcome, Place, drain_into};
 use crate::error::{ErrorCode, Failure};
 use futures_util::FutureExt;
-use napi::bindgen_prelude::Uint32ArraySlice;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::panic::AssertUnwindSafe;
@@ -26,6 +26,7 @@ const CLOSED_ID: u32 = 0;
 pub(crate) struct KeyedLane {
     lane: Lane<VecDeque<Completion>>,
     running: Mutex<HashMap<u32, CancellationToken>>,
+    gather: Mutex<Gather>,
     settled: Notify,
     root: CancellationToken,
 }
@@ -33,7 +34,13 @@ pub(crate) struct KeyedLane {
 impl KeyedLane {
     /// A lane whose wake-ups go to `waker`. `root` cancels every operation when the client goes away.
     pub(crate) fn new(waker: Box<dyn Waker>, root: CancellationToken) -> Arc<Self> {
-        Arc::new(Self { lane: Lane::new(waker), running: Mutex::default(), settled: Notify::new(), root })
+        Arc::new(Self {
+            lane: Lane::new(waker),
+            running: Mutex::default(),
+            gather: Mutex::default(),
+            settled: Notify::new(),
+            root,
+        })
     }
 
     /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself.
@@ -52,11 +59,32 @@ impl KeyedLane {
     }
 
     /// Settles an operation that was refused before it started, or ends a started one.
-    pub(crate) fn settle(&self, id: u32, outcome: Outcome) {
+    pub(crate) fn settle(self: &Arc<Self>, id: u32, outcome: Outcome) {
         // In this order: who sees nothing in flight must find every outcome in the queue.
-        self.lane.push(|queue| queue.push_back(Completion { id, outcome }));
-        self.running().remove(&id);
+        self.lane.add(|queue| queue.push_back(Completion { id, outcome }));
+        let in_flight = {
+            let mut running = self.running();
+            running.remove(&id);
+            running.len()
+        };
+        let wish = self.gather().settled(in_flight);
+        match wish {
+            Wish::Now => self.lane.wake(),
+            Wish::Within(batch) => self.wake_late(batch),
+            Wish::Filling => {}
+        }
         self.settled.notify_waiters();
+    }
+
+    fn wake_late(self: &Arc<Self>, batch: u64) {
+        let lane = Arc::clone(self);
+        runtime::spawn(async move {
+            tokio::time::sleep(LIMIT).await;
+            let is_due = lane.gather().late(batch);
+            if is_due {
+                lane.lane.wake();
+            }
+        });
     }
 
     /// Waits until every operation has settled, at most `limit`. Whether they have.
@@ -87,8 +115,8 @@ impl KeyedLane {
     }
 
     /// Hands settled operations to JavaScript.
-    pub(crate) fn drain(&self, meta: &mut Uint32ArraySlice<'_>) -> Batch {
-        self.lane.drain(|queue| drain_into(queue, meta))
+    pub(crate) fn drain(&self, place: Place<'_, '_>) -> Option<Vec<Loose>> {
+        self.lane.drain(|queue| drain_into(queue, place))
     }
 
     /// Tells TypeScript that the client has closed, once every operation has settled: `lib/lane.ts` disposes its half and releases the client.
@@ -102,6 +130,10 @@ impl KeyedLane {
     pub(crate) fn close(&self) {
         self.root.cancel();
         self.lane.close();
+    }
+
+    fn gather(&self) -> MutexGuard<'_, Gather> {
+        self.gather.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<u32, CancellationToken>> {

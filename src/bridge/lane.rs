@@ -1,6 +1,6 @@
 //! The lane: what Rust has for JavaScript waits in a queue, and one wake-up per batch tells JavaScript to fetch it.
 //!
-//! Guarantees: whatever was pushed before `close` is seen by a drain that follows its wake-up; between two drains the waker is called at most once;
+//! Guarantees: whatever was pushed, or added and woken for, before `close` is seen by a drain that follows its wake-up; between two drains the waker is called at most once;
 //! after `close` nothing is queued and the waker is gone. Modelled with loom in `tests/lane_loom.rs`.
 
 use super::sync::{AtomicBool, Mutex, MutexGuard, Ordering};
@@ -41,6 +41,26 @@ impl<Q: Default> Lane<Q> {
             waker.wake();
         }
         true
+    }
+
+    /// Lets `add` put something into the queue; [`Lane::wake`] must follow soon. False when closed: `add` did not run.
+    pub fn add(&self, add: impl FnOnce(&mut Q)) -> bool {
+        let mut shared = self.lock();
+        let open = shared.waker.is_some();
+        if open {
+            add(&mut shared.queue);
+        }
+        open
+    }
+
+    /// Wakes JavaScript for what was added, unless it was woken already.
+    pub fn wake(&self) {
+        let shared = self.lock();
+        if let Some(waker) = shared.waker.as_ref()
+            && !self.awake.swap(true, Ordering::AcqRel)
+        {
+            waker.wake();
+        }
     }
 
     /// Lets `take` look at the queue without touching the wake-up, for bounds and statistics.

@@ -1,14 +1,15 @@
-//! Outcomes of the keyed lane and their way to JavaScript: one metadata array, one shared buffer for small replies, loose values for the rest.
+//! Outcomes of the keyed lane and their way to JavaScript: one metadata array, one buffer of JavaScript's own for small replies, loose values for the rest.
 
 use crate::error::{Detail, Failure};
 use bytes::Bytes;
-use napi::bindgen_prelude::{Buffer, Either3, Uint32ArraySlice};
+use napi::bindgen_prelude::{Buffer, Either3, Uint8ArraySlice, Uint32ArraySlice};
 use napi_derive::napi;
 use std::collections::{HashMap, VecDeque};
 
-/// Replies up to this size share the batch's buffer; larger ones cross alone.
-const SHARED_LIMIT: usize = 64 * 1024;
-/// Values per operation in the metadata array: id, kind, first, second.
+/// Replies up to this size are copied into JavaScript's buffer, which costs less than handing memory over; larger ones cross alone. `lib/lane.ts` offers at
+/// least this much room.
+const COPIED_LIMIT: usize = 8 * 1024;
+/// Values per operation in the metadata array: id, kind, first, second. The first place is the header: operations, whether more wait.
 const META_STRIDE: usize = 4;
 
 /// How an operation ended. Exactly one per operation.
@@ -112,58 +113,89 @@ impl From<Failure> for FailureRecord {
     }
 }
 
-/// What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
-///
-/// Kinds: 0 nothing; 1 number (first); 2 bytes in `blob` (first: offset, second: length); 3 loose value (first: index in `loose`, a string or a
-/// Buffer); 4 failure (first: index in `loose`).
-#[napi(object)]
-pub struct Batch {
-    /// Settled operations in this batch.
-    pub count: u32,
-    /// Whether more wait: drain again soon.
-    pub more: bool,
-    /// Small byte replies, one after another.
-    pub blob: Option<Buffer>,
-    /// Strings, large byte replies and failures.
-    pub loose: Vec<Either3<String, Buffer, FailureRecord>>,
+/// A value that crosses by itself: text, a large reply, a failure.
+pub(crate) type Loose = Either3<String, Buffer, FailureRecord>;
+
+/// Where JavaScript wants its outcomes.
+pub(crate) struct Place<'a, 'env> {
+    /// A header (operations, whether more wait: drain again soon) and quadruples (operation id, kind, first, second).
+    ///
+    /// Kinds: 0 nothing; 1 number (first); 2 bytes in `space` (first: offset, second: length); 3 loose value (first: its index), a string or a Buffer; 4 failure
+    /// (first: its index).
+    pub(crate) meta: &'a mut Uint32ArraySlice<'env>,
+    /// Takes small replies, one after another.
+    pub(crate) space: &'a mut Uint8ArraySlice<'env>,
+    /// Where in `space` the room begins.
+    pub(crate) from: u32,
 }
 
-/// Takes as many completions as fit into `meta`.
-pub(crate) fn drain_into(queue: &mut VecDeque<Completion>, meta: &mut Uint32ArraySlice<'_>) -> Batch {
+/// Takes as many completions as fit; what crosses by itself, if anything does.
+pub(crate) fn drain_into(queue: &mut VecDeque<Completion>, place: Place<'_, '_>) -> Option<Vec<Loose>> {
     // SAFETY: JavaScript does not run while this synchronous export does, so nobody else writes the array.
     #[expect(unsafe_code, reason = "the only way to write into a typed array handed over by JavaScript")]
-    let meta = unsafe { meta.as_mut() };
-    let mut blob = Vec::new();
+    let meta = unsafe { place.meta.as_mut() };
+    // SAFETY: as above, and it is another array.
+    #[expect(unsafe_code, reason = "the only way to write into a typed array handed over by JavaScript")]
+    let space = unsafe { place.space.as_mut() };
+    let mut space = Space { bytes: space, used: usize::try_from(place.from).unwrap_or(usize::MAX) };
     let mut loose = Vec::new();
+    let mut slots = meta.chunks_exact_mut(META_STRIDE);
+    let header = slots.next()?;
     let mut count = 0;
-    for slot in meta.chunks_exact_mut(META_STRIDE) {
-        let Some(Completion { id, outcome }) = queue.pop_front() else {
+    for slot in slots {
+        let Some(Completion { id, outcome }) = queue.pop_front_if(|next| space.has_room_for(&next.outcome)) else {
             break;
         };
-        let (kind, first, second) = place(outcome, &mut blob, &mut loose);
+        let (kind, first, second) = cross(outcome, &mut space, &mut loose);
         slot.copy_from_slice(&[id, kind, first, second]);
         count += 1;
     }
-    Batch { count, more: !queue.is_empty(), blob: (!blob.is_empty()).then(|| Buffer::from(blob)), loose }
+    header.copy_from_slice(&[count, u32::from(!queue.is_empty()), 0, 0]);
+    (!loose.is_empty()).then_some(loose)
 }
 
-fn place(
-    outcome: Outcome,
-    blob: &mut Vec<u8>,
-    loose: &mut Vec<Either3<String, Buffer, FailureRecord>>,
-) -> (u32, u32, u32) {
+/// JavaScript's buffer for small replies.
+struct Space<'a> {
+    bytes: &'a mut [u8],
+    used: usize,
+}
+
+impl Space<'_> {
+    /// As far apart as Node's own pool puts them: typed arrays may be laid over a value.
+    fn start(&self) -> usize {
+        self.used.saturating_add(7) & !7
+    }
+
+    fn has_room_for(&self, outcome: &Outcome) -> bool {
+        match outcome {
+            Outcome::Bytes(bytes) if bytes.len() <= COPIED_LIMIT => {
+                self.start().saturating_add(bytes.len()) <= self.bytes.len()
+            }
+            _ => true,
+        }
+    }
+
+    /// Copies and says where to; `None` when there is no room.
+    fn copy(&mut self, bytes: &[u8]) -> Option<(u32, u32)> {
+        let start = self.start();
+        let end = start.checked_add(bytes.len())?;
+        self.bytes.get_mut(start..end)?.copy_from_slice(bytes);
+        self.used = end;
+        Some((u32::try_from(start).ok()?, u32::try_from(bytes.len()).ok()?))
+    }
+}
+
+fn cross(outcome: Outcome, space: &mut Space<'_>, loose: &mut Vec<Loose>) -> (u32, u32, u32) {
     let index = u32::try_from(loose.len()).unwrap_or(u32::MAX);
     match outcome {
         Outcome::Nothing => (0, 0, 0),
         Outcome::Number(number) => (1, number, 0),
-        Outcome::Bytes(bytes) if bytes.len() <= SHARED_LIMIT => {
-            // As far apart as Node's own pool puts them: typed arrays may be laid over a value.
-            blob.resize(blob.len().next_multiple_of(8), 0);
-            let offset = u32::try_from(blob.len()).unwrap_or(u32::MAX);
-            blob.extend_from_slice(&bytes);
-            (2, offset, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
-        }
         Outcome::Bytes(bytes) => {
+            if bytes.len() <= COPIED_LIMIT
+                && let Some((start, length)) = space.copy(&bytes)
+            {
+                return (2, start, length);
+            }
             loose.push(Either3::B(Buffer::from(Vec::from(bytes))));
             (3, index, 0)
         }
