@@ -416,7 +416,7 @@ export class Collection<T extends object = Document> {
     }
   }
   /** @internal A write: the write concern of the nearest level is added. */
-  async write(request: Request): Promise<Value> {
+  write(request: Request): Promise<Value> {
     const known = { ...request.known, ...concerns(request.options, this.#concerns, ['writeConcern']) };
     return this.#run({ ...request, known });
   }
@@ -462,7 +462,8 @@ export class Collection<T extends object = Document> {
     return this.#timeoutMS === undefined ? options : { timeoutMS: this.#timeoutMS, ...options };
   }
 
-  async #run({ opcode, body, known, options, bulk }: Request): Promise<Value> {
+  /** Not async, like `write`: callers are, and a promise fewer for each operation is felt. */
+  #run({ opcode, body, known, options, bulk }: Request): Promise<Value> {
     this.#checkOptions(opcode, options);
     const { session, signal, timeoutMS = this.#timeoutMS } = options;
     return this.operations.run({

@@ -399,10 +399,11 @@ export class ClientSession extends EventEmitter {
   }
 
   /** @internal Runs the hooks of the attempt, once. */
-  async settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void> {
+  settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void> | undefined {
     const hooks = this.#hooks;
+    if (hooks.isEmpty) return undefined;
     this.#hooks = new Hooks();
-    await hooks.run(outcome, onHookError);
+    return hooks.run(outcome, onHookError);
   }
 
   async #end(deadlineMs: number): Promise<void> {

@@ -164,7 +164,7 @@ async function firstOf<T>(
   signal: AbortSignal | undefined,
 ): Promise<Settled<T> | Ended> {
   if (signal === undefined) return Promise.race([settled, over]);
-  let onAbort = (): void => {};
+  let onAbort: (() => void) | undefined;
   const cancelled = new Promise<Ended>((resolve) => {
     onAbort = () => resolve({ kind: 'ended', failure: abortedFailure() });
     signal.addEventListener('abort', onAbort, { once: true });
@@ -172,7 +172,7 @@ async function firstOf<T>(
   try {
     return await Promise.race([settled, over, cancelled]);
   } finally {
-    signal.removeEventListener('abort', onAbort);
+    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
   }
 }
 
