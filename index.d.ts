@@ -204,25 +204,8 @@ declare function balances(keys: readonly string[], options: CallOptions): Operat
 /** Runs a pipeline: the method of a client with several connections, which looks for the one to use. */
 declare const BATCH: unique symbol;
 
-/**
- * What one `drain(meta)` hands over; `meta` was filled with `count` quadruples (operation id, kind, first, second).
- *
- * Kinds: 0 nothing; 1 number (first); 2 bytes in `blob` (first: offset, second: length); 3 loose value (first: index in `loose`, a string or a
- * Buffer); 4 failure (first: index in `loose`).
- */
-declare interface Batch {
-    /** Settled operations in this batch. */
-    count: number
-    /** Whether more wait: drain again soon. */
-    more: boolean
-    /** Small byte replies, one after another. */
-    blob?: Buffer
-    /** Strings, large byte replies and failures. */
-    loose: Array<string | Buffer | FailureRecord>
-}
-
 /** A pipeline that may be sent more than once. */
-declare interface Batch_2 {
+declare interface Batch {
     readonly members: readonly Member[];
     /** Sends everything to one connection; resolves with the outcome of each member. */
     attempt(node: Redis, options: AttemptOptions_2): Promise<MemberResult[]>;
@@ -463,7 +446,6 @@ declare type ChangeStreamSource = Omit<CursorSource, 'db'> & {
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
     #private;
-    readonly client: MongoClient;
     readonly explicit = true;
     readonly snapshotEnabled: boolean;
     readonly supports: {
@@ -481,6 +463,8 @@ export declare class ClientSession extends EventEmitter {
     deadline: number | undefined;
     /** @internal */
     constructor(client: MongoClient, operations: Operations, handle: number, options?: ClientSessionOptions);
+    /** Its client. No property of its own: it is large and would print with the session. */
+    get client(): MongoClient;
     /** Aborted when the attempt is over before its callback: by its deadline, by the caller's signal or by the client's close. Its reason is the error. */
     get signal(): AbortSignal;
     /** The server session's id. Reading it makes the server session. */
@@ -559,7 +543,7 @@ export declare class ClientSession extends EventEmitter {
         handle: number;
     };
     /** @internal Runs the hooks of the attempt, once. */
-    settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void>;
+    settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void> | undefined;
 }
 
 /** Options of {@link MongoClient.startSession}. */
@@ -702,7 +686,7 @@ export declare class Cluster extends CommandClient {
     /** Runs one call of a command method. */
     [RUN](call: Call_2): unknown;
     /** Runs a pipeline's members at the node of their keys. @internal */
-    [BATCH](batch: Batch_2): Promise<MemberResult[]>;
+    [BATCH](batch: Batch): Promise<MemberResult[]>;
     /** @internal */
     [START](outgoing: Outgoing): void;
     /** Without credentials. */
@@ -1928,6 +1912,8 @@ declare class KeyedLane<Handle extends LaneHandle> {
     constructor(open: (wake: () => void) => Handle, onClosed?: () => void);
     /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
     run(operation: Operation): Promise<Outcome>;
+    /** The number of the next submission: what is run now belongs to it. */
+    get submissions(): number;
     /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
     flush(): void;
 }
@@ -1951,8 +1937,8 @@ declare const KINDS: readonly ["subscribe", "psubscribe", "ssubscribe"];
 declare interface LaneHandle {
     /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
     submit(buffer: Uint8Array, length: number): FailureRecord | null | undefined;
-    /** Fills `meta` with settled operations. */
-    drain(meta: Uint32Array): Batch;
+    /** Fills `meta` with settled operations and `space`, from an offset on, with small replies; returns what crosses by itself. Layout: `src/bridge/settle.rs`. */
+    drain(meta: Uint32Array, space: Uint8Array, from: number): Loose[] | null | undefined;
     /** Asks one operation to end. */
     cancel(id: number): void;
     /** Drops the thread-safe function; nothing reaches JavaScript afterwards. */
@@ -1964,6 +1950,9 @@ declare function list(collection: AnyCollection, options: CursorOptions): RunCom
 
 /** The search indexes. */
 declare function listSearch(collection: AnyCollection, name: string | CursorOptions | undefined, options: CursorOptions): AggregationCursor;
+
+/** A value that crosses by itself. */
+declare type Loose = FailureRecord | Buffer | string;
 
 /** Makes a script that the client's connections know. */
 declare const MAKE_SCRIPT: unique symbol;
@@ -2136,8 +2125,11 @@ declare class MongoHandle {
     static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
     /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
     submit(buffer: Uint8Array, length: number): FailureRecord | null
-    /** Fills `meta` with settled operations. */
-    drain(meta: Uint32Array): Batch
+    /**
+     * Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
+     * is in `src/bridge/settle.rs`.
+     */
+    drain(meta: Uint32Array, space: Uint8Array, from: number): Array<string | Buffer | FailureRecord> | null
     /** Asks one operation to end. */
     cancel(id: number): void
     /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
@@ -2309,7 +2301,7 @@ declare interface Operation {
     /**
      * Writes the body into `buffer` from `offset` and returns the offset after it, or `undefined` when it does not fit: it is called again with a larger buffer.
      */
-    write?(buffer: Buffer, offset: number): number | undefined;
+    readonly write?: ((buffer: Buffer, offset: number) => number | undefined) | undefined;
 }
 
 /** Options that every operation knows. */
@@ -2341,6 +2333,12 @@ declare class Operations {
     refuse(argument: string, message: string): Error;
     /** A small document as BSON. */
     encode(document: object): Uint8Array;
+    /** The options of a session as BSON; most sessions have the same. */
+    encodeSession(options: {
+        causalConsistency: boolean;
+        snapshot: boolean;
+        snapshotTime?: unknown;
+    }): Uint8Array;
     /** The document that `bytes` hold. */
     decode(bytes: Uint8Array, options?: BsonOptions): Document_2;
 }
@@ -2407,7 +2405,7 @@ declare class Pipeline implements Commander {
 
 declare interface PipelineCluster {
     readonly options: Pick<Redis['options'], 'keyPrefix'>;
-    [BATCH](batch: Batch_2): Promise<MemberResult[]>;
+    [BATCH](batch: Batch): Promise<MemberResult[]>;
 }
 
 /** What pipelines are made for: a client, or a cluster. */

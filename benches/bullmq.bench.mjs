@@ -1,7 +1,8 @@
 /**
  * @module benches/bullmq
  *
- * BullMQ's own queue and worker over mooring's client and over ioredis. A worker row counts jobs that are already waiting.
+ * BullMQ's own queue and worker over mooring's connection for BullMQ, over mooring's ioredis look-alike (through BullMQ's adapter for ioredis) and over ioredis.
+ * A worker row counts jobs that are already waiting.
  */
 import { createRequire } from 'node:module';
 
@@ -14,15 +15,16 @@ export const servers = () => ({ mongo: false, solana: false, redis: {} });
 /** Environment of the children. */
 export const connection = (stack) => ({ BENCH_REDIS_URI: stack.env.REDIS_URI });
 
-const open = async (Redis, env) => {
-  const client = new Redis(env.BENCH_REDIS_URI, { maxRetriesPerRequest: null });
+const emptied = async (client) => {
   await client.flushall();
   return client;
 };
+const open = (Redis, env) => emptied(new Redis(env.BENCH_REDIS_URI, { maxRetriesPerRequest: null }));
 
 /** Each opens a client that BullMQ takes as `connection`. */
 export const clients = {
-  mooring: { open: (env) => open(require('../dist/index.js').Redis, env) },
+  mooring: { open: (env) => emptied(require('../dist/redis/bullmq.js').bullmqConnection(env.BENCH_REDIS_URI)) },
+  'mooring, look-alike': { open: (env) => open(require('../dist/index.js').Redis, env) },
   ioredis: { open: async (env) => open((await import('ioredis')).Redis, env) },
 };
 

@@ -68,7 +68,14 @@ export const clients = {
       const { hostname, port } = new URL(env.BENCH_REDIS_URI);
       const tls = await tlsOf(env);
       const advanced = tls === undefined ? {} : { advancedConfiguration: { tlsAdvancedConfiguration: { rootCertificates: tls.ca } } };
-      return GlideClient.createClient({ addresses: [{ host: hostname, port: Number(port) }], useTLS: tls !== undefined, ...advanced });
+      // Its limit is 1000, which a thousand in flight reach.
+      const inflightRequestsLimit = 2000;
+      return GlideClient.createClient({
+        inflightRequestsLimit,
+        addresses: [{ host: hostname, port: Number(port) }],
+        useTLS: tls !== undefined,
+        ...advanced,
+      });
     },
   },
 };

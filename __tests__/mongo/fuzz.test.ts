@@ -244,7 +244,7 @@ describe(`replies with damaged bytes (seed ${seed})`, () => {
     // What a damaged length left waiting for more bytes, a kill of a cursor say, waits until its connection ends. After that nobody may come back.
     for (const socket of sockets) socket.destroy();
     await delay(1_500);
-    expect(sockets.size).toBe(0);
+    if (sockets.size > 0) throw new Error(`${sockets.size} connections were opened after close()`);
     await new Promise((resolve) => server.close(resolve));
   });
 

@@ -153,7 +153,9 @@ export class SentinelSet {
     const counts = await Promise.all(
       this.sentinelPorts.map(async (port) => {
         const [all, others] = await Promise.all([this.#ask(port, ['slaves', NAME]), this.#ask(port, ['sentinels', NAME])]);
-        return (all as unknown[]).length === replicas && (others as unknown[]).length === sentinels - 1;
+        // One that is known by name only, and not connected yet, is flagged so: clients do not take it for a sentinel.
+        const connected = !JSON.stringify(others).includes('disconnected');
+        return connected && (all as unknown[]).length === replicas && (others as unknown[]).length === sentinels - 1;
       }),
     );
     return counts.every(Boolean);

@@ -386,9 +386,7 @@ export class Collection<T extends object = Document> {
   }
   /** @internal The BSON flags of an operation. */
   bsonFor(options: object = {}): BsonOptions {
-    return hasAny(options, BSON_OPTION_NAMES)
-      ? { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) }
-      : this.bsonOptions;
+    return hasAny(options, BSON_OPTION_NAMES) ? { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) } : this.bsonOptions;
   }
   /** @internal */
   refuse(argument: string, message: string): Error {

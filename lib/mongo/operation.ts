@@ -193,15 +193,15 @@ function encoding({ opcode, bson = {} }: Call): BsonOptions {
 }
 
 /** What the library gets for flags that were seen before: most calls share their collection's. Its `index` is written before each call. */
-const decoding = new WeakMap<BsonOptions, Document & { index: number }>();
+const DECODING = new WeakMap<BsonOptions, Document & { index: number }>();
 
 /** The document at `offset`; a reply may hold others behind it. */
 export function decodeAt(host: Host, bytes: Uint8Array, offset: number, options: BsonOptions): Document {
-  let flags = decoding.get(options);
+  let flags = DECODING.get(options);
   if (flags === undefined) {
     const { enableUtf8Validation, ...others } = options;
     flags = { ...others, validation: { utf8: enableUtf8Validation !== false }, index: 0, allowObjectSmallerThanBufferSize: true };
-    decoding.set(options, flags);
+    DECODING.set(options, flags);
   }
   flags.index = offset;
   return host.bson.deserialize(bytes, flags);

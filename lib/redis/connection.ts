@@ -6,6 +6,7 @@
  * Guarantees: every command handed in settles exactly once, in the order the wire decides; the process stays alive while one is unsettled;
  * after `release` nothing reaches JavaScript. Decides nothing about sockets, retries or deadlines: Rust does.
  */
+import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { isFailure, unwrap } from '../error/index.js';
 import { KeepAlive } from '../lane.js';
@@ -90,6 +91,12 @@ const META_ENTRIES = 16 * 1024;
 const BLOB_BYTES = 64 * 1024;
 /** A tick that encodes more than this is handed over at once. */
 const FLUSH_BYTES = 64 * 1024;
+/**
+ * A tick that takes longer than this hands over what it has, so that the server works meanwhile; looked at with every eighth command. Without it a client and a server
+ * that both take long for a command, such as BullMQ's, wait for each other: one for all replies, the other for all commands.
+ */
+const FLUSH_MS = 0.1;
+const LOOK_EVERY = 8;
 const RING = 1024;
 const MORE = 2;
 
@@ -107,6 +114,7 @@ export class Connection {
   #tail = 0;
   #unsettled = 0;
   #scheduled = false;
+  #tickBegan = 0;
   #lastStatus = 0;
   #released = false;
 
@@ -149,16 +157,28 @@ export class Connection {
     this.#ring[this.#tail & (this.#ring.length - 1)] = entry;
     this.#tail = (this.#tail + 1) >>> 0;
     if (this.#unsettled++ === 0) this.keepAlive.acquire();
-    if (this.#out.length >= FLUSH_BYTES) this.flush();
-    else if (!this.#scheduled) {
+    if (!this.#scheduled) {
       this.#scheduled = true;
+      this.#tickBegan = performance.now();
       nextTick(this.#flush);
     }
+    if (this.#out.length >= FLUSH_BYTES || (this.#out.commands % LOOK_EVERY === 0 && this.#isLate())) this.#handOver();
+  }
+
+  #isLate(): boolean {
+    const now = performance.now();
+    const late = now - this.#tickBegan > FLUSH_MS;
+    if (late) this.#tickBegan = now;
+    return late;
   }
 
   /** Hands over what this tick has encoded. */
   flush(): void {
     this.#scheduled = false;
+    this.#handOver();
+  }
+
+  #handOver(): void {
     const { length, commands } = this.#out;
     if (commands === 0 || this.#released) return;
     const refused = this.#wire.flush(this.#out.buffer, length, this.#out.descriptors, commands);

@@ -35,7 +35,7 @@ const PEERS: &[(&str, &[&str])] = &[
 const REGISTERING: &[&str] = &["lib/redis/bullmq-register.ts"];
 
 /// Weak caches whose loss changes nothing: `(file, name)`.
-const CACHES: &[(&str, &str)] = &[("lib/redis/managed.ts", "BOUND")];
+const CACHES: &[(&str, &str)] = &[("lib/mongo/operation.ts", "DECODING"), ("lib/redis/managed.ts", "BOUND")];
 
 /// How a statement at the top of a module begins when it does work at import.
 const WORK_AT_IMPORT: &[&str] = &[

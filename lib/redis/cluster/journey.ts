@@ -138,7 +138,7 @@ export function byteLength(args: Entry['args']): number {
 /** One of a slot's nodes, by the option `scaleReads`. */
 export function byRole(keys: readonly NodeKey[], role: NodeRole): NodeKey | undefined {
   if (role === 'all') return sample(keys);
-  return role === 'slave' && keys.length > 1 ? sample(keys.slice(1)) : keys[0];
+  return role === 'slave' && keys.length > 1 ? sample(keys, 1) : keys[0];
 }
 
 /** The user's choice: a node, one of a list, or none of them. */

@@ -15,9 +15,9 @@ import type { NodeKey } from './slots.js';
 
 type MakeRedis = new (...options: RedisOptions[]) => Redis;
 
-/** One of a list by chance. */
-export function sample<T>(list: readonly T[]): T | undefined {
-  return list[Math.floor(Math.random() * list.length)];
+/** One of a list by chance, the first `from` left out. */
+export function sample<T>(list: readonly T[], from = 0): T | undefined {
+  return list[from + Math.floor(Math.random() * (list.length - from))];
 }
 
 /** Clients by `host:port`. */

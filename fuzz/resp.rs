@@ -1,0 +1,63 @@
+//! Any bytes as the replies of a server: no panic, no memory that was not received, the same tokens wherever the bytes are split.
+//!
+//! The parser's own source is compiled, so that a run builds four crates and not the addon. `src/redis/resp/tests.rs` has the same properties for `cargo test`.
+
+#![no_main]
+#![allow(dead_code, reason = "of the rooms only the parser is used here")]
+
+#[path = "../src/error/mod.rs"]
+mod error;
+
+mod redis {
+    #[path = "../../src/redis/reply/mod.rs"]
+    pub mod reply;
+    #[path = "../../src/redis/resp/mod.rs"]
+    pub mod resp;
+
+    use reply::Tokens;
+    use resp::{Parser, ProtocolError};
+
+    /// Tokens and bytes are at most so many times what was received: two numbers for a value of three bytes.
+    const MOST: usize = 4;
+
+    /// As a connection reads: what is left of one piece is seen again with the next.
+    fn parse(pieces: &[&[u8]]) -> (Result<usize, ProtocolError>, Tokens) {
+        let (mut parser, mut out, mut pending, mut replies) =
+            (Parser::default(), Tokens::default(), Vec::new(), 0);
+        for piece in pieces {
+            pending.extend_from_slice(piece);
+            let mut used = 0;
+            loop {
+                match parser.advance(&pending[used..], &mut out) {
+                    Err(error) => return (Err(error), out),
+                    Ok(step) => {
+                        used += step.consumed;
+                        if !step.complete {
+                            break;
+                        }
+                        replies += 1;
+                    }
+                }
+            }
+            pending.drain(..used);
+        }
+        (Ok(replies), out)
+    }
+
+    /// The first byte says where the rest is split.
+    pub fn check(data: &[u8]) {
+        let Some((&at, rest)) = data.split_first() else {
+            return;
+        };
+        let (whole, tokens) = parse(&[rest]);
+        assert!(tokens.blob.len() <= rest.len());
+        assert!(tokens.meta.len() <= MOST * rest.len());
+        let middle = usize::from(at) * rest.len() / 255;
+        let (first, second) = rest.split_at(middle);
+        let (split, parts) = parse(&[first, second]);
+        assert_eq!(whole, split);
+        assert_eq!((tokens.meta, tokens.blob), (parts.meta, parts.blob));
+    }
+}
+
+libfuzzer_sys::fuzz_target!(|data: &[u8]| redis::check(data));
