@@ -8,10 +8,9 @@
 #[path = "../src/error/mod.rs"]
 mod error;
 
+#[path = "../src/redis"]
 mod redis {
-    #[path = "../../src/redis/reply/mod.rs"]
     pub mod reply;
-    #[path = "../../src/redis/resp/mod.rs"]
     pub mod resp;
 
     use reply::Tokens;
@@ -22,8 +21,7 @@ mod redis {
 
     /// As a connection reads: what is left of one piece is seen again with the next.
     fn parse(pieces: &[&[u8]]) -> (Result<usize, ProtocolError>, Tokens) {
-        let (mut parser, mut out, mut pending, mut replies) =
-            (Parser::default(), Tokens::default(), Vec::new(), 0);
+        let (mut parser, mut out, mut pending, mut replies) = (Parser::default(), Tokens::default(), Vec::new(), 0);
         for piece in pieces {
             pending.extend_from_slice(piece);
             let mut used = 0;
