@@ -13,46 +13,25 @@ mod redis {
     pub mod reply;
     pub mod resp;
 
-    use reply::Tokens;
-    use resp::{Parser, ProtocolError};
+    #[path = "resp/pieces.rs"]
+    mod pieces;
+
+    use pieces::parse_pieces;
 
     /// Tokens and bytes are at most so many times what was received: two numbers for a value of three bytes.
     const MOST: usize = 4;
-
-    /// As a connection reads: what is left of one piece is seen again with the next.
-    fn parse(pieces: &[&[u8]]) -> (Result<usize, ProtocolError>, Tokens) {
-        let (mut parser, mut out, mut pending, mut replies) = (Parser::default(), Tokens::default(), Vec::new(), 0);
-        for piece in pieces {
-            pending.extend_from_slice(piece);
-            let mut used = 0;
-            loop {
-                match parser.advance(&pending[used..], &mut out) {
-                    Err(error) => return (Err(error), out),
-                    Ok(step) => {
-                        used += step.consumed;
-                        if !step.complete {
-                            break;
-                        }
-                        replies += 1;
-                    }
-                }
-            }
-            pending.drain(..used);
-        }
-        (Ok(replies), out)
-    }
 
     /// The first byte says where the rest is split.
     pub fn check(data: &[u8]) {
         let Some((&at, rest)) = data.split_first() else {
             return;
         };
-        let (whole, tokens) = parse(&[rest]);
+        let (whole, tokens) = parse_pieces(&[rest]);
         assert!(tokens.blob.len() <= rest.len());
         assert!(tokens.meta.len() <= MOST * rest.len());
         let middle = usize::from(at) * rest.len() / 255;
         let (first, second) = rest.split_at(middle);
-        let (split, parts) = parse(&[first, second]);
+        let (split, parts) = parse_pieces(&[first, second]);
         assert_eq!(whole, split);
         assert_eq!((tokens.meta, tokens.blob), (parts.meta, parts.blob));
     }

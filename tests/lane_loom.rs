@@ -28,11 +28,16 @@ impl Waker for Count {
     }
 }
 
+/// A lane and how often it woke.
+fn counted() -> (Arc<Lane<Vec<u32>>>, Arc<AtomicUsize>) {
+    let wakes = Arc::new(AtomicUsize::new(0));
+    (Arc::new(Lane::new(Box::new(Count(Arc::clone(&wakes))))), wakes)
+}
+
 #[test]
 fn nothing_pushed_is_left_without_a_wake_up() {
     loom::model(|| {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let (lane, wakes) = counted();
         let pusher = {
             let lane = Arc::clone(&lane);
             loom::thread::spawn(move || {
@@ -53,8 +58,7 @@ fn nothing_pushed_is_left_without_a_wake_up() {
 #[test]
 fn close_loses_the_race_or_refuses_the_push() {
     loom::model(|| {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let (lane, wakes) = counted();
         let pusher = {
             let lane = Arc::clone(&lane);
             loom::thread::spawn(move || lane.push(|queue| queue.push(1)))
@@ -70,8 +74,7 @@ fn close_loses_the_race_or_refuses_the_push() {
 #[test]
 fn wakes_once_per_batch_and_never_after_close() {
     loom::model(|| {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let lane = Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes))));
+        let (lane, wakes) = counted();
         assert!(lane.push(|queue| queue.push(1)));
         assert!(lane.push(|queue| queue.push(2)));
         assert_eq!(wakes.load(Ordering::SeqCst), 1);
@@ -87,8 +90,7 @@ fn wakes_once_per_batch_and_never_after_close() {
 #[test]
 fn whoever_wakes_last_wakes_for_all_that_was_added() {
     loom::model(|| {
-        let wakes = Arc::new(AtomicUsize::new(0));
-        let lane = Arc::new(Lane::<Vec<u32>>::new(Box::new(Count(Arc::clone(&wakes)))));
+        let (lane, wakes) = counted();
         let adder = {
             let lane = Arc::clone(&lane);
             loom::thread::spawn(move || {

@@ -10,13 +10,21 @@ import { relative } from 'node:path';
 const EXIT_LIMIT_MS = 30_000;
 
 export default class WatchRun {
+  #stays;
+
+  /** With `--watch` the process stays on purpose. */
+  constructor({ watch, watchAll }) {
+    this.#stays = watch || watchAll;
+  }
+
   onTestFileStart({ path }) {
     if (!process.stderr.isTTY) process.stderr.write(`RUNS ${relative(process.cwd(), path)}\n`);
   }
 
   onRunComplete() {
+    if (this.#stays) return;
     setTimeout(() => {
-      const held = process.getActiveResourcesInfo().filter((kind) => kind !== 'Timeout');
+      const held = process.getActiveResourcesInfo();
       process.stderr.write(`The run is over, but the process was kept alive for ${EXIT_LIMIT_MS / 1000} s by: ${held.join(', ')}\n`);
       process.exit(1);
     }, EXIT_LIMIT_MS).unref();

@@ -162,14 +162,15 @@ export class Connection {
       this.#tickBegan = performance.now();
       nextTick(this.#flush);
     }
-    if (this.#out.length >= FLUSH_BYTES || (this.#out.commands % LOOK_EVERY === 0 && this.#isLate())) this.#handOver();
+    if (this.#out.length >= FLUSH_BYTES) this.#handOver();
+    else if (this.#out.commands % LOOK_EVERY === 0) this.#handOverIfLate();
   }
 
-  #isLate(): boolean {
+  #handOverIfLate(): void {
     const now = performance.now();
-    const late = now - this.#tickBegan > FLUSH_MS;
-    if (late) this.#tickBegan = now;
-    return late;
+    if (now - this.#tickBegan <= FLUSH_MS) return;
+    this.#tickBegan = now;
+    this.#handOver();
   }
 
   /** Hands over what this tick has encoded. */

@@ -37,9 +37,7 @@ impl<Q: Default> Lane<Q> {
             return false;
         };
         add(&mut shared.queue);
-        if !self.awake.swap(true, Ordering::AcqRel) {
-            waker.wake();
-        }
+        self.wake_once(waker.as_ref());
         true
     }
 
@@ -56,9 +54,13 @@ impl<Q: Default> Lane<Q> {
     /// Wakes JavaScript for what was added, unless it was woken already.
     pub fn wake(&self) {
         let shared = self.lock();
-        if let Some(waker) = shared.waker.as_ref()
-            && !self.awake.swap(true, Ordering::AcqRel)
-        {
+        if let Some(waker) = shared.waker.as_ref() {
+            self.wake_once(waker.as_ref());
+        }
+    }
+
+    fn wake_once(&self, waker: &dyn Waker) {
+        if !self.awake.swap(true, Ordering::AcqRel) {
             waker.wake();
         }
     }

@@ -1,8 +1,9 @@
-//! What is read from a JSON object and from nothing else.
+//! What is read from a JSON object and from nothing else, and members whose `null` counts.
 
 use serde::de::value::MapAccessDeserializer;
 use serde::de::{MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
+use serde_json::value::RawValue;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -23,4 +24,9 @@ impl<'de, T: Deserialize<'de>> Deserialize<'de> for Object<T> {
         }
         deserializer.deserialize_map(OnlyMaps(PhantomData)).map(Object)
     }
+}
+
+/// For an optional member: a `null` that was given is a value.
+pub(super) fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
+    <&RawValue>::deserialize(deserializer).map(Some)
 }

@@ -4,6 +4,8 @@
 //! [`MAX_DEPTH`], a reply at most [`MAX_REPLY`]. Does not decode text and does not pair replies with commands.
 
 #[cfg(test)]
+mod pieces;
+#[cfg(test)]
 mod tests;
 
 use super::reply::{Tokens, token};

@@ -1,26 +1,14 @@
 //! Replies of every kind, and everything that is none: the same tokens at any split, no panic, no memory that was not received.
 
 use super::super::reply::{Tokens, token};
+use super::pieces::parse_pieces;
 use super::{MAX_DEPTH, MAX_REPLY, Parser, ProtocolError};
 use proptest::prelude::*;
 
-/// Parses pieces as a connection does: what is left of one is seen again with the next.
+/// Tokens, bytes and the number of replies.
 fn parse_in(pieces: &[&[u8]]) -> Result<(Vec<i32>, Vec<u8>, usize), ProtocolError> {
-    let (mut parser, mut out, mut pending, mut replies) = (Parser::default(), Tokens::default(), Vec::<u8>::new(), 0);
-    for piece in pieces {
-        pending.extend_from_slice(piece);
-        let mut used = 0;
-        loop {
-            let step = parser.advance(&pending[used..], &mut out)?;
-            used += step.consumed;
-            if !step.complete {
-                break;
-            }
-            replies += 1;
-        }
-        pending.drain(..used);
-    }
-    Ok((out.meta, out.blob, replies))
+    let (replies, out) = parse_pieces(pieces);
+    Ok((out.meta, out.blob, replies?))
 }
 
 #[test]

@@ -2,9 +2,9 @@
 //! The result stays a slice of what was received.
 
 use crate::solana::error::{AttemptError, RpcRefusal};
-use crate::solana::object::Object;
+use crate::solana::object::{Object, given};
 use bytes::Bytes;
-use serde::{Deserialize, Deserializer};
+use serde::Deserialize;
 use serde_json::value::RawValue;
 
 /// How far into a result the slot of its context is looked for.
@@ -27,11 +27,6 @@ struct WireError {
     code: i64,
     #[serde(default)]
     message: String,
-}
-
-/// A `null` that was given is a value.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// The `result` of a reply to request `id`, as a slice of `body`.

@@ -2,7 +2,7 @@
 //! is not decoded here. Nothing is copied; numbers keep their text until they are read, because `u64` does not fit a double.
 
 use super::Shape;
-use crate::solana::object::Object;
+use crate::solana::object::{Object, given};
 use serde::{Deserialize, Deserializer};
 use serde_json::value::RawValue;
 
@@ -124,11 +124,6 @@ fn keyed(Object(one): Object<KeyedAccount<'_>>) -> Row<'_> {
 fn number(raw: &RawValue) -> Option<f64> {
     let text = raw.get();
     if text.starts_with(|first: char| first == '-' || first.is_ascii_digit()) { text.parse().ok() } else { None }
-}
-
-/// A `null` that was given is a value.
-fn given<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<&'de RawValue>, D::Error> {
-    <&RawValue>::deserialize(deserializer).map(Some)
 }
 
 /// Not optional, whatever its type: a missing `value` is no `null`.
