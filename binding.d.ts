@@ -13,7 +13,7 @@ export declare const __napiBindingTarget: 'native' | 'wasm32-wasi' | 'wasm32-was
 export declare class MongoHandle {
   /** Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain. */
   static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
-  /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
+  /** Takes the frames in `buffer[0, length)`; they are copied before it returns, and started soon after. An id of 0: nobody wants to hear how it ends. */
   submit(buffer: Uint8Array, length: number): FailureRecord | null
   /**
    * Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
@@ -24,8 +24,8 @@ export declare class MongoHandle {
   cancel(id: number): void
   /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
   openSession(handle: number, options: Uint8Array): FailureRecord | null
-  /** Begins a transaction on a session; no I/O. Flush the lane before. */
-  beginTransaction(handle: number, options: Uint8Array): FailureRecord | null
+  /** Begins a transaction on a session; no I/O. `behind`: the session has operations that were submitted and have not settled. */
+  beginTransaction(handle: number, options: Uint8Array, behind: boolean): FailureRecord | null
   /** The 16 bytes of a session's id; null before its first operation. */
   sessionId(handle: number): Buffer | null
   /** BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs. */

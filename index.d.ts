@@ -457,6 +457,8 @@ export declare class ClientSession extends EventEmitter {
     readonly defaultTimeoutMS: number | undefined;
     hasEnded: boolean;
     transaction: Transaction;
+    /** @internal Operations that have not settled; the lane counts them. */
+    unsettled: number;
     /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
     attempt: number;
     /** When the attempt's deadline is, in milliseconds since the epoch; `undefined` without one. */
@@ -467,7 +469,9 @@ export declare class ClientSession extends EventEmitter {
     get client(): MongoClient;
     /** Aborted when the attempt is over before its callback: by its deadline, by the caller's signal or by the client's close. Its reason is the error. */
     get signal(): AbortSignal;
-    /** The server session's id. Reading it makes the server session. */
+    /** @internal Whether its attempt was cut: {@link signal} is aborted, if anybody has asked for it. */
+    get isCut(): boolean;
+    /** The server session's id, once its first operation has run; of a session that has ended as long as it is among the client's last 256. */
     get id(): {
         readonly id: never;
     } | undefined;
@@ -527,10 +531,14 @@ export declare class ClientSession extends EventEmitter {
     handleFor(operations: Operations, opcode: number): number;
     /** @internal How the transaction that was open last has ended; `undefined` while it has not. */
     get outcome(): 'committed' | 'rolled-back' | undefined;
+    /** @internal The transaction loop's commit has succeeded. */
+    committed(): void;
     /** @internal Begins a transaction or one attempt of it. */
     begin(attempt: AttemptOptions): void;
-    /** @internal Whether a `withTransaction` loop owns the session now; its end carries out an `endSession` that came meanwhile. */
-    owned<T>(work: () => Promise<T>): Promise<T>;
+    /** @internal A `withTransaction` loop owns the session from here on until {@link disown}. */
+    own(): void;
+    /** @internal The loop is over; its end carries out an `endSession` that came meanwhile. */
+    disown(): Promise<void> | undefined;
     /** @internal The attempt is over before its callback: signals it and refuses what the callback still asks for. */
     cut(reason: MooringError, state: string): void;
     /** @internal Remembers the first error of an operation in this attempt. */
@@ -1912,8 +1920,12 @@ declare class KeyedLane<Handle extends LaneHandle> {
     constructor(open: (wake: () => void) => Handle, onClosed?: () => void);
     /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
     run(operation: Operation): Promise<Outcome>;
-    /** The number of the next submission: what is run now belongs to it. */
-    get submissions(): number;
+    /** Runs an operation of which nobody wants to hear how it ends. */
+    post(operation: Operation): void;
+    /** Runs an operation that may stay open for long: `onEnd` hears how it ends, unless {@link forget} is called with the number that this returns. */
+    watch(operation: Operation, onEnd: (outcome: Outcome) => void): number;
+    /** Wants to hear no more of an operation that {@link watch} runs. */
+    forget(id: number): void;
     /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
     flush(): void;
 }
@@ -2123,7 +2135,7 @@ export declare interface MongoClientOptions extends ConcernOptions, BsonOptions 
 declare class MongoHandle {
     /** Validates and registers; no I/O. `options` is a BSON document with Node's names; `wake` is called when there is something to drain. */
     static open(uri: string, options: Uint8Array, wake: () => void): MongoHandle | FailureRecord
-    /** Takes the frames in `buffer[0, length)`; they are copied before it returns. */
+    /** Takes the frames in `buffer[0, length)`; they are copied before it returns, and started soon after. An id of 0: nobody wants to hear how it ends. */
     submit(buffer: Uint8Array, length: number): FailureRecord | null
     /**
      * Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
@@ -2134,8 +2146,8 @@ declare class MongoHandle {
     cancel(id: number): void
     /** Opens a session under `handle`; no I/O. Every one must be ended by the operation `endSession`. */
     openSession(handle: number, options: Uint8Array): FailureRecord | null
-    /** Begins a transaction on a session; no I/O. Flush the lane before. */
-    beginTransaction(handle: number, options: Uint8Array): FailureRecord | null
+    /** Begins a transaction on a session; no I/O. `behind`: the session has operations that were submitted and have not settled. */
+    beginTransaction(handle: number, options: Uint8Array, behind: boolean): FailureRecord | null
     /** The 16 bytes of a session's id; null before its first operation. */
     sessionId(handle: number): Buffer | null
     /** BSON `{operationTime?, clusterTime?}`; null before the session's first operation and while one runs. */
@@ -2298,6 +2310,8 @@ declare interface Operation {
     /** Milliseconds the operation may take; 0 for no deadline of its own. */
     readonly deadlineMs?: number;
     readonly signal?: AbortSignal | undefined;
+    /** Counts what it has in flight here. */
+    readonly owner?: Owner | undefined;
     /**
      * Writes the body into `buffer` from `offset` and returns the offset after it, or `undefined` when it does not fit: it is called again with a larger buffer.
      */
@@ -2356,6 +2370,12 @@ declare type Outcome = FailureRecord | Buffer | string | number | undefined;
 declare interface Outgoing extends Entry {
     /** The caller says that it only reads. Default false. */
     readonly readOnly?: boolean;
+}
+
+/** Whose operations are counted. */
+declare interface Owner {
+    /** Operations that have not settled. */
+    unsettled: number;
 }
 
 /** A token account with its data parsed by the node. */

@@ -39,10 +39,18 @@ export interface Operation {
   /** Milliseconds the operation may take; 0 for no deadline of its own. */
   readonly deadlineMs?: number;
   readonly signal?: AbortSignal | undefined;
+  /** Counts what it has in flight here. */
+  readonly owner?: Owner | undefined;
   /**
    * Writes the body into `buffer` from `offset` and returns the offset after it, or `undefined` when it does not fit: it is called again with a larger buffer.
    */
   readonly write?: ((buffer: Buffer, offset: number) => number | undefined) | undefined;
+}
+
+/** Whose operations are counted. */
+export interface Owner {
+  /** Operations that have not settled. */
+  unsettled: number;
 }
 
 /** Bytes before a frame's body; the layout is `src/bridge/frame.rs`. */
@@ -62,6 +70,8 @@ const LEAST_SPACE_BYTES = 8 * 1024 + 8;
 const TURN_MS = 10;
 /** The id of no operation: its completion says that the client has closed. */
 const CLOSED_ID = 0;
+/** The id of operations of which nobody wants to hear. */
+const NOBODYS_ID = 0;
 /** The longest delay a timer takes; the interval only holds the loop and does nothing. */
 const IDLE_INTERVAL_MS = 0x7fff_ffff;
 
@@ -92,6 +102,7 @@ export class KeepAlive {
 
 interface Waiting {
   readonly resolve: (outcome: Outcome) => void;
+  readonly owner: Owner | undefined;
   readonly signal: AbortSignal | undefined;
   readonly onAbort: (() => void) | undefined;
 }
@@ -110,7 +121,6 @@ export class KeyedLane<Handle extends LaneHandle> {
   #spaceUsed = 0;
   #scheduled = false;
   #lastId = 0;
-  #submissions = 1;
   readonly #onClosed: () => void;
   #disposed = false;
   #turnBegan = 0;
@@ -130,7 +140,7 @@ export class KeyedLane<Handle extends LaneHandle> {
 
   /** Runs an operation. The promise never rejects: an outcome may be a failure record. */
   run(operation: Operation): Promise<Outcome> {
-    if (this.#disposed) return Promise.resolve(failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
+    if (this.#disposed) return Promise.resolve(closedFailure());
     if (operation.signal?.aborted === true)
       return Promise.resolve(failure('MOORING_ABORTED', 'operation was aborted before it started', {}));
     const id = this.#nextId();
@@ -146,19 +156,48 @@ export class KeyedLane<Handle extends LaneHandle> {
               this.handle.cancel(id);
             };
       if (onAbort !== undefined) signal?.addEventListener('abort', onAbort, { once: true });
-      this.#waiting.set(id, { resolve, signal, onAbort });
-      this.keepAlive.acquire();
-      if (this.#length >= SUBMIT_BYTES) this.#submitNow();
-      else if (!this.#scheduled) {
-        this.#scheduled = true;
-        nextTick(this.#submit);
-      }
+      const { owner } = operation;
+      if (owner !== undefined) owner.unsettled++;
+      this.#await(id, { resolve, owner, signal, onAbort });
     });
   }
 
-  /** The number of the next submission: what is run now belongs to it. */
-  get submissions(): number {
-    return this.#submissions;
+  /** Runs an operation of which nobody wants to hear how it ends. */
+  post(operation: Operation): void {
+    if (this.#disposed) return;
+    this.#append(NOBODYS_ID, operation);
+    this.#schedule();
+  }
+
+  /** Runs an operation that may stay open for long: `onEnd` hears how it ends, unless {@link forget} is called with the number that this returns. */
+  watch(operation: Operation, onEnd: (outcome: Outcome) => void): number {
+    if (this.#disposed) {
+      onEnd(closedFailure());
+      return NOBODYS_ID;
+    }
+    const id = this.#nextId();
+    this.#append(id, operation);
+    this.#await(id, { resolve: onEnd, owner: undefined, signal: undefined, onAbort: undefined });
+    return id;
+  }
+
+  /** Wants to hear no more of an operation that {@link watch} runs. */
+  forget(id: number): void {
+    if (this.#waiting.delete(id)) this.keepAlive.release();
+  }
+
+  #await(id: number, waiting: Waiting): void {
+    this.#waiting.set(id, waiting);
+    this.keepAlive.acquire();
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#length >= SUBMIT_BYTES) this.#submitNow();
+    else if (!this.#scheduled) {
+      this.#scheduled = true;
+      nextTick(this.#submit);
+    }
   }
 
   /** Hands over what this tick has written so far. Call before a synchronous export whose order against operations matters. */
@@ -169,7 +208,7 @@ export class KeyedLane<Handle extends LaneHandle> {
   /** The native client has closed: settles what is left as closed, lets the loop go, drops the thread-safe function. */
   #dispose(): void {
     this.#disposed = true;
-    for (const id of this.#waiting.keys()) this.#settle(id, failure('MOORING_CLOSED', 'client is closed', { state: 'closed' }));
+    for (const id of this.#waiting.keys()) this.#settle(id, closedFailure());
     this.keepAlive.dispose();
     this.handle.release();
     this.#onClosed();
@@ -217,7 +256,6 @@ export class KeyedLane<Handle extends LaneHandle> {
     if (this.#length === 0) return;
     const length = this.#length;
     this.#length = 0;
-    this.#submissions++;
     const refused = this.handle.submit(this.#buffer, length);
     if (this.#buffer.length > BUFFER_BYTES) this.#buffer = Buffer.allocUnsafeSlow(BUFFER_BYTES);
     if (isFailure(refused)) throw fromFailure(refused);
@@ -271,10 +309,15 @@ export class KeyedLane<Handle extends LaneHandle> {
     const waiting = this.#waiting.get(id);
     if (waiting === undefined) return;
     this.#waiting.delete(id);
+    if (waiting.owner !== undefined) waiting.owner.unsettled--;
     if (waiting.onAbort !== undefined) waiting.signal?.removeEventListener('abort', waiting.onAbort);
     this.keepAlive.release();
     waiting.resolve(value);
   }
+}
+
+function closedFailure(): FailureRecord {
+  return failure('MOORING_CLOSED', 'client is closed', { state: 'closed' });
 }
 
 function failure(code: FailureRecord['code'], message: string, details: FailureRecord['details']): FailureRecord {

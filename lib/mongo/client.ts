@@ -208,7 +208,9 @@ export class MongoClient extends EventEmitter {
 
   /** Counters kept by Rust. */
   stats(): ClientStats {
-    return JSON.parse(this.operations.lane.handle.stats()) as ClientStats;
+    const { lane } = this.operations;
+    lane.flush();
+    return JSON.parse(lane.handle.stats()) as ClientStats;
   }
 
   /** What the client knows of its servers; `undefined` before the first connect and after close. */

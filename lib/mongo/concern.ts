@@ -57,9 +57,13 @@ export function concernsOf(options: ConcernOptions | undefined, inherited: Conce
 
 function hasFlatWriteConcern(options: WriteConcernLike): boolean {
   const { w, j, journal, wtimeout, wtimeoutMS } = options;
-  return [w, j, journal, wtimeout, wtimeoutMS].some((value) => value !== undefined && value !== null);
+  return isGiven(w) || isGiven(j) || isGiven(journal) || isGiven(wtimeout) || isGiven(wtimeoutMS);
+}
+
+function isGiven(value: unknown): boolean {
+  return value !== undefined && value !== null;
 }
 
 function given(values: object): Document {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null));
+  return Object.fromEntries(Object.entries(values).filter(([, value]) => isGiven(value)));
 }

@@ -147,6 +147,7 @@ export class Operations {
       handle: session === undefined || session === null ? 0 : session.handleFor(this, call.opcode),
       deadlineMs: deadlineOf(call),
       signal: signal ?? undefined,
+      owner: session ?? undefined,
       write: body === undefined ? undefined : writer(this.host, body, encoding(call)),
     });
   }

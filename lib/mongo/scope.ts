@@ -17,29 +17,43 @@ export type ForgottenSession = 'off' | 'warn' | 'throw';
 /** Names of {@link ForgottenSession}. */
 export const FORGOTTEN: readonly ForgottenSession[] = ['off', 'warn', 'throw'];
 
-/** What runs around the code. */
-export interface Scope {
-  readonly session: ClientSession;
+/** How a scope treats the operations in it. */
+export interface ScopeFacts {
   readonly mode: SessionMode;
   readonly forgotten: ForgottenSession;
   /** Where it was opened. */
   readonly opened: Error;
+}
+
+/** What runs around the code: one run of a callback. */
+export class Scope {
+  readonly session: ClientSession;
+  readonly facts: ScopeFacts;
   /** False once its callback is done: what the callback left running belongs to nothing. */
-  active: boolean;
+  active = true;
+
+  constructor(session: ClientSession, facts: ScopeFacts) {
+    this.session = session;
+    this.facts = facts;
+  }
+
+  /** Calls `work` with the scope around it. Who calls it ends the scope: `active = false`. */
+  run<T>(work: () => T): T {
+    return (realm().scopes ??= new AsyncLocalStorage()).run(this, work);
+  }
 }
 
 /** The most call sites that are remembered as warned of. */
 const MAX_WARNED = 1_000;
 const FRAMES = 50;
 
-/** Runs `work` with `scope` around it. */
-export async function within<T>(scope: Omit<Scope, 'active'>, work: () => Promise<T>): Promise<T> {
-  const storage = (realm().scopes ??= new AsyncLocalStorage());
-  const open: Scope = { ...scope, active: true };
+/** Runs `work` with a scope around it. */
+export async function within<T>(session: ClientSession, facts: ScopeFacts, work: () => Promise<T>): Promise<T> {
+  const scope = new Scope(session, facts);
   try {
-    return await storage.run(open, work);
+    return await scope.run(work);
   } finally {
-    open.active = false;
+    scope.active = false;
   }
 }
 
@@ -55,11 +69,12 @@ export function currentScope(): Scope | undefined {
  * @throws MooringError `MOORING_INVALID_ARGUMENT` with `forgottenSession: 'throw'`.
  */
 export function sessionAround(scope: Scope, operation: string): ClientSession | undefined {
-  if (scope.mode === 'ambient') return scope.session;
-  if (scope.forgotten === 'off') return undefined;
+  const { mode, forgotten, opened } = scope.facts;
+  if (mode === 'ambient') return scope.session;
+  if (forgotten === 'off') return undefined;
   const at = siteOf(deepError());
-  const message = `${operation} at ${at} runs without the session of the ${scope.session.inTransaction() ? 'transaction' : 'session'} opened at ${siteOf(scope.opened)}: pass { session }, or { session: null } if that is meant`;
-  if (scope.forgotten === 'throw') {
+  const message = `${operation} at ${at} runs without the session of the ${scope.session.inTransaction() ? 'transaction' : 'session'} opened at ${siteOf(opened)}: pass { session }, or { session: null } if that is meant`;
+  if (forgotten === 'throw') {
     throw new MooringError('MOORING_INVALID_ARGUMENT', message, {
       details: { argument: 'session', operation, site: at, maybeExecuted: false },
     });

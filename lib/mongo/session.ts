@@ -16,7 +16,7 @@ import type { Document } from './host.js';
 import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
-import { FORGOTTEN, type ForgottenSession, within } from './scope.js';
+import { FORGOTTEN, type ForgottenSession } from './scope.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
 /** Levels of a read concern. */
@@ -107,6 +107,8 @@ export class ClientSession extends EventEmitter {
   readonly defaultTimeoutMS: number | undefined;
   hasEnded = false;
   transaction = new Transaction();
+  /** @internal Operations that have not settled; the lane counts them. */
+  unsettled = 0;
   /** Which attempt of `withTransaction` runs, from 1; 0 outside. */
   attempt = 0;
   /** When the attempt's deadline is, in milliseconds since the epoch; `undefined` without one. */
@@ -117,20 +119,18 @@ export class ClientSession extends EventEmitter {
   /** Made when somebody asks for the signal: most transactions never do. */
   #controller: AbortController | undefined;
   #cutBy: MooringError | undefined;
-  /** The lane's submission that the session's last operation belongs to. */
-  #submission = 0;
   #hooks = new Hooks();
   #late: string | undefined;
   #lastUse = performance.now();
   #firstError: Error | undefined;
   #ending: Promise<void> | undefined;
-  /** Its id, once it has ended. */
-  #lastId: Buffer | undefined;
   /** Whether the transaction was committed without an operation: the server never heard of it. */
   #committedNothing = false;
   #outcome: 'committed' | 'rolled-back' | undefined;
   #loop = false;
   #endAfterLoop = false;
+  /** Whether the server may still hold a transaction of it: until a commit succeeds. */
+  #uncommitted = false;
 
   /** @internal */
   constructor(client: MongoClient, operations: Operations, handle: number, options: ClientSessionOptions = {}) {
@@ -170,9 +170,14 @@ export class ClientSession extends EventEmitter {
     return this.#controller.signal;
   }
 
-  /** The server session's id. Reading it makes the server session. */
+  /** @internal Whether its attempt was cut: {@link signal} is aborted, if anybody has asked for it. */
+  get isCut(): boolean {
+    return this.#cutBy !== undefined;
+  }
+
+  /** The server session's id, once its first operation has run; of a session that has ended as long as it is among the client's last 256. */
   get id(): { readonly id: never } | undefined {
-    const bytes = this.#lastId ?? this.#operations.lane.handle.sessionId(this.#handle);
+    const bytes = this.#operations.lane.handle.sessionId(this.#handle);
     if (bytes === null || bytes === undefined) return undefined;
     const { Binary } = this.#operations.host.bson;
     return { id: new Binary(bytes, 4) as never };
@@ -225,6 +230,7 @@ export class ClientSession extends EventEmitter {
     if (!this.transaction.isCommitted) this.#committedNothing = this.transaction.isStarting;
     try {
       await this.#operations.run({ opcode: Opcode.commit, session: this });
+      this.#uncommitted = false;
     } finally {
       this.transaction.state = 'TRANSACTION_COMMITTED';
       this.#outcome = 'committed';
@@ -253,8 +259,8 @@ export class ClientSession extends EventEmitter {
     const { forgottenSession: forgotten = 'warn', ...plan } = options;
     if (!FORGOTTEN.includes(forgotten))
       throw invalidArgument('forgottenSession', `forgottenSession must be one of ${FORGOTTEN.join(', ')}`);
-    const scope = { session: this, mode: 'explicit', forgotten, opened: new Error() } as const;
-    return runTransaction(this, () => within(scope, () => fn(this)), specificationPlan(plan));
+    const scope = { mode: 'explicit', forgotten, opened: new Error() } as const;
+    return runTransaction(this, () => fn(this), scope, specificationPlan(plan));
   }
 
   /**
@@ -278,7 +284,8 @@ export class ClientSession extends EventEmitter {
       return;
     }
     const deadlineMs = timeoutMS === undefined ? 0 : checkMilliseconds('timeoutMS', timeoutMS, 1);
-    await (this.#ending ??= this.#end(deadlineMs));
+    if (!this.hasEnded) this.#ending = this.#end(deadlineMs);
+    if (this.#ending !== undefined) await this.#ending;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -296,7 +303,9 @@ export class ClientSession extends EventEmitter {
   }
 
   equals(session: unknown): boolean {
-    return session instanceof ClientSession && (session === this || session.#idHex() === this.#idHex());
+    if (!(session instanceof ClientSession)) return false;
+    const id = this.#idHex();
+    return session === this || (id !== '' && session.#idHex() === id);
   }
 
   incrementTransactionNumber(): never {
@@ -328,13 +337,18 @@ export class ClientSession extends EventEmitter {
     if (this.#late !== undefined) throw this.#lateError(this.#late);
     if (opcode < Opcode.endSession) this.#step();
     this.#lastUse = performance.now();
-    this.#submission = this.#operations.lane.submissions;
     return this.#handle;
   }
 
   /** @internal How the transaction that was open last has ended; `undefined` while it has not. */
   get outcome(): 'committed' | 'rolled-back' | undefined {
     return this.#outcome;
+  }
+
+  /** @internal The transaction loop's commit has succeeded. */
+  committed(): void {
+    this.transaction.state = 'TRANSACTION_COMMITTED';
+    this.#uncommitted = false;
   }
 
   /** @internal Begins a transaction or one attempt of it. */
@@ -345,13 +359,14 @@ export class ClientSession extends EventEmitter {
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
     refuseKnown(REFUSED.transaction, attempt.transaction, (name, message) => this.#operations.refuse(name, message));
     const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
-    // What this tick has queued for the session runs before the transaction.
     const { lane } = this.#operations;
-    if (this.#submission === lane.submissions) lane.flush();
+    const behind = this.unsettled > 0;
+    if (behind) lane.flush();
     const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
-    const refused = lane.handle.beginTransaction(this.#handle, this.#operations.encode(body));
+    const refused = lane.handle.beginTransaction(this.#handle, this.#operations.encode(body), behind);
     if (isFailure(refused)) throw this.#operations.error(refused);
     this.#late = undefined;
+    this.#uncommitted = true;
     this.transaction = new Transaction(options);
     this.transaction.state = 'STARTING_TRANSACTION';
     this.attempt = attempt.attempt;
@@ -363,16 +378,16 @@ export class ClientSession extends EventEmitter {
     this.#outcome = undefined;
   }
 
-  /** @internal Whether a `withTransaction` loop owns the session now; its end carries out an `endSession` that came meanwhile. */
-  async owned<T>(work: () => Promise<T>): Promise<T> {
+  /** @internal A `withTransaction` loop owns the session from here on until {@link disown}. */
+  own(): void {
     if (this.#loop) throw this.#transactionError('Transaction already in progress');
     this.#loop = true;
-    try {
-      return await work();
-    } finally {
-      this.#loop = false;
-      if (this.#endAfterLoop) await this.endSession();
-    }
+  }
+
+  /** @internal The loop is over; its end carries out an `endSession` that came meanwhile. */
+  disown(): Promise<void> | undefined {
+    this.#loop = false;
+    return this.#endAfterLoop ? this.endSession() : undefined;
   }
 
   /** @internal The attempt is over before its callback: signals it and refuses what the callback still asks for. */
@@ -406,13 +421,22 @@ export class ClientSession extends EventEmitter {
     return hooks.run(outcome, onHookError);
   }
 
-  async #end(deadlineMs: number): Promise<void> {
-    const hadTransaction = this.inTransaction();
+  /**
+   * Not through handleFor: a late session ends too. It cannot fail: Rust balances the count on every path. Waited for only if the server may still hold a
+   * transaction of it, which the next one of its server session ends: that must be free for it by then.
+   */
+  #end(deadlineMs: number): Promise<void> | undefined {
     const { lane } = this.#operations;
-    // Not through handleFor: a late session ends too. Failures are the server's business; Rust balances the count on every path.
-    this.#lastId ??= lane.handle.sessionId(this.#handle) ?? undefined;
-    const ended = lane.run({ opcode: Opcode.endSession, handle: this.#handle, deadlineMs });
+    const operation = { opcode: Opcode.endSession, handle: this.#handle, deadlineMs };
     this.hasEnded = true;
+    if (this.#uncommitted) return this.#endUncommitted(lane.run(operation));
+    lane.post(operation);
+    this.emit('ended', this);
+    return undefined;
+  }
+
+  async #endUncommitted(ended: Promise<unknown>): Promise<void> {
+    const hadTransaction = this.inTransaction();
     if (hadTransaction) this.transaction.state = 'TRANSACTION_ABORTED';
     await ended;
     this.emit('ended', this);

@@ -9,9 +9,9 @@
  */
 import { setTimeout as delay } from 'node:timers/promises';
 import { fromFailure, isFailure, MooringError, type Failure } from '../error/index.js';
-import type { Outcome } from '../lane.js';
 import { labelsOf } from './errors.js';
 import { Opcode } from './operation.js';
+import { Scope, type ScopeFacts } from './scope.js';
 import type { ClientSession, TransactionOptions } from './session.js';
 
 /** How a transaction is tried. */
@@ -41,8 +41,9 @@ const SPECIFICATION_TOTAL_MS = 120_000;
 type Settled<T> = { readonly kind: 'returned'; readonly value: T } | { readonly kind: 'threw'; readonly error: unknown };
 type Ended = { readonly kind: 'ended'; readonly failure: Failure };
 
+/** What Rust says unless it has committed. */
 interface Verdict {
-  readonly kind: 'committed' | 'aborted' | 'retry';
+  readonly kind: 'aborted' | 'retry';
   readonly backoffMs?: number;
 }
 
@@ -52,19 +53,36 @@ export function specificationPlan(options: TransactionOptions & { timeoutMS?: nu
   return { transaction, totalMs: timeoutMS ?? SPECIFICATION_TOTAL_MS };
 }
 
-/** Runs `work` in a transaction of `session` and returns its value. */
-export async function runTransaction<T>(session: ClientSession, work: () => Promise<T>, plan: TransactionPlan): Promise<T> {
-  return session.owned(async () => {
+/** Runs `work` in a transaction of `session`, with a scope around it, and returns its value. */
+export async function runTransaction<T>(
+  session: ClientSession,
+  work: () => Promise<T>,
+  scope: ScopeFacts,
+  plan: TransactionPlan,
+): Promise<T> {
+  session.own();
+  try {
     const started = performance.now();
     for (let attempt = 1; ; attempt++) {
       plan.onAttempt?.(attempt);
       if (plan.signal?.aborted === true) throw aborted(plan.signal);
-      const done = await runAttempt(session, work, plan, { attempt, started });
-      if ('value' in done) return done.value;
+      session.begin({ transaction: plan.transaction, attempt, timeoutMs: plan.timeoutMs });
+      const ended = await firstEnd(session, work, scope, plan.signal);
+      if (ended.kind === 'ended') throw await cut(session, ended.failure, plan);
+      const wait = await conclude(session, ended, plan, { attempt, started });
+      if (wait === undefined) return valueOf(ended);
       // The caller's signal also ends the wait.
-      await delay(done.backoffMs, undefined, plan.signal === undefined ? {} : { signal: plan.signal }).catch(() => {});
+      await delay(wait, undefined, plan.signal === undefined ? {} : { signal: plan.signal }).catch(() => {});
     }
-  });
+  } finally {
+    const end = session.disown();
+    if (end !== undefined) await end;
+  }
+}
+
+function valueOf<T>(settled: Settled<T>): T {
+  if (settled.kind === 'threw') throw settled.error;
+  return settled.value;
 }
 
 interface AttemptFacts {
@@ -72,34 +90,18 @@ interface AttemptFacts {
   readonly started: number;
 }
 
-async function runAttempt<T>(
+/** Asks Rust what becomes of an attempt whose callback is done. Milliseconds after which to run it again, or `undefined`: its value or its error stands. */
+async function conclude(
   session: ClientSession,
-  work: () => Promise<T>,
+  settled: Settled<unknown>,
   plan: TransactionPlan,
   facts: AttemptFacts,
-): Promise<{ value: T } | { backoffMs: number }> {
-  session.begin({ transaction: plan.transaction, attempt: facts.attempt, timeoutMs: plan.timeoutMs });
-  const { operations, handle } = session.internals;
-  const over = operations.lane.run({ opcode: Opcode.attempt, handle });
-  const settled = settle(work);
-  const ended = await firstOf(settled, overtaken(over, settled), plan.signal);
-  if (ended.kind === 'ended') throw await cut(session, ended.failure, plan);
+): Promise<number | undefined> {
   // The callback has committed or aborted by itself: nothing is left to decide.
   if (!session.inTransaction()) {
     await session.settleHooks(session.outcome ?? 'rolled-back', plan.onHookError);
-    if (ended.kind === 'threw') throw ended.error;
-    return { value: ended.value };
+    return undefined;
   }
-  return conclude(session, ended, plan, facts);
-}
-
-/** Asks Rust what becomes of an attempt whose callback is done. */
-async function conclude<T>(
-  session: ClientSession,
-  settled: Settled<T>,
-  plan: TransactionPlan,
-  facts: AttemptFacts,
-): Promise<{ value: T } | { backoffMs: number }> {
   const { operations } = session.internals;
   const outcome = await operations.outcome({ opcode: Opcode.finish, session, body: finishBody(session, settled, plan, facts) });
   if (isFailure(outcome)) {
@@ -108,13 +110,16 @@ async function conclude<T>(
     if (!unknown) await rolledBack(session, plan);
     throw loopError(session, outcome, plan);
   }
+  if (outcome === undefined) {
+    session.committed();
+    const hooks = session.settleHooks('committed', plan.onHookError);
+    if (hooks !== undefined) await hooks;
+    return undefined;
+  }
   const verdict = JSON.parse(String(outcome)) as Verdict;
-  const committed = verdict.kind === 'committed';
-  session.transaction.state = committed ? 'TRANSACTION_COMMITTED' : 'TRANSACTION_ABORTED';
-  await (committed ? session.settleHooks('committed', plan.onHookError) : rolledBack(session, plan));
-  if (verdict.kind === 'retry') return { backoffMs: verdict.backoffMs ?? 0 };
-  if (settled.kind === 'threw') throw settled.error;
-  return { value: settled.value };
+  session.transaction.state = 'TRANSACTION_ABORTED';
+  await rolledBack(session, plan);
+  return verdict.kind === 'retry' ? (verdict.backoffMs ?? 0) : undefined;
 }
 
 async function rolledBack(session: ClientSession, plan: TransactionPlan): Promise<void> {
@@ -142,38 +147,43 @@ function finishBody(session: ClientSession, settled: Settled<unknown>, plan: Tra
   };
 }
 
-/** The callback's end, never a rejection: a late one must not be an unhandled rejection. */
-async function settle<T>(work: () => Promise<T>): Promise<Settled<T>> {
-  try {
-    return { kind: 'returned', value: await work() };
-  } catch (error) {
-    return { kind: 'threw', error };
-  }
-}
-
-/** The attempt's end by Rust; when the attempt ends in any other way, the callback's. */
-async function overtaken<T>(over: Promise<Outcome>, settled: Promise<Settled<T>>): Promise<Settled<T> | Ended> {
-  const outcome = await over;
-  return isFailure(outcome) ? { kind: 'ended', failure: outcome } : settled;
-}
-
-/** The first of an attempt's ends: the callback's, Rust's, the caller's. */
-async function firstOf<T>(
-  settled: Promise<Settled<T>>,
-  over: Promise<Settled<T> | Ended>,
+/** The first of an attempt's ends: the callback's, Rust's, the caller's. Not a chain of promises: each of them costs, above all with the scope around it. */
+function firstEnd<T>(
+  session: ClientSession,
+  work: () => Promise<T>,
+  facts: ScopeFacts,
   signal: AbortSignal | undefined,
 ): Promise<Settled<T> | Ended> {
-  if (signal === undefined) return Promise.race([settled, over]);
-  let onAbort: (() => void) | undefined;
-  const cancelled = new Promise<Ended>((resolve) => {
-    onAbort = () => resolve({ kind: 'ended', failure: abortedFailure() });
-    signal.addEventListener('abort', onAbort, { once: true });
+  const { operations, handle } = session.internals;
+  const scope = new Scope(session, facts);
+  return new Promise((resolve) => {
+    let byRust = 0;
+    byRust = operations.lane.watch({ opcode: Opcode.attempt, handle }, (outcome) => {
+      if (isFailure(outcome)) end({ kind: 'ended', failure: outcome });
+    });
+    const byCaller = (): void => end({ kind: 'ended', failure: abortedFailure() });
+    const end = (how: Settled<T> | Ended): void => {
+      operations.lane.forget(byRust);
+      signal?.removeEventListener('abort', byCaller);
+      resolve(how);
+    };
+    signal?.addEventListener('abort', byCaller, { once: true });
+    // A late end is dropped, a late rejection is none that nobody handles.
+    const settled = (how: Settled<T>): void => {
+      scope.active = false;
+      end(how);
+    };
+    let running: Promise<T>;
+    try {
+      running = Promise.resolve(scope.run(work));
+    } catch (error) {
+      return settled({ kind: 'threw', error });
+    }
+    running.then(
+      (value) => settled({ kind: 'returned', value }),
+      (error: unknown) => settled({ kind: 'threw', error }),
+    );
   });
-  try {
-    return await Promise.race([settled, over, cancelled]);
-  } finally {
-    if (onAbort !== undefined) signal.removeEventListener('abort', onAbort);
-  }
 }
 
 /** Ends an attempt whose callback is not done; returns the error for the caller. */

@@ -103,10 +103,10 @@ export async function withTransaction<T>(fn: (session: ClientSession) => Promise
   const outer = options.nested === 'requiresNew' ? undefined : currentScope();
   if (outer?.session.client === client && outer.session.attempt > 0) return fn(outer.session);
   const session = client.startSession();
-  const scope = { session, ...around, opened: new Error() };
+  const scope = { ...around, opened: new Error() };
   let attempts = 0;
   const run = (attempt: () => Promise<T>, onRolledBack?: () => Promise<void>): Promise<T> =>
-    runTransaction(session, () => within(scope, attempt), {
+    runTransaction(session, attempt, scope, {
       ...plan,
       ownErrors: true,
       onAttempt: (number) => (attempts = number),
@@ -120,7 +120,7 @@ export async function withTransaction<T>(fn: (session: ClientSession) => Promise
   } finally {
     // After a deadline Rust may still be stopping the operation on the server: the caller does not wait for that.
     const ended = session.endSession();
-    if (!session.signal.aborted) await ended;
+    if (!session.isCut) await ended;
   }
 }
 
@@ -132,7 +132,7 @@ export async function withSession<T>(fn: (session: ClientSession) => Promise<T>,
   checkClient(client);
   const around = checkedScope(options);
   const opened = new Error();
-  return (client ?? defaultClient()).withSession(session, (made) => within({ session: made, ...around, opened }, () => fn(made)));
+  return (client ?? defaultClient()).withSession(session, (made) => within(made, { ...around, opened }, () => fn(made)));
 }
 
 /** Sessions and transactions of `client`; default: the client of `connectDB`, else the only open one. */

@@ -1,6 +1,7 @@
 //! Exports of the mongo room: one class per client. Converts and calls; the room decides.
 
 use crate::bridge::feed::{Feed, FeedBatch};
+use crate::bridge::inbox::Inbox;
 use crate::bridge::keyed::KeyedLane;
 use crate::bridge::settle::{FailureRecord, Loose, Outcome, Place};
 use crate::bridge::value::Checked;
@@ -20,6 +21,7 @@ use tokio_util::sync::CancellationToken;
 pub struct MongoHandle {
     client: Arc<Client>,
     lane: Arc<KeyedLane>,
+    inbox: Arc<Inbox>,
     feed: Mutex<Option<Arc<Feed>>>,
 }
 
@@ -38,27 +40,22 @@ impl MongoHandle {
         let lane = KeyedLane::new(JsWaker::new(&wake)?, CancellationToken::new());
         client.registered(registration);
         runtime::spawn(announce(Arc::clone(&client), Arc::clone(&lane)));
-        Ok(Either::A(Self { client, lane, feed: Mutex::new(None) }))
+        Ok(Either::A(Self { client, lane, inbox: Arc::default(), feed: Mutex::new(None) }))
     }
 
-    /// Takes the frames in `buffer[0, length)`; they are copied before it returns.
+    /// Takes the frames in `buffer[0, length)`; they are copied before it returns, and started soon after. An id of 0: nobody wants to hear how it ends.
     #[napi(catch_unwind)]
     pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
-        let submitted = frame::each(buffer, length, |frame| {
-            let request = Request {
-                opcode: frame.opcode,
-                flags: frame.flags,
-                handle: frame.handle,
-                deadline_ms: frame.deadline_ms,
-                body: frame.body,
-            };
-            let client = &self.client;
-            self.lane.start(frame.id, |cancel| {
-                let operation = client.accept(request, cancel);
-                async move { operation.await.map_or_else(Outcome::from, outcome) }
-            });
-        });
-        submitted.err().map(FailureRecord::from)
+        let frames = frame::written(buffer, length).and_then(|bytes| frame::each(bytes, |_| ()).map(|()| bytes));
+        let frames = match frames {
+            Ok(frames) => frames,
+            Err(failure) => return Some(failure.into()),
+        };
+        if self.inbox.put(frames) {
+            let (client, lane, inbox) = (Arc::clone(&self.client), Arc::clone(&self.lane), Arc::clone(&self.inbox));
+            runtime::spawn(async move { take(&inbox, &client, &lane) });
+        }
+        None
     }
 
     /// Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout
@@ -76,6 +73,7 @@ impl MongoHandle {
     /// Asks one operation to end.
     #[napi(catch_unwind)]
     pub fn cancel(&self, id: u32) {
+        self.catch_up();
         self.lane.cancel(id);
     }
 
@@ -85,9 +83,12 @@ impl MongoHandle {
         self.client.open_session(handle, options).err().map(FailureRecord::from)
     }
 
-    /// Begins a transaction on a session; no I/O. Flush the lane before.
+    /// Begins a transaction on a session; no I/O. `behind`: the session has operations that were submitted and have not settled.
     #[napi(catch_unwind)]
-    pub fn begin_transaction(&self, handle: u32, options: &[u8]) -> Option<FailureRecord> {
+    pub fn begin_transaction(&self, handle: u32, options: &[u8], behind: bool) -> Option<FailureRecord> {
+        if behind {
+            self.catch_up();
+        }
         self.client.begin_transaction(handle, options).err().map(FailureRecord::from)
     }
 
@@ -112,6 +113,7 @@ impl MongoHandle {
     /// Counters as JSON.
     #[napi(catch_unwind)]
     pub fn stats(&self) -> String {
+        self.catch_up();
         self.client.stats()
     }
 
@@ -151,6 +153,11 @@ impl MongoHandle {
         self.lane.close();
     }
 
+    /// Takes what was submitted before this call.
+    fn catch_up(&self) {
+        take(&self.inbox, &self.client, &self.lane);
+    }
+
     fn set_feed(&self, feed: Option<Arc<Feed>>) {
         let before = std::mem::replace(&mut *self.feed.lock().unwrap_or_else(PoisonError::into_inner), feed);
         if let Some(before) = before {
@@ -159,12 +166,31 @@ impl MongoHandle {
     }
 }
 
-fn outcome(reply: Reply) -> Outcome {
+/// Starts the operations that wait in the inbox.
+fn take(inbox: &Inbox, client: &Arc<Client>, lane: &Arc<KeyedLane>) {
+    inbox.take(|frame| {
+        let request = Request {
+            opcode: frame.opcode,
+            flags: frame.flags,
+            handle: frame.handle,
+            deadline_ms: frame.deadline_ms,
+            body: frame.body,
+        };
+        lane.start(frame.id, |cancel| {
+            let operation = client.accept(request, cancel);
+            async move { operation.await.map_or_else(|failure| Some(failure.into()), outcome) }
+        });
+    });
+}
+
+/// `None` for what nobody waits for.
+fn outcome(reply: Reply) -> Option<Outcome> {
     match reply {
-        Reply::Nothing => Outcome::Nothing,
-        Reply::Number(number) => Outcome::Number(number),
-        Reply::Text(text) => Outcome::Text(text),
-        Reply::Bytes(bytes) => Outcome::Bytes(bytes),
+        Reply::Untold => None,
+        Reply::Nothing => Some(Outcome::Nothing),
+        Reply::Number(number) => Some(Outcome::Number(number)),
+        Reply::Text(text) => Some(Outcome::Text(text)),
+        Reply::Bytes(bytes) => Some(Outcome::Bytes(bytes)),
     }
 }
 

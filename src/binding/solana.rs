@@ -86,7 +86,8 @@ impl SolanaPool {
     /// Starts the operations in `buffer[0, length)`.
     #[napi(catch_unwind)]
     pub fn submit(&self, buffer: &[u8], length: u32) -> Option<FailureRecord> {
-        frame::each(buffer, length, |frame| self.start(frame)).err().map(FailureRecord::from)
+        let submitted = frame::written(buffer, length).and_then(|bytes| frame::each(bytes, |frame| self.start(frame)));
+        submitted.err().map(FailureRecord::from)
     }
 
     /// Fills `meta` with settled operations and `space`, from an offset on, with small replies; the values that cross by themselves, if there are any. The layout

@@ -12,8 +12,8 @@ pub(crate) fn written(buffer: &[u8], length: u32) -> Result<&[u8], Failure> {
 }
 
 /// Hands each frame of a submission to `start`; ends at the first that is unreadable.
-pub(crate) fn each(buffer: &[u8], length: u32, mut start: impl FnMut(Frame<'_>)) -> Result<(), Failure> {
-    for frame in Frames::new(written(buffer, length)?) {
+pub(crate) fn each(bytes: &[u8], mut start: impl FnMut(Frame<'_>)) -> Result<(), Failure> {
+    for frame in Frames::new(bytes) {
         start(frame?);
     }
     Ok(())

@@ -10,7 +10,7 @@ use crate::error::{ErrorCode, Failure};
 use futures_util::FutureExt;
 use std::collections::{HashMap, VecDeque};
 use std::future::Future;
-use std::panic::AssertUnwindSafe;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -19,6 +19,8 @@ use tokio_util::sync::CancellationToken;
 /// What operations get to settle once their client has closed; what is left then is settled as closed by `lib/lane.ts`.
 const SETTLE_LIMIT: Duration = Duration::from_millis(500);
 
+/// The id of an operation of which nobody wants to hear.
+const NOBODYS_ID: u32 = 0;
 /// The id of no operation: its completion says that the client has closed.
 const CLOSED_ID: u32 = 0;
 
@@ -43,23 +45,41 @@ impl KeyedLane {
         })
     }
 
-    /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself.
+    /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself. Nobody hears of
+    /// one whose id is [`NOBODYS_ID`], nor of one that ends with `None`: JavaScript has forgotten it by then.
     pub(crate) fn start<F>(self: &Arc<Self>, id: u32, make: impl FnOnce(CancellationToken) -> F)
     where
-        F: Future<Output = Outcome> + Send + 'static,
+        F: Future<Output: Into<Option<Outcome>>> + Send + 'static,
     {
         let token = self.root.child_token();
-        self.running().insert(id, token.clone());
-        let future = AssertUnwindSafe(make(token)).catch_unwind();
+        if id != NOBODYS_ID {
+            self.running().insert(id, token.clone());
+        }
+        let started = catch_unwind(AssertUnwindSafe(|| AssertUnwindSafe(make(token)).catch_unwind()));
+        let future = match started {
+            Ok(future) => future,
+            Err(panic) => return self.end(id, Some(caught(panic.as_ref()).into())),
+        };
         let lane = Arc::clone(self);
         runtime::spawn(async move {
-            let outcome = future.await.unwrap_or_else(|panic| caught(panic.as_ref()).into());
-            lane.settle(id, outcome);
+            let outcome = future.await.map_or_else(|panic| Some(caught(panic.as_ref()).into()), Into::into);
+            lane.end(id, outcome);
         });
     }
 
-    /// Settles an operation that was refused before it started, or ends a started one.
+    /// Settles an operation that was refused before it started.
     pub(crate) fn settle(self: &Arc<Self>, id: u32, outcome: Outcome) {
+        self.end(id, Some(outcome));
+    }
+
+    fn end(self: &Arc<Self>, id: u32, outcome: Option<Outcome>) {
+        if id == NOBODYS_ID {
+            return;
+        }
+        let Some(outcome) = outcome else {
+            self.running().remove(&id);
+            return self.settled.notify_waiters();
+        };
         // In this order: who sees nothing in flight must find every outcome in the queue.
         self.lane.add(|queue| queue.push_back(Completion { id, outcome }));
         let in_flight = {

@@ -5,6 +5,7 @@
 pub(crate) mod feed;
 pub(crate) mod frame;
 pub(crate) mod gather;
+pub(crate) mod inbox;
 pub(crate) mod keyed;
 pub mod lane;
 pub(crate) mod runtime;

@@ -297,9 +297,9 @@ impl Client {
         transaction::begin(self, &entry, body::parse(options.to_vec())?.as_ref())
     }
 
-    /// The 16 bytes of the session's id, once its first operation has run.
+    /// The 16 bytes of the session's id, once its first operation has run; also of one of the 256 sessions that ended last.
     pub fn session_id(&self, handle: u32) -> Option<Vec<u8>> {
-        match self.sessions.get(handle)?.id()?.get("id")? {
+        match self.sessions.id(handle)?.get("id")? {
             Bson::Binary(binary) => Some(binary.bytes.clone()),
             _ => None,
         }

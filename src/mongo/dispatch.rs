@@ -46,6 +46,8 @@ pub struct Request<'a> {
 /// How an operation ended well.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Reply {
+    /// Without a value, and nobody waits for it: an attempt that did not end by itself.
+    Untold,
     /// Without a value.
     Nothing,
     /// A count.
@@ -410,7 +412,7 @@ async fn control(client: &Arc<Client>, job: Job, given: &mongodb::bson::RawDocum
     if job.opcode == opcode::ATTEMPT {
         return match attempt {
             Some(attempt) => transaction::watch(client, &entry, &attempt).await,
-            None => Ok(Reply::Nothing),
+            None => Ok(Reply::Untold),
         };
     }
     let turn = turn.ok_or_else(|| error::closed("closed"))?;

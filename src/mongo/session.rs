@@ -11,7 +11,7 @@ use mongodb::ClientSession;
 use mongodb::bson::raw::{RawBsonRef, RawDocument};
 use mongodb::bson::{Document, Timestamp};
 use mongodb::options::SessionOptions;
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -161,10 +161,15 @@ impl Held {
     }
 }
 
+/// How many ended sessions' ids are remembered.
+const PAST: usize = 256;
+
 /// The sessions of a client.
 #[derive(Default)]
 pub(super) struct Sessions {
     open: Mutex<HashMap<u32, Arc<Entry>>>,
+    /// Handles and ids of those that ended last.
+    past: Mutex<VecDeque<(u32, Document)>>,
     started: AtomicU64,
     ended: AtomicU64,
 }
@@ -208,11 +213,26 @@ impl Sessions {
 
     /// Takes a session out; from now on it counts as ended.
     pub(super) fn remove(&self, handle: u32) -> Option<Arc<Entry>> {
-        let entry = self.open().remove(&handle);
-        if entry.is_some() {
-            self.ended.fetch_add(1, Ordering::Relaxed);
+        let entry = self.open().remove(&handle)?;
+        self.ended.fetch_add(1, Ordering::Relaxed);
+        if let Some(id) = entry.id() {
+            let mut past = self.past();
+            past.truncate(PAST - 1);
+            past.push_front((handle, id));
         }
-        entry
+        Some(entry)
+    }
+
+    /// The server's id of a session, also of one that has ended lately.
+    pub(super) fn id(&self, handle: u32) -> Option<Document> {
+        if let Some(entry) = self.get(handle) {
+            return entry.id();
+        }
+        self.past().iter().find(|(known, _)| *known == handle).map(|(_, id)| id.clone())
+    }
+
+    fn past(&self) -> MutexGuard<'_, VecDeque<(u32, Document)>> {
+        self.past.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Takes all out.

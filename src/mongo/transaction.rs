@@ -190,11 +190,11 @@ pub(super) fn has(failure: &Failure, label: &str) -> bool {
     failure.labels.iter().any(|known| known == label)
 }
 
-/// Settles when the attempt is over, or with its timeout. Carries the attempt's deadline: a blocked event loop does not delay it.
+/// Fails when the attempt is cut, by its deadline or a close; ends untold when it is over otherwise. Carries the attempt's deadline: a blocked event loop does not delay it.
 pub(super) async fn watch(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Result<Reply, Failure> {
     let deadline = attempt.deadline.unwrap_or_else(|| Deadline::after_millis(0));
     tokio::select! {
-        () = attempt.over.cancelled() => Ok(Reply::Nothing),
+        () = attempt.over.cancelled() => Ok(Reply::Untold),
         () = attempt.cut.cancelled() => Err(attempt.timeout()),
         () = deadline.passed() => {
             if attempt.advance(Stage::Open, Stage::TimedOut) {
@@ -203,7 +203,7 @@ pub(super) async fn watch(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Ar
             }
             // The commit is under way and knows the deadline itself.
             attempt.over.cancelled().await;
-            if attempt.stage() == Stage::TimedOut { Err(attempt.timeout()) } else { Ok(Reply::Nothing) }
+            if attempt.stage() == Stage::TimedOut { Err(attempt.timeout()) } else { Ok(Reply::Untold) }
         }
     }
 }

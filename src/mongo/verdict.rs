@@ -76,8 +76,9 @@ fn backoff(attempt: u32, jitter: f64) -> Duration {
     Duration::from_secs_f64(jitter.clamp(0.0, 1.0) * millis / 1000.0)
 }
 
-fn verdict(kind: &str) -> Reply {
-    Reply::Text(format!("{{\"kind\":\"{kind}\"}}"))
+/// The usual verdict is no value; the others are JSON.
+fn ended(aborted: bool) -> Reply {
+    if aborted { Reply::Text("{\"kind\":\"aborted\"}".to_owned()) } else { Reply::Nothing }
 }
 
 fn retry_verdict(wait: Duration) -> Reply {
@@ -94,13 +95,13 @@ pub(super) async fn finish(
     let said = Finish::parse(given)?;
     let Some(attempt) = attempt else {
         // The callback ended the transaction itself.
-        return Ok(verdict(if said.threw { "aborted" } else { "committed" }));
+        return Ok(ended(said.threw));
     };
     let mut held = match turn_of(turn, entry, &attempt).await {
         Ok(held) => held,
         // The user's own abort or commit was under way.
         Err(failure) if failure.code == ErrorCode::Closed => {
-            return Ok(verdict(if said.threw { "aborted" } else { "committed" }));
+            return Ok(ended(said.threw));
         }
         Err(failure) => return Err(failure),
     };
@@ -113,7 +114,7 @@ pub(super) async fn finish(
     entry.set_attempt(None);
     attempt.end();
     match result {
-        Ok(()) => Ok(verdict("committed")),
+        Ok(()) => Ok(ended(false)),
         Err(failure) if failure.code == ErrorCode::UnknownCommit => Err(failure),
         Err(failure) => after_failed_commit(&said, &attempt, failure),
     }
@@ -126,7 +127,7 @@ fn after_throw(said: &Finish, attempt: &Attempt) -> Result<Reply, Failure> {
     }
     match said.retry() {
         Some(wait) if said.transient => Ok(retry_verdict(wait)),
-        _ => Ok(verdict("aborted")),
+        _ => Ok(ended(true)),
     }
 }
 

@@ -82,6 +82,7 @@ impl Under {
 
     pub(crate) async fn finish(&self, session: How, said: Document) -> Result<String, Failure> {
         match self.submit(opcode::FINISH, &said, session).await? {
+            Reply::Nothing => Ok("committed".to_owned()),
             Reply::Text(text) => Ok(text),
             other => panic!("{other:?}"),
         }
