@@ -161,6 +161,15 @@ describe('a forgotten session', () => {
     expect(texts[1]).toMatch(/^items\.find at .*scope\.test\.ts/u);
   });
 
+  test('takes no stack in every transaction of a process that has had many without a fault, and in each one after a fault', async () => {
+    const { [Symbol.for('mooring.mongo')]: state } = globalThis as unknown as Record<symbol, { scopesOpened: number; placesUntil: number }>;
+    Object.assign(state as object, { scopesOpened: 1_001, placesUntil: 0 });
+    const [first] = await warningsOf(() => withTransaction(async () => items.countDocuments(), { client, logger }));
+    expect(first).toMatch(/^items\.countDocuments at .*scope\.test\.ts:\d+:\d+.* of the transaction around it: pass/u);
+    const [second] = await warningsOf(() => withTransaction(async () => items.distinct('_id'), { client, logger }));
+    expect(second).toMatch(/^items\.distinct at .*scope\.test\.ts:\d+:\d+.* opened at .*scope\.test\.ts:\d+:\d+/u);
+  });
+
   test('is found in session.withTransaction too', async () => {
     const session = client.startSession();
     const run = (options: object): Promise<void> =>

@@ -17,6 +17,10 @@ interface Realm {
   scopes: AsyncLocalStorage<Scope> | undefined;
   /** Call sites that were warned of already. */
   readonly warned: Set<string>;
+  /** Scopes that only warn, so far. */
+  scopesOpened: number;
+  /** Until when each of them remembers its place; by the clock of `performance.now()`. */
+  placesUntil: number;
 }
 
 const KEY = Symbol.for('mooring.mongo');
@@ -26,7 +30,7 @@ export function realm(): Realm {
   const holder = globalThis as { [KEY]?: Realm };
   if (holder[KEY] === undefined)
     Object.defineProperty(globalThis, KEY, {
-      value: { clients: new Set(), connect: undefined, scopes: undefined, warned: new Set() },
+      value: { clients: new Set(), connect: undefined, scopes: undefined, warned: new Set(), scopesOpened: 0, placesUntil: 0 },
       configurable: true,
     });
   return holder[KEY] as Realm;

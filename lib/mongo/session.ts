@@ -16,7 +16,7 @@ import type { Document } from './host.js';
 import { readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
-import { FORGOTTEN, type ForgottenSession } from './scope.js';
+import { FORGOTTEN, type ForgottenSession, placeOf } from './scope.js';
 import { runTransaction, specificationPlan } from './transaction.js';
 
 /** Levels of a read concern. */
@@ -259,8 +259,8 @@ export class ClientSession extends EventEmitter {
     const { forgottenSession: forgotten = 'warn', ...plan } = options;
     if (!FORGOTTEN.includes(forgotten))
       throw invalidArgument('forgottenSession', `forgottenSession must be one of ${FORGOTTEN.join(', ')}`);
-    const scope = { mode: 'explicit', forgotten, opened: new Error() } as const;
-    return runTransaction(this, () => fn(this), scope, specificationPlan(plan));
+    const around = { mode: 'explicit', forgotten } as const;
+    return runTransaction(this, () => fn(this), { ...around, opened: placeOf(around) }, specificationPlan(plan));
   }
 
   /**

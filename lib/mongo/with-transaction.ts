@@ -6,7 +6,7 @@
 import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { type ClientStats, MongoClient } from './client.js';
 import { defaultClient } from './connect.js';
-import { currentScope, FORGOTTEN, type ForgottenSession, type SessionMode, within } from './scope.js';
+import { currentScope, FORGOTTEN, type ForgottenSession, placeOf, type SessionMode, within } from './scope.js';
 import type { ClientSession, ClientSessionOptions, TransactionOptions } from './session.js';
 import { runTransaction } from './transaction.js';
 
@@ -103,7 +103,7 @@ export async function withTransaction<T>(fn: (session: ClientSession) => Promise
   const outer = options.nested === 'requiresNew' ? undefined : currentScope();
   if (outer?.session.client === client && outer.session.attempt > 0) return fn(outer.session);
   const session = client.startSession();
-  const scope = { ...around, opened: new Error() };
+  const scope = { ...around, opened: placeOf(around) };
   let attempts = 0;
   const run = (attempt: () => Promise<T>, onRolledBack?: () => Promise<void>): Promise<T> =>
     runTransaction(session, attempt, scope, {
@@ -131,7 +131,7 @@ export async function withSession<T>(fn: (session: ClientSession) => Promise<T>,
   const { client, session: _mode, forgottenSession: _forgotten, ...session } = options;
   checkClient(client);
   const around = checkedScope(options);
-  const opened = new Error();
+  const opened = placeOf(around);
   return (client ?? defaultClient()).withSession(session, (made) => within(made, { ...around, opened }, () => fn(made)));
 }
 
