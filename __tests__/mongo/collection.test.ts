@@ -99,6 +99,21 @@ describe('writes', () => {
     expect(error.code).toBe(8_000);
   });
 
+  test('that the server stops at their deadline have timed out, like those that are stopped here', async () => {
+    for (const [command, run] of [
+      ['insert', () => items.insertOne({ a: 1 }, { timeoutMS: 20_000 })],
+      ['find', () => items.findOne({}, { timeoutMS: 20_000 })],
+    ] as const) {
+      await failCommand(client, { times: 1 }, { failCommands: [command], errorCode: 50 });
+      const error = await failureOf(run);
+      expect(error).toBeInstanceOf(mongodb.MongoOperationTimeoutError);
+      expect(error).toMatchObject({ code: 'MOORING_TIMEOUT', details: { maybeExecuted: true } });
+    }
+    await failCommand(client, { times: 1 }, { failCommands: ['find'], errorCode: 50 });
+    // A limit of the server's own is its error.
+    expect(await failureOf(() => items.findOne({}, { maxTimeMS: 20_000 }))).toMatchObject({ name: 'MongoServerError', code: 50 });
+  });
+
   test('report a write concern that was not met', async () => {
     const error = await failureOf(() => items.insertOne({ a: 1 }, { writeConcern: { w: 5, wtimeoutMS: 50 } }));
     expect(error).toBeInstanceOf(mongodb.MongoWriteConcernError);

@@ -93,7 +93,8 @@ function build(host: Host, failure: FailureRecord, context: FailureContext): Err
   if (reply !== undefined && kind === 'write') return writeError(host, reply, context.bulk);
   if (reply !== undefined && kind === 'writeConcern') return writeConcernError(host, reply, context.bulk);
   if (context.bulk !== undefined && CUTS_BULK.has(kind)) return cutBulk(host, failure, reply ?? {}, context.bulk);
-  if (reply !== undefined) return host.error(['MongoServerError'], reply);
+  // A deadline stays one when the server noticed it first.
+  if (reply !== undefined && kind !== 'timeout') return host.error(['MongoServerError'], reply);
   if (kind === 'serverSelection')
     return host.error(['MongoServerSelectionError'], failure.message, context.topology?.() ?? { servers: new Map() });
   if (kind === 'auth' || (kind === 'command' && failure.serverCode !== undefined)) {
