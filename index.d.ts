@@ -172,6 +172,9 @@ export declare class AggregationCursor<T = Document_2> extends AbstractCursor<T>
 /** One operation of a bulk write: an object with one of `insertOne`, `updateOne`, `updateMany`, `replaceOne`, `deleteOne`, `deleteMany`. */
 export declare type AnyBulkWriteOperation = object;
 
+/** One write of {@link MongoClient.bulkWrite}. */
+export declare type AnyClientBulkWriteModel = ClientInsertOneModel | ClientUpdateOneModel | ClientUpdateManyModel | ClientReplaceOneModel | ClientDeleteOneModel | ClientDeleteManyModel;
+
 /** What index operations and bulk writes use of a collection, whatever its documents. */
 declare type AnyCollection = Pick<Collection, 'collectionName' | 'db' | 'operations' | 'aggregate' | 'bsonFor' | 'bulkWrite' | 'command' | 'cursorSource' | 'refuse' | 'refuseOperators' | 'requireOperators' | 'withId'>;
 
@@ -330,7 +333,7 @@ export declare interface CacheConfig {
 }
 
 /** One operation. */
-declare interface Call {
+declare interface Call extends Omit<FailureContext, 'topology'> {
     readonly opcode: number;
     readonly body?: object;
     readonly flags?: number;
@@ -338,7 +341,6 @@ declare interface Call {
     readonly timeoutMS?: number | undefined;
     readonly signal?: AbortSignal | undefined;
     readonly bson?: BsonOptions;
-    readonly bulk?: BulkContext;
 }
 
 /** One JSON-RPC call; settles as the text of its `result`. */
@@ -442,6 +444,78 @@ export declare interface ChangeStreamOptions extends CursorOptions {
 declare type ChangeStreamSource = Omit<CursorSource, 'db'> & {
     readonly db?: string;
 };
+
+/** Facts about a bulk write that Rust's reply lacks. */
+declare interface ClientBulkContext {
+    readonly ordered: boolean;
+    readonly verbose: boolean;
+    /** What a model does and, of an insert, the id of its document. */
+    model(index: number): {
+        name: string;
+        insertedId?: unknown;
+    } | undefined;
+}
+
+/** One write that failed, in `writeErrors` of a `MongoClientBulkWriteError`. */
+export declare interface ClientBulkWriteError {
+    code: number;
+    message: string;
+}
+
+/** Options of {@link MongoClient.bulkWrite}. */
+export declare interface ClientBulkWriteOptions extends Omit<InsertOptions, 'forceServerObjectId'> {
+    let?: object;
+    /** Results of the single writes as well. Default: counts only. */
+    verboseResults?: boolean;
+}
+
+/** What a bulk write did. The maps, by the place of the model, are there with `verboseResults` only. */
+export declare interface ClientBulkWriteResult {
+    readonly acknowledged: boolean;
+    readonly insertedCount: number;
+    readonly upsertedCount: number;
+    readonly matchedCount: number;
+    readonly modifiedCount: number;
+    readonly deletedCount: number;
+    readonly insertResults?: ReadonlyMap<number, ClientInsertOneResult>;
+    readonly updateResults?: ReadonlyMap<number, ClientUpdateResult>;
+    readonly deleteResults?: ReadonlyMap<number, ClientDeleteResult>;
+}
+
+/** Deletes all documents that match. */
+export declare interface ClientDeleteManyModel extends Omit<ClientDeleteOneModel, 'name'> {
+    name: 'deleteMany';
+}
+
+/** Deletes the first document that matches. */
+export declare interface ClientDeleteOneModel extends ClientWriteModel {
+    name: 'deleteOne';
+    filter: object;
+    collation?: object;
+    hint?: string | object;
+}
+
+/** What a delete did. */
+export declare interface ClientDeleteResult {
+    deletedCount: number;
+}
+
+/** Inserts a document. */
+export declare interface ClientInsertOneModel extends ClientWriteModel {
+    name: 'insertOne';
+    document: object;
+}
+
+/** What an insert did. */
+export declare interface ClientInsertOneResult {
+    insertedId: unknown;
+}
+
+/** Replaces the first document that matches. */
+export declare interface ClientReplaceOneModel extends Omit<ClientUpdateOneModel, 'name' | 'update' | 'arrayFilters'> {
+    name: 'replaceOne';
+    replacement: object;
+}
 
 /** A session of a client. Made by `startSession`, `withSession` and `withTransaction`. */
 export declare class ClientSession extends EventEmitter {
@@ -591,6 +665,38 @@ export declare interface ClientStats {
         open: number;
         inUse: number;
     };
+}
+
+/** Updates all documents that match. */
+export declare interface ClientUpdateManyModel extends Omit<ClientUpdateOneModel, 'name' | 'sort'> {
+    name: 'updateMany';
+}
+
+/** Updates the first document that matches. */
+export declare interface ClientUpdateOneModel extends ClientWriteModel {
+    name: 'updateOne';
+    filter: object;
+    update: object | readonly object[];
+    arrayFilters?: readonly object[];
+    collation?: object;
+    hint?: string | object;
+    upsert?: boolean;
+    sort?: Sort;
+}
+
+/** What an update or a replacement did. */
+export declare interface ClientUpdateResult {
+    matchedCount: number;
+    modifiedCount: number;
+    /** Only if there was an upsert; it may be `null`. */
+    upsertedId?: unknown;
+    didUpsert: boolean;
+}
+
+/** What all models have. */
+export declare interface ClientWriteModel {
+    /** `database.collection`. */
+    namespace: string;
 }
 
 /** A worker, queue or queue-events object of BullMQ or Bull, or anything with an idempotent `close`. */
@@ -1670,6 +1776,16 @@ export declare type Explain = Verbosity | boolean | {
 /** A failure record of the addon; for rooms that shape their own classes from it. */
 declare type Failure = FailureRecord;
 
+/** What only the caller of an operation knows about its failure. */
+declare interface FailureContext {
+    /** The operation writes many documents: its write errors make a `MongoBulkWriteError`. */
+    readonly bulk?: BulkContext | undefined;
+    /** The operation is a bulk write of the client. */
+    readonly clientBulk?: ClientBulkContext | undefined;
+    /** The topology's description at the time, for `MongoServerSelectionError.reason`. */
+    readonly topology?: () => object;
+}
+
 /** A failure as it crosses to TypeScript, which makes the error object. Recognised by `failed: true`. */
 declare interface FailureRecord {
     /** Always true: tells a failure from a value. */
@@ -2034,11 +2150,14 @@ export declare class MongoClient extends EventEmitter {
     /** A session; the caller ends it. No I/O. */
     startSession(options?: ClientSessionOptions): ClientSession;
     /**
-     * Not supported: use `collection.bulkWrite`.
+     * Writes on any collections of the deployment, by the command `bulkWrite` of server 8.0. Shaped as the Node driver's.
      *
-     * @throws MongoCompatibilityError that says so, and which version the server has when it is below 8.0, which the command needs.
+     * It has been tested on a wire-level fake, after MongoDB's specification, and not yet on a real 8.0 server.
+     *
+     * @throws MongoCompatibilityError when the server is older than 8.0, MongoClientBulkWriteError when the server refused something; its `partialResult` says what
+     * was done. Before any I/O: MongoClientBulkWriteExecutionError without a model, MongoAPIError or MongoInvalidArgumentError for a wrong one.
      */
-    bulkWrite(_models?: readonly object[], _options?: object): Promise<never>;
+    bulkWrite(models: readonly AnyClientBulkWriteModel[], options?: ClientBulkWriteOptions): Promise<ClientBulkWriteResult>;
     /** Runs `fn` with a session and ends it on every path. */
     withSession<T>(fn: (session: ClientSession) => Promise<T>): Promise<T>;
     withSession<T>(options: ClientSessionOptions, fn: (session: ClientSession) => Promise<T>): Promise<T>;
@@ -2342,7 +2461,7 @@ declare class Operations {
     /** Runs an operation without turning a failure into an error. */
     outcome(call: Call): Promise<Outcome>;
     /** The host's error for a failure of `call`. */
-    error(failure: Failure, call?: Pick<Call, 'bulk'>): Error;
+    error(failure: Failure, { bulk, clientBulk }?: Omit<FailureContext, 'topology'>): Error;
     /** Refuses an argument. */
     refuse(argument: string, message: string): Error;
     /** A small document as BSON. */

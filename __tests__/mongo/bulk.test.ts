@@ -124,11 +124,3 @@ test('takes part in a transaction', async () => {
   });
   expect(await items.countDocuments()).toBe(0);
 });
-
-test('client.bulkWrite says which server it needs', async () => {
-  const error = await failureOf(() => client.bulkWrite([{ name: 'insertOne', namespace: 'a.b', document: {} }]));
-  expect(error.name).toBe('MongoCompatibilityError');
-  expect(error.message).toMatch(
-    /^client\.bulkWrite needs a server of version 8\.0 \(wire version 25\), this one has wire version \d+: use collection\.bulkWrite$/,
-  );
-});

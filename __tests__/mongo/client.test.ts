@@ -212,8 +212,3 @@ test('close does not wait for an operation that finds no server', async () => {
   expect(Date.now() - started).toBeLessThan(5_000);
   expect(await looking).toMatchObject({ name: 'MongoClientClosedError', code: 'MOORING_CLOSED', details: { maybeExecuted: false } });
 });
-
-test('client.bulkWrite is refused by name', async () => {
-  const client = kept(await connected('mooring_client_bulk'));
-  expect(await failureOf(() => client.bulkWrite())).toMatchObject({ code: 'MOORING_INVALID_ARGUMENT', details: { argument: 'bulkWrite' } });
-});

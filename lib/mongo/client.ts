@@ -11,6 +11,8 @@ import { isFailure } from '../error/index.js';
 import { KeyedLane } from '../lane.js';
 import { native, type MongoHandle } from '../native.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
+import { type AnyClientBulkWriteModel, clientBulkWrite, type ClientBulkWriteOptions } from './client-bulk.js';
+import type { ClientBulkWriteResult } from './client-bulk-result.js';
 import type { ConcernOptions } from './concern.js';
 import { Db, type DbOptions } from './db.js';
 import { hostError, refuse } from './errors.js';
@@ -50,8 +52,6 @@ export interface ClientStats {
   connections: { open: number; inUse: number };
 }
 
-/** That of server 8.0. */
-const BULK_WRITE_WIRE_VERSION = 25;
 const CLOSE_MS = 10_000;
 const FLAG_FORCE = 1;
 
@@ -140,16 +140,15 @@ export class MongoClient extends EventEmitter {
   }
 
   /**
-   * Not supported: use `collection.bulkWrite`.
+   * Writes on any collections of the deployment, by the command `bulkWrite` of server 8.0. Shaped as the Node driver's.
    *
-   * @throws MongoCompatibilityError that says so, and which version the server has when it is below 8.0, which the command needs.
+   * It has been tested on a wire-level fake, after MongoDB's specification, and not yet on a real 8.0 server.
+   *
+   * @throws MongoCompatibilityError when the server is older than 8.0, MongoClientBulkWriteError when the server refused something; its `partialResult` says what
+   * was done. Before any I/O: MongoClientBulkWriteExecutionError without a model, MongoAPIError or MongoInvalidArgumentError for a wrong one.
    */
-  async bulkWrite(_models?: readonly object[], _options?: object): Promise<never> {
-    if (this.#description().servers.every(({ maxWireVersion }) => typeof maxWireVersion !== 'number')) await this.connect();
-    const version = Math.max(...this.#description().servers.map(({ maxWireVersion }) => maxWireVersion ?? 0));
-    const needs = `client.bulkWrite needs a server of version 8.0 (wire version ${BULK_WRITE_WIRE_VERSION}), this one has wire version ${version}`;
-    const message = version < BULK_WRITE_WIRE_VERSION ? needs : 'client.bulkWrite is not supported';
-    throw refuse(this.#host, 'bulkWrite', `${message}: use collection.bulkWrite`, 'MongoCompatibilityError');
+  async bulkWrite(models: readonly AnyClientBulkWriteModel[], options: ClientBulkWriteOptions = {}): Promise<ClientBulkWriteResult> {
+    return clientBulkWrite(this, models, options);
   }
 
   /** Runs `fn` with a session and ends it on every path. */

@@ -395,13 +395,7 @@ export class Collection<T extends object = Document> {
   /** @internal The document's `_id`, made when it has none. */
   withId(document: object, options: InsertOptions): unknown {
     const byServer = (options.forceServerObjectId ?? this.db.forceServerObjectId) === true;
-    if (document instanceof Map) {
-      if (document.get('_id') === undefined && !byServer) document.set('_id', this.db.createId());
-      return document.get('_id');
-    }
-    const target = document as Document;
-    if ((target['_id'] === undefined || target['_id'] === null) && !byServer) target['_id'] = this.db.createId();
-    return target['_id'];
+    return giveId(document, byServer ? undefined : () => this.db.createId());
   }
   /** @internal */
   requireOperators(update: unknown): void {
@@ -507,6 +501,17 @@ export class Collection<T extends object = Document> {
     if (typeof document !== 'object' || document === null)
       throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
   }
+}
+
+/** The `_id` of a document that is to be inserted; one that has none gets what `create` makes, unless the server is to make it. */
+export function giveId(document: object, create: (() => unknown) | undefined): unknown {
+  if (document instanceof Map) {
+    if (document.get('_id') === undefined && create !== undefined) document.set('_id', create());
+    return document.get('_id');
+  }
+  const target = document as Document;
+  if ((target['_id'] === undefined || target['_id'] === null) && create !== undefined) target['_id'] = create();
+  return target['_id'];
 }
 
 /** Whether an update consists of operators: a pipeline, or a document whose first key begins with `$`. */

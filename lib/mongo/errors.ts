@@ -7,6 +7,7 @@
 import { fromFailure, type MooringError } from '../error/index.js';
 import type { FailureRecord } from '../native.js';
 import { type BulkContext, type BulkCounts, BulkWriteResult, WriteError, type WriteFault } from './bulk-result.js';
+import { type ClientBulkContext, type ClientBulkReply, clientBulkError } from './client-bulk-result.js';
 import type { Document, Host } from './host.js';
 
 const BRAND = Symbol.for('mooring.error');
@@ -15,6 +16,8 @@ const BRAND = Symbol.for('mooring.error');
 export interface FailureContext {
   /** The operation writes many documents: its write errors make a `MongoBulkWriteError`. */
   readonly bulk?: BulkContext | undefined;
+  /** The operation is a bulk write of the client. */
+  readonly clientBulk?: ClientBulkContext | undefined;
   /** The topology's description at the time, for `MongoServerSelectionError.reason`. */
   readonly topology?: () => object;
 }
@@ -50,9 +53,15 @@ export function hostError(host: Host, failure: FailureRecord, context: FailureCo
   const ours = fromFailure(failure);
   const error = build(host, failure, context);
   for (const label of failure.labels) addLabel(error, label);
-  Object.defineProperty(error, 'cause', { value: ours, enumerable: false, configurable: true, writable: true });
+  // A bulk write of the client may have the server's own error as its cause: ours is that one's then.
+  setCause((error.cause as Error | undefined) ?? error, ours);
   if (typeof (error as { code?: unknown }).code !== 'number') brand(error, ours);
   return error;
+}
+
+/** Sets what is behind an error; it does not print with it. */
+function setCause(error: Error, cause: Error): void {
+  Object.defineProperty(error, 'cause', { value: cause, enumerable: false, configurable: true, writable: true });
 }
 
 /** An argument that the Node driver refuses with one of its own classes: that class, and our code and argument name. */
@@ -60,7 +69,7 @@ export function refuse(host: Host, argument: string, message: string, name = 'Mo
   const details = { argument, maybeExecuted: false };
   const record: FailureRecord = { failed: true, code: 'MOORING_INVALID_ARGUMENT', message, labels: [], details, causes: [] };
   const error = host.error([name, 'MongoInvalidArgumentError'], message);
-  Object.defineProperty(error, 'cause', { value: fromFailure(record), enumerable: false, configurable: true, writable: true });
+  setCause(error, fromFailure(record));
   brand(error, fromFailure(record));
   return error;
 }
@@ -90,6 +99,17 @@ function addLabel(error: Error, label: string): void {
 function build(host: Host, failure: FailureRecord, context: FailureContext): Error {
   const kind = String(failure.details['kind'] ?? '');
   const reply = failure.reply === undefined || failure.reply === null ? undefined : (host.bson.deserialize(failure.reply) as WriteReply);
+  if (context.clientBulk !== undefined && reply?.result !== undefined) {
+    const { result, ...others } = reply;
+    const answered = kind === 'write' || kind === 'writeConcern';
+    const behind = answered ? undefined : plain(host, failure, Object.keys(others).length === 0 ? undefined : others, context);
+    return clientBulkError(host, result as ClientBulkReply, context.clientBulk, behind);
+  }
+  return plain(host, failure, reply, context);
+}
+
+function plain(host: Host, failure: FailureRecord, reply: WriteReply | undefined, context: FailureContext): Error {
+  const kind = String(failure.details['kind'] ?? '');
   if (reply !== undefined && kind === 'write') return writeError(host, reply, context.bulk);
   if (reply !== undefined && kind === 'writeConcern') return writeConcernError(host, reply, context.bulk);
   if (context.bulk !== undefined && CUTS_BULK.has(kind)) return cutBulk(host, failure, reply ?? {}, context.bulk);

@@ -15,6 +15,24 @@ export {
 export { BulkWriteResult, WriteError } from './bulk-result.js';
 export { ChangeStream, type ChangeStreamOptions } from './change-stream.js';
 export { type ClientStats, MongoClient } from './client.js';
+export type {
+  AnyClientBulkWriteModel,
+  ClientBulkWriteOptions,
+  ClientDeleteManyModel,
+  ClientDeleteOneModel,
+  ClientInsertOneModel,
+  ClientReplaceOneModel,
+  ClientUpdateManyModel,
+  ClientUpdateOneModel,
+  ClientWriteModel,
+} from './client-bulk.js';
+export type {
+  ClientBulkWriteError,
+  ClientBulkWriteResult,
+  ClientDeleteResult,
+  ClientInsertOneResult,
+  ClientUpdateResult,
+} from './client-bulk-result.js';
 export {
   Collection,
   type CollectionOptions,

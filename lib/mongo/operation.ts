@@ -8,8 +8,7 @@ import { checkMilliseconds, type Failure, isFailure, MAX_MS } from '../error/ind
 import type { KeyedLane, Outcome } from '../lane.js';
 import type { MongoHandle } from '../native.js';
 import type { MongoClient } from './client.js';
-import type { BulkContext } from './bulk-result.js';
-import { hostError, refuse } from './errors.js';
+import { type FailureContext, hostError, refuse } from './errors.js';
 import type { BsonOptions, Document, Host } from './host.js';
 import { currentScope, sessionAround } from './scope.js';
 import type { ClientSession } from './session.js';
@@ -41,6 +40,7 @@ export const Opcode = {
   findOneAndReplace: 37,
   findOneAndDelete: 38,
   bulkWrite: 39,
+  clientBulkWrite: 40,
   endSession: 50,
   commit: 51,
   abort: 52,
@@ -75,10 +75,11 @@ const ON_DATA: ReadonlyMap<number, string> = new Map([
   [Opcode.findOneAndReplace, 'findOneAndReplace'],
   [Opcode.findOneAndDelete, 'findOneAndDelete'],
   [Opcode.bulkWrite, 'bulkWrite'],
+  [Opcode.clientBulkWrite, 'client.bulkWrite'],
 ]);
 
 /** One operation. */
-export interface Call {
+export interface Call extends Omit<FailureContext, 'topology'> {
   readonly opcode: number;
   readonly body?: object;
   readonly flags?: number;
@@ -86,7 +87,6 @@ export interface Call {
   readonly timeoutMS?: number | undefined;
   readonly signal?: AbortSignal | undefined;
   readonly bson?: BsonOptions;
-  readonly bulk?: BulkContext;
 }
 
 /** What an operation returns. */
@@ -153,8 +153,8 @@ export class Operations {
   }
 
   /** The host's error for a failure of `call`. */
-  error(failure: Failure, call: Pick<Call, 'bulk'> = {}): Error {
-    return hostError(this.host, failure, { bulk: call.bulk, topology: this.#topology });
+  error(failure: Failure, { bulk, clientBulk }: Omit<FailureContext, 'topology'> = {}): Error {
+    return hostError(this.host, failure, { bulk, clientBulk, topology: this.#topology });
   }
 
   /** Refuses an argument. */

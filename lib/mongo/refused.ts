@@ -75,6 +75,7 @@ const BY_OPCODE: ReadonlyMap<number, Refused> = new Map<number, Refused>([
   [Opcode.estimatedCount, { ...EVERYWHERE, ...NO_PLAN }],
   [Opcode.insert, INSERT],
   [Opcode.bulkWrite, { ...EVERYWHERE, ...NO_PLAN, collation: 'give it to the operations of the bulk write' }],
+  [Opcode.clientBulkWrite, { ...EVERYWHERE, ...NO_PLAN, collation: 'give it to the models of the bulk write' }],
 ]);
 
 /** Throws the error of `refuse` for an option that is given and cannot be honoured. */

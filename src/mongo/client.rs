@@ -206,10 +206,22 @@ impl Client {
     /// Whether writes may carry a number. The first write of a client that has not met its servers waits for them.
     pub(super) async fn takes_numbers(&self, driver: &Driver) -> Result<bool, Failure> {
         if !self.watch.has_topology() {
-            let admin = driver.database("admin");
-            admin.run_command(doc! { "ping": 1 }).await.map_err(|found| error::failure(&found))?;
+            Self::meet(driver).await?;
         }
         Ok(self.watch.has_retryable_writes())
+    }
+
+    /// The wire version of the servers that take writes; `None` behind a load balancer, which says none. Waits for the servers like a first write.
+    pub(super) async fn wire_version(&self, driver: &Driver) -> Result<Option<i64>, Failure> {
+        if self.watch.wire_version().is_none() && !self.watch.is_load_balanced() {
+            Self::meet(driver).await?;
+        }
+        Ok(self.watch.wire_version())
+    }
+
+    async fn meet(driver: &Driver) -> Result<(), Failure> {
+        let admin = driver.database("admin");
+        admin.run_command(doc! { "ping": 1 }).await.map(|_reply| ()).map_err(|found| error::failure(&found))
     }
 
     /// Counts one operation; `None` when there are too many. What ends something is always admitted: refusing it would leak.

@@ -9,7 +9,7 @@ use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
 use super::transaction::{self, Attempt, Stage};
 use super::{body, error, opcode, read, statement, verdict};
-use super::{change_stream, cursor};
+use super::{change_stream, client_bulk, cursor};
 use crate::error::{ErrorCode, Failure, Phase};
 use crate::lifecycle::State;
 use crate::retry::Deadline;
@@ -389,6 +389,7 @@ async fn run(around: &mut Surroundings, given: &mongodb::bson::RawDocumentBuf, (
         opcode::FIND_ONE_AND_REPLACE => statement::find_and_modify(around, given, Kind::ReplaceOne).await,
         opcode::FIND_ONE_AND_DELETE => statement::find_and_modify(around, given, Kind::DeleteOne).await,
         opcode::BULK_WRITE => statement::bulk_write(around, given).await,
+        opcode::CLIENT_BULK_WRITE => client_bulk::run(around, given).await,
         other => Err(Failure::new(ErrorCode::Internal, format!("opcode {other} does not exist")).not_executed()),
     }
 }

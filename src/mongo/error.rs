@@ -4,7 +4,7 @@
 //! `details.kind` tells TypeScript which class of the host to build.
 
 use crate::error::{Cause, ErrorCode, Failure, Phase, redact_text};
-use mongodb::bson::raw::{RawBsonRef, RawDocument};
+use mongodb::bson::raw::{RawArray, RawDocument};
 use mongodb::bson::{Document, RawDocumentBuf};
 use mongodb::error::{Error, ErrorKind, WriteFailure};
 
@@ -126,13 +126,16 @@ fn add_labels(labels: &mut Vec<String>, reply: &RawDocument) {
     let Ok(found) = reply.get_array("errorLabels") else {
         return;
     };
-    for label in found.into_iter().filter_map(Result::ok) {
-        if let RawBsonRef::String(text) = label
-            && !labels.iter().any(|known| known == text)
-        {
-            labels.push(text.to_owned());
+    for label in texts(found) {
+        if !labels.contains(&label) {
+            labels.push(label);
         }
     }
+}
+
+/// The texts of a list.
+pub(super) fn texts(list: &RawArray) -> Vec<String> {
+    list.into_iter().filter_map(Result::ok).filter_map(|label| label.as_str().map(str::to_owned)).collect()
 }
 
 /// The labels of a reply that came as `ok: 1`.

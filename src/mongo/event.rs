@@ -16,13 +16,15 @@ use mongodb::options::ClientOptions;
 use mongodb::{ServerInfo, ServerType, TopologyType};
 use serde_json::{Value, json};
 use std::collections::HashMap;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 /// Commands under way whose databases are remembered: more than run at once.
 const MAX_UNDER_WAY: usize = 16_384;
 /// The wire version from which on secondaries take pipelines that write, and pass their documents to the primary.
 const WRITING_SECONDARIES: i64 = 13;
+/// What servers take in one command of writes when they do not say.
+const WRITE_BATCH: usize = 100_000;
 
 /// What a client knows of its servers, and who listens.
 pub(super) struct Watch {
@@ -33,6 +35,8 @@ pub(super) struct Watch {
     pools: AtomicBool,
     /// Commands under way, by request.
     under_way: Mutex<HashMap<i32, UnderWay>>,
+    /// `maxWriteBatchSize` as the servers said it last.
+    write_batch: AtomicUsize,
     /// Connections, counted.
     pub(super) connections: Connections,
 }
@@ -68,6 +72,7 @@ impl Default for Watch {
             listening: AtomicBool::new(false),
             pools: AtomicBool::new(false),
             under_way: Mutex::default(),
+            write_batch: AtomicUsize::new(WRITE_BATCH),
             connections: Connections::default(),
         }
     }
@@ -103,6 +108,11 @@ impl Watch {
         self.topology.read().unwrap_or_else(PoisonError::into_inner).kind != TopologyType::Unknown
     }
 
+    /// Whether the servers are behind a load balancer.
+    pub(super) fn is_load_balanced(&self) -> bool {
+        self.topology.read().unwrap_or_else(PoisonError::into_inner).kind == TopologyType::LoadBalanced
+    }
+
     /// Whether the servers take numbered writes: a replica set or a sharded cluster.
     pub(super) fn has_retryable_writes(&self) -> bool {
         let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
@@ -130,6 +140,29 @@ impl Watch {
             .filter_map(|server| server["maxWireVersion"].as_i64())
             .peekable();
         versions.peek().is_some() && versions.all(|version| version >= WRITING_SECONDARIES)
+    }
+
+    /// The newest wire version of the servers that take writes, of all servers if there is none of those; `None` while nobody has said one.
+    pub(super) fn wire_version(&self) -> Option<i64> {
+        let topology = self.topology.read().unwrap_or_else(PoisonError::into_inner);
+        let servers = topology.json.as_array().map(Vec::as_slice).unwrap_or_default();
+        let writes = |server: &&Value| matches!(server["type"].as_str(), Some("RSPrimary" | "Mongos" | "Standalone"));
+        let newest = |servers: &mut dyn Iterator<Item = &Value>| {
+            servers.filter_map(|server| server["maxWireVersion"].as_i64()).max()
+        };
+        newest(&mut servers.iter().filter(writes)).or_else(|| newest(&mut servers.iter()))
+    }
+
+    /// How many writes one command may hold.
+    pub(super) fn write_batch(&self) -> usize {
+        self.write_batch.load(Ordering::Acquire)
+    }
+
+    fn note_hello(&self, hello: &Document) {
+        let most = hello.get("maxWriteBatchSize").and_then(super::read::bson_integer);
+        if let Some(most) = most.and_then(|most| usize::try_from(most).ok()).filter(|most| *most > 0) {
+            self.write_batch.store(most, Ordering::Release);
+        }
     }
 
     /// The topology for `describe()`: type, set name, servers.
@@ -196,9 +229,12 @@ impl Watch {
             SdamEvent::ServerHeartbeatStarted(event) => self.emit("serverHeartbeatStarted", Level::Debug, || {
                 json!({ "connectionId": event.server_address.to_string(), "awaited": event.awaited })
             }),
-            SdamEvent::ServerHeartbeatSucceeded(event) => self.emit("serverHeartbeatSucceeded", Level::Debug, || {
-                json!({ "connectionId": event.server_address.to_string(), "awaited": event.awaited, "duration": millis(event.duration) })
-            }),
+            SdamEvent::ServerHeartbeatSucceeded(event) => {
+                self.note_hello(&event.reply);
+                self.emit("serverHeartbeatSucceeded", Level::Debug, || {
+                    json!({ "connectionId": event.server_address.to_string(), "awaited": event.awaited, "duration": millis(event.duration) })
+                });
+            }
             SdamEvent::ServerHeartbeatFailed(event) => self.emit("serverHeartbeatFailed", Level::Warn, || {
                 let failure = super::error::failure(&event.failure);
                 json!({

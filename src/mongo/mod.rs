@@ -8,6 +8,8 @@ mod body;
 mod bulk;
 mod change_stream;
 mod client;
+mod client_bulk;
+mod client_bulk_result;
 mod close;
 mod command;
 mod concern;
@@ -85,6 +87,8 @@ pub mod opcode {
     pub const FIND_ONE_AND_DELETE: u16 = 38;
     /// Many writes of all kinds.
     pub const BULK_WRITE: u16 = 39;
+    /// Many writes of all kinds, on any collections.
+    pub const CLIENT_BULK_WRITE: u16 = 40;
     /// Ends a session; aborts its transaction.
     pub const END_SESSION: u16 = 50;
     /// Commits.

@@ -7,8 +7,8 @@ use super::driver::Surroundings;
 use super::{body, read, write};
 use crate::error::Failure;
 use bytes::Bytes;
-use mongodb::bson::Bson;
 use mongodb::bson::raw::{CStr, RawArrayBuf, RawBsonRef, RawDocument, RawDocumentBuf, cstr};
+use mongodb::bson::{Bson, Document};
 
 /// The parts of a write command beside its statements.
 pub(super) struct Frame<'a> {
@@ -33,7 +33,7 @@ pub(super) async fn send(
     frame: &Frame<'_>,
     (name, field, statements): (&CStr, &CStr, RawBsonRef<'_>),
     retryable: bool,
-) -> Result<mongodb::bson::Document, Failure> {
+) -> Result<Document, Failure> {
     let mut command = command::start(name, Some(frame.collection));
     command.append(field, statements);
     command.append(cstr!("ordered"), frame.ordered);
@@ -160,7 +160,7 @@ pub(super) async fn find_and_modify(
     copy(options, FIND_AND_MODIFY, kind, &mut command)?;
     let acknowledged = around.add_write_concern(options, &mut command)?;
     let limited = around.add_time_limit(&mut command);
-    let sent = write::send(around, body::text(given, "db")?, command, acknowledged).await;
+    let sent = write::send::<Document>(around, body::text(given, "db")?, command, acknowledged).await;
     let mut reply = sent.map_err(|failure| read::own_limit(failure, limited))?;
     if let Some(failure) = bulk::concern_failure(&reply) {
         return Err(failure);

@@ -12,13 +12,14 @@ use super::driver::Surroundings;
 use super::error::{self, NO_WRITES, RETRYABLE_WRITE};
 use super::session::Held;
 use crate::error::{ErrorCode, Failure};
-use mongodb::ClientSession;
 use mongodb::bson::Document;
 use mongodb::bson::raw::{RawDocumentBuf, cstr};
 use mongodb::bson::rawdoc;
 use mongodb::error::Error;
-use mongodb::options::{ReadPreference, SelectionCriteria};
+use mongodb::options::{ReadPreference, RunCommandOptions, SelectionCriteria};
+use mongodb::{ClientSession, Database};
 use std::collections::VecDeque;
+use std::future::Future;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
@@ -110,13 +111,50 @@ impl Drop for Borrowed {
     }
 }
 
+/// What is kept of the server's answer to a write command.
+pub(super) trait Answer: Sized + Send {
+    /// Sends the command once, in a session.
+    fn ask(
+        database: &Database,
+        command: RawDocumentBuf,
+        criteria: Option<SelectionCriteria>,
+        session: &mut ClientSession,
+    ) -> impl Future<Output = Result<Self, Error>> + Send;
+
+    /// The labels of an answer that came as `ok: 1`.
+    fn labels(&self) -> Vec<String>;
+
+    /// Fetches the rest of it, in the same session. What goes wrong then is part of the answer: the writes have been done.
+    fn complete(self, _session: &mut ClientSession) -> impl Future<Output = Self> + Send {
+        std::future::ready(self)
+    }
+}
+
+/// The reply itself.
+impl Answer for Document {
+    async fn ask(
+        database: &Database,
+        command: RawDocumentBuf,
+        criteria: Option<SelectionCriteria>,
+        session: &mut ClientSession,
+    ) -> Result<Self, Error> {
+        let mut options = RunCommandOptions::default();
+        options.selection_criteria = criteria;
+        database.run_raw_command(command).with_options(options).session(session).await
+    }
+
+    fn labels(&self) -> Vec<String> {
+        error::reply_labels(self)
+    }
+}
+
 /// Sends a write command and answers the server's reply to `ok: 1`, which may still hold write errors.
-pub(super) async fn send(
+pub(super) async fn send<A: Answer>(
     around: &mut Surroundings,
     database: &str,
     mut command: RawDocumentBuf,
     retryable: bool,
-) -> Result<Document, Failure> {
+) -> Result<A, Failure> {
     let client = Arc::clone(&around.client);
     let target = around.driver.database(database);
     if around.in_transaction() {
@@ -124,11 +162,9 @@ pub(super) async fn send(
             return Err(Failure::new(ErrorCode::Internal, "transaction has no session"));
         };
         // The transaction's preference is one for reads.
-        let action = target
-            .run_raw_command(command)
-            .selection_criteria(SelectionCriteria::ReadPreference(ReadPreference::Primary))
-            .session(session);
-        return action.await.map_err(|found| error::failure(&found));
+        let criteria = Some(SelectionCriteria::ReadPreference(ReadPreference::Primary));
+        let answer = A::ask(&target, command, criteria, session).await.map_err(|found| error::failure(&found))?;
+        return Ok(answer.complete(session).await);
     }
     let numbered = retryable && client.limits().retry_writes && client.takes_numbers(&around.driver).await?;
     let snapshot = around.held.as_ref().is_some_and(Held::is_snapshot);
@@ -160,21 +196,32 @@ struct Unsent {
     network: bool,
 }
 
-async fn send_on(
+async fn send_on<A: Answer>(
     session: &mut ClientSession,
-    database: &mongodb::Database,
-    mut command: RawDocumentBuf,
+    database: &Database,
+    command: RawDocumentBuf,
     number: Option<i64>,
-) -> Result<Document, Unsent> {
-    let Some(number) = number else {
-        return database.run_raw_command(command).session(session).await.map_err(|found| unsent(&found, false));
+) -> Result<A, Unsent> {
+    let answer: A = match number {
+        Some(number) => send_numbered(session, database, command, number).await?,
+        None => A::ask(database, command, None, session).await.map_err(|found| unsent(&found, false))?,
     };
+    Ok(answer.complete(session).await)
+}
+
+/// Sends a write that the server applies once, and once more where the specification wants it.
+async fn send_numbered<A: Answer>(
+    session: &mut ClientSession,
+    database: &Database,
+    mut command: RawDocumentBuf,
+    number: i64,
+) -> Result<A, Unsent> {
     command.append(cstr!("txnNumber"), number);
-    let first = database.run_raw_command(command.clone()).session(&mut *session).await;
+    let first = A::ask(database, command.clone(), None, session).await;
     if !wants_retry(&first) {
         return first.map_err(|found| unsent(&found, true));
     }
-    let second = database.run_raw_command(command).session(session).await;
+    let second = A::ask(database, command, None, session).await;
     match (first, second) {
         (Err(first), Err(second)) => Err(unsent(&error::more_telling(first, second), true)),
         (Ok(first), Err(second)) if second.contains_label(NO_WRITES) => Ok(first),
@@ -182,11 +229,11 @@ async fn send_on(
     }
 }
 
-fn wants_retry(result: &Result<Document, Error>) -> bool {
+fn wants_retry<A: Answer>(result: &Result<A, Error>) -> bool {
     match result {
         // The crate labels no network error of a plain command.
         Err(found) => found.contains_label(RETRYABLE_WRITE) || error::is_network(found),
-        Ok(reply) => error::reply_labels(reply).iter().any(|label| label == RETRYABLE_WRITE),
+        Ok(answer) => answer.labels().iter().any(|label| label == RETRYABLE_WRITE),
     }
 }
 

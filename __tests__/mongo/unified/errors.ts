@@ -3,7 +3,7 @@
  *
  * Whether an error is what a test expects of it ("expectedError").
  */
-import { MongoServerError } from 'mongodb';
+import { MongoClientBulkWriteError, MongoServerError } from 'mongodb';
 import { BulkWriteResult, type Document } from '../../../dist/index.js';
 import type { ExpectedError } from './format';
 import { type MatchContext, matchRoot, Mismatch } from './match';
@@ -17,12 +17,12 @@ interface AnyError extends Error {
   readonly labels?: readonly string[];
   readonly errorResponse?: Document;
   readonly result?: unknown;
-  readonly writeErrors?: readonly { readonly errmsg?: string }[];
+  readonly writeErrors?: Iterable<{ readonly errmsg?: string }>;
 }
 
 const KNOWN = new Set([
   'isError', 'isClientError', 'isTimeoutError', 'errorContains', 'errorCode', 'errorCodeName', 'errorLabelsContain', 'errorLabelsOmit', 'errorResponse',
-  'expectResult',
+  'expectResult', 'writeErrors', 'writeConcernErrors',
 ]); // prettier-ignore
 
 /** Throws unless `thrown` is what `expected` says. */
@@ -42,8 +42,20 @@ export function matchError(expected: ExpectedError, thrown: unknown, context: Ma
   if (errorCodeName !== undefined) check(codeNames(error).includes(errorCodeName.toLowerCase()), `with the codeName ${errorCodeName}`);
   matchLabels(expected, error, check);
   if (expected.errorResponse !== undefined) matchRoot(expected.errorResponse, responseOf(error), context, 'errorResponse');
+  const result = error instanceof MongoClientBulkWriteError ? error.partialResult : error.result;
   if (expected.expectResult !== undefined)
-    matchRoot(expected.expectResult, error.result === undefined ? undefined : resultDocument(error.result), context, 'result of the error');
+    matchRoot(expected.expectResult, result === undefined ? undefined : resultDocument(result), context, 'result of the error');
+  const { writeErrors, writeConcernErrors } = expected;
+  if (writeErrors === undefined && writeConcernErrors === undefined) return;
+  check(error instanceof MongoClientBulkWriteError, 'of a bulk write of the client');
+  const failed = thrown as MongoClientBulkWriteError;
+  for (const [index, wanted] of Object.entries(writeErrors ?? {}))
+    matchRoot(wanted, failed.writeErrors.get(Number(index)), context, `writeErrors.${index}`);
+  if (writeErrors !== undefined) check(failed.writeErrors.size === Object.keys(writeErrors).length, 'with as many write errors');
+  if (writeConcernErrors !== undefined)
+    check(failed.writeConcernErrors.length === writeConcernErrors.length, 'with as many write concern errors');
+  for (const [index, wanted] of (writeConcernErrors ?? []).entries())
+    matchRoot(wanted, failed.writeConcernErrors[index], context, `writeConcernErrors.${index}`);
 }
 
 function matchLabels(expected: ExpectedError, error: AnyError, check: (holds: boolean, what: string) => void): void {
@@ -61,7 +73,7 @@ function isFromClient(error: AnyError): boolean {
 function contains(error: AnyError, text: string): boolean {
   const parts = [
     error.message,
-    ...(error.writeErrors ?? []).map(({ errmsg }) => errmsg ?? ''),
+    ...[...(error.writeErrors ?? [])].map(({ errmsg }) => errmsg ?? ''),
     ...concernErrors(error).map(({ errmsg }) => String(errmsg)),
   ];
   return parts.some((part) => part.toLowerCase().includes(text.toLowerCase()));
@@ -79,6 +91,8 @@ function concernErrors(error: AnyError): Document[] {
   return [own, ...gathered].filter((each): each is Document => each !== undefined && each !== null);
 }
 
+/** The reply of the server; that of a command of a bulk write of the client is with the error's cause. */
 function responseOf(error: AnyError): Document | undefined {
-  return error.errorResponse;
+  const { errorResponse } = (error instanceof MongoClientBulkWriteError ? (error.cause ?? {}) : error) as Partial<AnyError>;
+  return errorResponse;
 }

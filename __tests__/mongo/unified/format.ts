@@ -40,6 +40,9 @@ export interface ExpectedError {
   readonly errorLabelsOmit?: readonly string[];
   readonly errorResponse?: Document;
   readonly expectResult?: unknown;
+  /** Of a bulk write of the client, by the place of the model. */
+  readonly writeErrors?: Document;
+  readonly writeConcernErrors?: readonly Document[];
 }
 
 export interface Operation {

@@ -7,7 +7,16 @@ import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { finished } from 'node:stream/promises';
 import { GridFSBucket, type ObjectId } from 'mongodb';
-import { AbstractCursor, ChangeStream, ClientSession, Collection, Db, type Document, MongoClient } from '../../../dist/index.js';
+import {
+  AbstractCursor,
+  type AnyClientBulkWriteModel,
+  ChangeStream,
+  ClientSession,
+  Collection,
+  Db,
+  type Document,
+  MongoClient,
+} from '../../../dist/index.js';
 import { hexBytes } from './match';
 
 /** Arguments of an operation: those that the API takes by position, and its options. `session` is a session here. */
@@ -35,7 +44,7 @@ const CLIENT: Table<MongoClient> = {
     return databases.map(({ name }) => name);
   },
   createChangeStream: async (client, { pipeline, ...options }) => opened(client.watch(list(pipeline), options)),
-  clientBulkWrite: (client, given) => (client.bulkWrite as (...args: unknown[]) => unknown)(given['models'], given),
+  clientBulkWrite: (client, { models, ...options }) => client.bulkWrite(list(models).map(modelOf), options),
   close: (client) => client.close(),
 };
 
@@ -166,6 +175,12 @@ function taken(cursor: AbstractCursor): unknown {
 
 function commandCursor(db: Db, { command, commandName: _name, ...options }: Arguments): AbstractCursor {
   return db.runCursorCommand(document(command), options);
+}
+
+/** The format names a model by its key, the API by a field. */
+function modelOf(given: Document): AnyClientBulkWriteModel {
+  const [[name, model] = ['', {}]] = Object.entries(given) as [string, Document][];
+  return { name, ...model } as AnyClientBulkWriteModel;
 }
 
 function returning(options: Arguments): Arguments {
