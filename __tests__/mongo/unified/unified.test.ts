@@ -9,7 +9,8 @@ import { expect, test } from '@jest/globals';
 import { uriFor } from '../fixture';
 import { readTestFile } from './format';
 import type { Outcome } from './runner';
-import { KNOWN, runFiles, suiteFiles, SUITES } from './suites';
+import { StandIn } from './stand-in';
+import { KNOWN, ON_STAND_IN, runFiles, suiteFiles, SUITES } from './suites';
 
 const OWN = join(__dirname, 'own');
 const SUITE_LIMIT_MS = 30 * 60_000;
@@ -57,10 +58,12 @@ if (checkout === undefined || checkout === '') {
     'MOORING_SPEC_DIR is not set: the tests of the MongoDB specifications do not run, only those of the runner itself (node dev/suites/mongospec.mjs <checkout>)\n',
   );
 } else {
-  test.each(Object.keys(SUITES).filter((suite) => chosen === undefined || chosen.split(',').includes(suite)))(
+  test.each(
+    chosen === undefined ? Object.keys(SUITES) : [...Object.keys(SUITES), ON_STAND_IN].filter((suite) => chosen.split(',').includes(suite)),
+  )(
     'specification suite %s',
     async (suite) => {
-      const outcomes = await runFiles(uri(), suite, suiteFiles(checkout, suite));
+      const outcomes = await outcomesOf(suite, checkout);
       const failed = outcomes.filter(({ state }) => state === 'fail');
       expect(failed.filter(({ name }) => !KNOWN.has(name)).map(({ name, reason }) => `${name}: ${reason}`)).toEqual([]);
       // A known failure that is none any more must leave the list.
@@ -70,4 +73,15 @@ if (checkout === undefined || checkout === '') {
     },
     SUITE_LIMIT_MS,
   );
+}
+
+async function outcomesOf(suite: string, from: string): Promise<Outcome[]> {
+  const files = suiteFiles(from, suite);
+  if (suite !== ON_STAND_IN) return runFiles(uri(), suite, files);
+  const server = await StandIn.start(uri());
+  try {
+    return await runFiles(server.uri, suite, files);
+  } finally {
+    await server.stop();
+  }
 }
