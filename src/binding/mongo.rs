@@ -53,7 +53,11 @@ impl MongoHandle {
         };
         if self.inbox.put(frames) {
             let (client, lane, inbox) = (Arc::clone(&self.client), Arc::clone(&self.lane), Arc::clone(&self.inbox));
-            runtime::spawn(async move { take(&inbox, &client, &lane) });
+            runtime::spawn(async move {
+                if take(&inbox, &client, &lane) > 1 {
+                    runtime::keep_order();
+                }
+            });
         }
         None
     }
@@ -155,7 +159,7 @@ impl MongoHandle {
 
     /// Takes what was submitted before this call.
     fn catch_up(&self) {
-        take(&self.inbox, &self.client, &self.lane);
+        let _taken = take(&self.inbox, &self.client, &self.lane);
     }
 
     fn set_feed(&self, feed: Option<Arc<Feed>>) {
@@ -166,8 +170,8 @@ impl MongoHandle {
     }
 }
 
-/// Starts the operations that wait in the inbox.
-fn take(inbox: &Inbox, client: &Arc<Client>, lane: &Arc<KeyedLane>) {
+/// Starts the operations that wait in the inbox. How many there were.
+fn take(inbox: &Inbox, client: &Arc<Client>, lane: &Arc<KeyedLane>) -> usize {
     inbox.take(|frame| {
         let request = Request {
             opcode: frame.opcode,
@@ -180,7 +184,7 @@ fn take(inbox: &Inbox, client: &Arc<Client>, lane: &Arc<KeyedLane>) {
             let operation = client.accept(request, cancel);
             async move { operation.await.map_or_else(|failure| Some(failure.into()), outcome) }
         });
-    });
+    })
 }
 
 /// `None` for what nobody waits for.

@@ -31,18 +31,23 @@ impl Inbox {
         !std::mem::replace(&mut pending.announced, true)
     }
 
-    /// Hands everything that waits to `start`, after whoever is at it now.
-    pub(crate) fn take(&self, start: impl FnMut(Frame<'_>)) {
+    /// Hands everything that waits to `start`, after whoever is at it now. How many frames there were.
+    pub(crate) fn take(&self, mut start: impl FnMut(Frame<'_>)) -> usize {
         let mut turn = lock(&self.turn);
         {
             let mut pending = lock(&self.pending);
             pending.announced = false;
             std::mem::swap(&mut pending.bytes, &mut turn);
         }
+        let mut count = 0;
         // Whole frames went in: `put` is given nothing else.
-        let _whole = frame::each(&turn, start);
+        let _whole = frame::each(&turn, |frame| {
+            count += 1;
+            start(frame);
+        });
         turn.clear();
         turn.shrink_to(KEPT_BYTES);
+        count
     }
 }
 

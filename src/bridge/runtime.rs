@@ -23,3 +23,8 @@ pub(crate) fn install() {
 pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) {
     drop(napi::bindgen_prelude::spawn(task));
 }
+
+/// Makes tasks that this worker has spawned begin in that order: it would begin with the last one, which waits in a place of its own until another one takes it.
+pub(crate) fn keep_order() {
+    spawn(async {});
+}
