@@ -1033,6 +1033,8 @@ declare abstract class CommandClient extends EventEmitter {
     abstract get [PATCHED](): boolean;
     abstract [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
     abstract [START](entry: Entry): void;
+    /** Where the application made clients of these names, as far as it is known. @internal */
+    [PLACES](_isNamed: (name: string) => boolean): string[];
     /** The old name of `disconnect`. */
     end(): void;
     /** Makes a Lua script a method of this client and its pipelines. */
@@ -1116,6 +1118,8 @@ declare class CommandSpec {
     constructor(name: string, extraFlags?: number);
     /** The arguments as they are encoded. */
     prepare(args: Argument[]): RedisValue[];
+    /** What a call with these prepared arguments does to its reply. */
+    replyOf(_args: readonly RedisValue[]): ReplyTransformer | undefined;
     /** Keys among prepared arguments. */
     keys(args: readonly RedisValue[]): RedisValue[];
     /** `args` with `prefix` before every key. */
@@ -2568,6 +2572,9 @@ declare interface Placement {
     readonly deadlineMs: number;
 }
 
+/** Where the application made the clients with a name, among a client and its duplicates. */
+declare const PLACES: unique symbol;
+
 /** Events by name. */
 export declare interface PoolEvents {
     readonly transaction: TransactionEvent;
@@ -3199,6 +3206,8 @@ export declare class Redis extends CommandClient {
     /** @internal */
     get [PATCHED](): boolean;
     /** @internal */
+    [PLACES](isNamed: (name: string) => boolean): string[];
+    /** @internal */
     [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
     /** @internal */
     [START](entry: Entry): void;
@@ -3533,9 +3542,12 @@ declare class Script extends CommandSpec {
     readonly lua: string;
     readonly sha: string;
     readonly numberOfKeys: number | undefined;
+    /** Looks on at single calls: their arguments, and the reply when it is no error. */
+    witness: ((args: readonly RedisValue[], reply: unknown) => void) | undefined;
     constructor(id: number, name: string, definition: ScriptDefinition);
     /** What stands before the arguments of a call: sha and number of keys. */
     get head(): (string | number)[];
+    replyOf(args: readonly RedisValue[]): ReplyTransformer | undefined;
     keys(args: readonly RedisValue[]): RedisValue[];
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
     shown(args: readonly RedisValue[]): readonly RedisValue[];

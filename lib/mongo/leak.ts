@@ -4,7 +4,7 @@
  * The leak detector of sessions: one that is held longer than `leakThresholdMs` is reported once, with the place where it was started. Its timer holds nothing.
  */
 import { clearTimeout, setTimeout } from 'node:timers';
-import { deepError, siteOf } from './scope.js';
+import { deepError, siteOf } from '../error/index.js';
 import type { ClientSession } from './session.js';
 
 /** Watches `session` until it ends. */

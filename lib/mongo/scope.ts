@@ -5,8 +5,7 @@
  * sessions look at. Made with the first `withTransaction` or `withSession`; an operation outside of any costs nothing but a look at an empty store.
  */
 import { AsyncLocalStorage } from 'node:async_hooks';
-import { dirname, join } from 'node:path';
-import { MooringError } from '../error/index.js';
+import { deepError, MooringError, siteOf } from '../error/index.js';
 import { realm } from './registry.js';
 import type { ClientSession } from './session.js';
 
@@ -45,7 +44,6 @@ export class Scope {
 
 /** The most call sites that are remembered as warned of. */
 const MAX_WARNED = 1_000;
-const FRAMES = 50;
 /** The first scopes of a process remember their place, then one in so many, and all of them for a while after a forgotten session. */
 const PLACES_FIRST = 1_000;
 const PLACES_ONE_IN = 16;
@@ -104,34 +102,4 @@ export function sessionAround(scope: Scope, operation: string): ClientSession | 
     process.emitWarning(message, { code: 'MOORING_FORGOTTEN_SESSION' });
   }
   return undefined;
-}
-
-/** An error whose stack reaches through a library: the usual ten frames end inside of Mongoose. */
-export function deepError(): Error {
-  const { stackTraceLimit } = Error;
-  Error.stackTraceLimit = FRAMES;
-  const error = new Error();
-  Error.stackTraceLimit = stackTraceLimit;
-  return error;
-}
-
-/** The first line of a stack that is the application's: not ours, not Node's, not a package's. */
-export function siteOf(error: Error): string {
-  const frames = (error.stack ?? '').split('\n').slice(1).map((line) => line.trim().replace(/^at (?:async )?/, '')); // prettier-ignore
-  // A source map is read or not, frame by frame: our files by both of their names.
-  const own = [ownFolder(), __dirname, join(__dirname, '..', '..', 'lib', 'mongo')];
-  const theirs = frames.filter((frame) => isPlace(frame) && !own.some((folder) => frame.includes(folder)));
-  return theirs.find((frame) => !frame.includes('node_modules')) ?? theirs[0] ?? 'an unknown place';
-}
-
-/** Whether a frame names a file that is not Node's own. */
-function isPlace(frame: string): boolean {
-  return !frame.includes('node:') && !frame.startsWith('<') && frame.includes(':');
-}
-
-/** Our folder as stacks show it, which with source maps is not where the files are; without them it is `__dirname`. */
-function ownFolder(): string {
-  const [, frame = ''] = (new Error().stack ?? '').split('\n');
-  const file = /\(?((?:file:\/\/)?[^()]+):\d+:\d+\)?$/.exec(frame.trim().replace(/^at /, ''))?.[1] ?? __filename;
-  return dirname(file.includes(' ') ? file.slice(file.lastIndexOf(' ') + 1) : file);
 }

@@ -7,6 +7,7 @@
  * an idle client does not keep the process alive (`ref()` does).
  */
 import { inspect } from 'node:util';
+import { deepError, siteOf } from '../error/index.js';
 import { asCallback, type Callback } from './callback.js';
 import { Command } from './command.js';
 import { CommandClient, MAKE_SCRIPT, PATCHED, scanned, START } from './command-client.js';
@@ -17,6 +18,7 @@ import type { RedisCommands } from './command-types.js';
 import type { Entry, Status } from './connection.js';
 import { CORE, Core, KIN, type Kin } from './core.js';
 import { ReplyError } from './errors.js';
+import { PLACES } from './lock-watch.js';
 import { type RedisOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
 import { SharedSubscriber, type Subscriptions } from './pubsub.js';
@@ -44,6 +46,8 @@ export class Redis extends CommandClient {
   readonly isCluster: boolean = false;
   declare readonly [CORE]: Core;
   #subscriber: SharedSubscriber | undefined;
+  /** Where the application made it, if it has a name: as text, an error would hold all that was on the stack. */
+  readonly #madeAt: string | undefined;
 
   constructor(port: number, host: string, options?: RedisOptions);
   constructor(portOrUrl: number | string, options?: RedisOptions);
@@ -55,6 +59,7 @@ export class Redis extends CommandClient {
     const kin = (this.options as { [KIN]?: Kin })[KIN] ?? { profile: undefined, family: new Set<Redis>() };
     Object.defineProperty(this.options, KIN, { value: kin, enumerable: true });
     Object.defineProperty(this, CORE, { value: new Core(this, kin, SEND_COMMAND) });
+    if (this.options.connectionName) this.#madeAt = siteOf(deepError());
     for (const [name, definition] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, definition);
     if (this.options.lazyConnect === true) nextTick(() => this.emit('wait'));
     else void this[CORE].connect().catch(() => {});
@@ -173,6 +178,12 @@ export class Redis extends CommandClient {
   /** @internal */
   get [PATCHED](): boolean {
     return this[CORE].isPatched;
+  }
+
+  /** @internal */
+  override [PLACES](isNamed: (name: string) => boolean): string[] {
+    const named = [...this[CORE].family].filter(({ options: { connectionName } }) => connectionName && isNamed(connectionName));
+    return named.flatMap((client) => client.#madeAt ?? []);
   }
 
   /** @internal */

@@ -19,6 +19,7 @@ import {
 } from './commander.js';
 import { type CommandSpec, specOf } from './commands.js';
 import type { Entry } from './connection.js';
+import { LockWatch, PLACES, type WatchedClient } from './lock-watch.js';
 import type { RedisOptions } from './options.js';
 import { type ChainableCommander, Pipeline, type PipelineHost } from './pipeline.js';
 import { checkDefinition, type Script, type ScriptDefinition } from './script.js';
@@ -40,6 +41,7 @@ export abstract class CommandClient extends EventEmitter {
   readonly scriptsSet: Record<string, Script> = {};
   readonly addedBuiltinSet = new Set<string>();
   #pipelineClass: typeof Pipeline | undefined;
+  readonly #locks = new LockWatch(this as unknown as WatchedClient);
 
   /** Ends the connections at once. */
   abstract disconnect(reconnect?: boolean): void;
@@ -48,6 +50,11 @@ export abstract class CommandClient extends EventEmitter {
   abstract get [PATCHED](): boolean;
   abstract [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script;
   abstract [START](entry: Entry): void;
+
+  /** Where the application made clients of these names, as far as it is known. @internal */
+  [PLACES](_isNamed: (name: string) => boolean): string[] {
+    return [];
+  }
 
   /** The old name of `disconnect`. */
   end(): void {
@@ -59,6 +66,7 @@ export abstract class CommandClient extends EventEmitter {
     checkDefinition(name, definition);
     const script = this[MAKE_SCRIPT](name, definition);
     this.scriptsSet[name] = script;
+    this.#locks.watch(name, script);
     this.#defineBoth(name, script);
   }
 
@@ -136,7 +144,7 @@ export abstract class CommandClient extends EventEmitter {
       const prepared = spec.prepare(args);
       const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
       const promise = new Promise<unknown>((resolve, reject) => {
-        this[START]({ spec, args: values, buffers, resolve, reject, transform: spec.reply, stack });
+        this[START]({ spec, args: values, buffers, resolve, reject, transform: spec.replyOf(prepared), stack });
       });
       return callback === undefined ? promise : asCallback(promise, callback);
     } catch (error) {

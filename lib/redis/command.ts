@@ -94,7 +94,8 @@ export class Command {
   /** The reply as the caller gets it. */
   transformReply(reply: unknown): unknown {
     const decoded = this.replyEncoding ? asText(reply) : reply;
-    return this.spec.reply === undefined ? decoded : this.spec.reply(decoded);
+    const transform = this.spec.replyOf(this.args);
+    return transform === undefined ? decoded : transform(decoded);
   }
 
   /** Name and arguments, without credentials. */

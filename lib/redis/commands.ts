@@ -97,6 +97,12 @@ export class CommandSpec {
     return normalise(this.#spread === undefined ? args : spread(this.#spread, args));
   }
 
+  /** What a call with these prepared arguments does to its reply. */
+  // oxlint-disable-next-line typescript/no-unused-vars -- what a script adds looks at them
+  replyOf(_args: readonly RedisValue[]): ReplyTransformer | undefined {
+    return this.reply;
+  }
+
   /** Keys among prepared arguments. */
   keys(args: readonly RedisValue[]): RedisValue[] {
     if (!exists(this.key)) return [];

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { invalidArgument } from '../error/index.js';
-import { CommandSpec, Flag } from './commands.js';
+import { CommandSpec, Flag, type ReplyTransformer } from './commands.js';
 import { type KeyPrefix, type RedisValue, withPrefix } from './transformers.js';
 
 /** What `defineCommand` takes. */
@@ -38,6 +38,8 @@ export class Script extends CommandSpec {
   readonly lua: string;
   readonly sha: string;
   readonly numberOfKeys: number | undefined;
+  /** Looks on at single calls: their arguments, and the reply when it is no error. */
+  witness: ((args: readonly RedisValue[], reply: unknown) => void) | undefined;
 
   constructor(id: number, name: string, definition: ScriptDefinition) {
     super('evalsha', flagsOf(name, definition));
@@ -51,6 +53,15 @@ export class Script extends CommandSpec {
   /** What stands before the arguments of a call: sha and number of keys. */
   get head(): (string | number)[] {
     return this.numberOfKeys === undefined ? [this.sha] : [this.sha, this.numberOfKeys];
+  }
+
+  override replyOf(args: readonly RedisValue[]): ReplyTransformer | undefined {
+    const { witness, reply } = this;
+    if (witness === undefined) return reply;
+    return (value) => {
+      witness(args, value);
+      return reply === undefined ? value : reply(value);
+    };
   }
 
   override keys(args: readonly RedisValue[]): RedisValue[] {
