@@ -35,7 +35,7 @@ async function until(condition: () => boolean, limitMs: number): Promise<void> {
 
 test('runs a job and tells its result to the producer', async () => {
   const { client, createClient } = bullClients({ url: redisUri(), logger: QUIET });
-  const queue = new Bull('plain', { createClient: createClient as never });
+  const queue = new Bull('plain', { createClient });
   void queue.process(async (job) => job.data.n + 1);
   const job = await queue.add({ n: 41 });
   expect(await job.finished()).toBe(42);
@@ -48,7 +48,7 @@ test('runs a job and tells its result to the producer', async () => {
 test('processes every acknowledged job of 1,000 while connections are killed 20 times', async () => {
   const { client, createClient } = bullClients({ url: redisUri(), logger: QUIET });
   const settings = { lockDuration: 2000, stalledInterval: 1000, maxStalledCount: 100, retryProcessDelay: 200 };
-  const queue = new Bull('killed', { createClient: createClient as never, settings });
+  const queue = new Bull('killed', { createClient, settings });
   queue.on('error', () => {});
   const processed = new Set<string>();
   let lastDone = Date.now();

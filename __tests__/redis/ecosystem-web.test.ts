@@ -159,7 +159,7 @@ describe('bull-board', () => {
     const bull = bullClients(redisUri());
     made.push(bull.client);
     const queue = new Queue('board', { connection });
-    const older = new Bull('older', { createClient: bull.createClient as never });
+    const older = new Bull('older', { createClient: bull.createClient });
     let refuse = true;
     const worker = new Worker(
       'board',

@@ -15,8 +15,14 @@ export type { Heartbeat, HeartbeatOptions } from './heartbeat.js';
 /** What Bull asks a connection for. */
 export type BullClientType = 'client' | 'subscriber' | 'bclient';
 
-/** What Bull calls for each connection. */
-export type BullCreateClient = (type: BullClientType, options?: RedisOptions) => Redis;
+/**
+ * What Bull calls for each connection: fits Bull's option `createClient` as it is.
+ *
+ * `Client` is what the caller takes the client for. Bull's types want the classes of ioredis, which have private members that nothing else has; ours do what
+ * Bull asks of them.
+ */
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- inferred from what Bull's option is typed as
+export type BullCreateClient = <Client = Redis>(type: BullClientType, options?: object) => Client;
 
 /** Bull refuses ready checks and retry limits on these. */
 const BLOCKING = { enableReadyCheck: false, maxRetriesPerRequest: null, lazyConnect: false, sharedSubscriber: false } as const;
@@ -33,12 +39,15 @@ function connection(type: BullClientType, client: Redis): Redis {
 
 /**
  * `createClient` for Bull queues on the default client (`REDIS_URI`). A queue with `redis` options of its own gets connections of its own.
+ * `Client` is as in `BullCreateClient`.
  *
  * @throws MooringError as `createRedisClient`.
  */
-export function bullCreateClient(type: BullClientType, options: RedisOptions = {}): Redis {
-  if (Object.keys(options).length > 0) return new Redis(type === 'client' ? options : { ...options, ...BLOCKING });
-  return connection(type, redisClient);
+// oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- inferred from what Bull's option is typed as
+export function bullCreateClient<Client = Redis>(type: BullClientType, options: object = {}): Client {
+  const own: RedisOptions = options;
+  if (Object.keys(own).length > 0) return new Redis(type === 'client' ? own : { ...own, ...BLOCKING }) as Client;
+  return connection(type, redisClient) as Client;
 }
 
 /**
@@ -48,5 +57,6 @@ export function bullCreateClient(type: BullClientType, options: RedisOptions = {
  */
 export function bullClients(urlOrOptions?: string | ManagedRedisOptions): { client: Redis; createClient: BullCreateClient } {
   const client = createRedisClient(urlOrOptions);
-  return { client, createClient: (type) => connection(type, client) };
+  const createClient: BullCreateClient = (type) => connection(type, client) as never;
+  return { client, createClient };
 }
