@@ -1,8 +1,11 @@
 /**
  * @module __tests__/redis/cluster-server
  *
- * A real Redis Cluster for one test file: masters and replicas made of redis-server on free ports, joined without redis-cli.
+ * A real Redis Cluster for one test file: masters and replicas made of redis-server on free ports, joined without redis-cli. With TLS for clients and among
+ * the nodes, where that is asked for.
  */
+import { readFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Redis } from '../../dist/index.js';
 import { freePort, OwnServer } from './server';
@@ -12,20 +15,64 @@ const LIMIT_MS = 30_000;
 /** After so long without a word a master counts as lost. */
 const NODE_TIMEOUT_MS = 1000;
 
+/** What a cluster is made of. */
+export interface TestClusterOptions {
+  /** One for each master. Default true. */
+  readonly replicas?: boolean;
+  /** Only TLS, with the certificates of the run's own authority. */
+  readonly tls?: boolean;
+  /** What a node wrote survives its restart. */
+  readonly persistent?: boolean;
+}
+
+/** The certificate of the run's authority; those of servers lie beside it. */
+export function authority(): string {
+  const file = process.env['REDIS_TLS_CA'];
+  if (file === undefined) throw new Error('REDIS_TLS_CA is not set: start the stack first');
+  return file;
+}
+
 /** One server of the cluster. */
 export class TestNode {
   readonly port: number;
   readonly busPort: number;
+  readonly #tls: { readonly ca: string } | undefined;
   readonly #server: OwnServer;
   id = '';
   running = false;
 
-  constructor(port: number, busPort: number) {
+  /** `folder` has the certificates. */
+  constructor(port: number, busPort: number, { persistent = false }: TestClusterOptions = {}, folder?: string) {
     this.port = port;
     this.busPort = busPort;
+    const file = (name: string): string => join(folder ?? '', name);
+    this.#tls = folder === undefined ? undefined : { ca: readFileSync(file('ca.crt'), 'utf8') };
     const cluster = ['--cluster-enabled', 'yes', '--cluster-port', String(busPort), '--cluster-node-timeout', String(NODE_TIMEOUT_MS)];
     const replicas = ['--cluster-replica-validity-factor', '0', '--repl-diskless-sync-delay', '0'];
-    this.#server = new OwnServer(port, [...cluster, ...replicas, '--maxmemory-policy', 'noeviction']);
+    const kept = persistent ? ['--appendonly', 'yes'] : [];
+    // The later one of two equal options counts.
+    const certificates = [
+      '--tls-cert-file',
+      file('server.crt'),
+      '--tls-key-file',
+      file('server.key'),
+      '--tls-ca-cert-file',
+      file('ca.crt'),
+    ];
+    const ports = [
+      '--port',
+      '0',
+      '--tls-port',
+      String(port),
+      '--tls-cluster',
+      'yes',
+      '--tls-replication',
+      'yes',
+      '--tls-auth-clients',
+      'optional',
+    ];
+    const tls = folder === undefined ? [] : [...ports, ...certificates];
+    this.#server = new OwnServer(port, [...cluster, ...replicas, ...kept, ...tls, '--maxmemory-policy', 'noeviction']);
   }
 
   /** Starts it, or starts it again with what it knew of the cluster. */
@@ -48,7 +95,8 @@ export class TestNode {
 
   /** One command on a connection of its own. */
   async command(name: string, ...args: (string | number)[]): Promise<unknown> {
-    const client = new Redis(this.port, '127.0.0.1', { lazyConnect: true, retryStrategy: null, commandTimeout: 5000 });
+    const once = { lazyConnect: true, retryStrategy: null, commandTimeout: 5000 };
+    const client = new Redis(this.port, '127.0.0.1', { ...once, tls: this.#tls });
     client.on('error', () => {});
     try {
       return await client.call(name, ...args);
@@ -61,17 +109,18 @@ export class TestNode {
 /** A running cluster. */
 export class TestCluster {
   readonly nodes: TestNode[] = [];
-
-  /** Three masters with one replica each; resolves when all of them serve. */
-  static async start(): Promise<TestCluster> {
+  /** Three masters with one replica each, unless told otherwise; resolves when all of them serve. */
+  static async start(options: TestClusterOptions = {}): Promise<TestCluster> {
+    const { replicas = true, tls = false } = options;
     const cluster = new TestCluster();
+    const folder = tls ? dirname(authority()) : undefined;
     try {
-      for (let index = 0; index < 6; index++) {
-        const node = new TestNode(await freePort(), await freePort());
+      for (let index = 0; index < (replicas ? 6 : 3); index++) {
+        const node = new TestNode(await freePort(), await freePort(), options, folder);
         cluster.nodes.push(node);
         await node.start();
       }
-      await cluster.#join();
+      await cluster.#join(replicas);
     } catch (error) {
       await cluster.stop();
       throw error;
@@ -122,7 +171,7 @@ export class TestCluster {
     await Promise.all(this.nodes.map((node) => node.remove()));
   }
 
-  async #join(): Promise<void> {
+  async #join(replicated: boolean): Promise<void> {
     const { nodes } = this;
     const masters = nodes.slice(0, 3);
     const [first, ...others] = nodes as [TestNode, ...TestNode[]];
@@ -143,7 +192,7 @@ export class TestCluster {
       await until(async () => String(await node.command('CLUSTER', 'INFO')).includes('cluster_state:ok'));
       const served = async (): Promise<boolean> => {
         const lines = (await node.command('CLUSTER', 'SLOTS')) as unknown[][];
-        return lines.length === masters.length && lines.every((line) => line.length === 4);
+        return lines.length === masters.length && lines.every((line) => line.length === (replicated ? 4 : 3));
       };
       await until(served);
     }

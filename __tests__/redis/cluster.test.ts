@@ -359,7 +359,7 @@ describe('life', () => {
     expect(asked).toEqual([1, 2, 3]);
     expect(errors[0]).toBeInstanceOf(ClusterAllFailedError);
     expect(errors[0]?.message).toBe('Failed to refresh slots cache.');
-    expect((errors[0] as ClusterAllFailedError).lastNodeError?.message).toMatch(/ECONNREFUSED|Connection is closed/);
+    expect((errors[0] as ClusterAllFailedError).lastNodeError?.message).toMatch(/ECONNREFUSED/);
     expect(cluster.status).toBe('end');
     const timed = await nowhere({ clusterRetryStrategy: () => 50, redisOptions: { commandTimeout: 300, offlineQueueMax: 2 } });
     timed.on('error', () => {});

@@ -108,7 +108,11 @@ function checkedWorker(worker: HeartbeatWorker): { inside: Inside; manager: Lock
     throw invalidArgument('worker', 'worker must be a Worker of BullMQ 6 or of BullMQ 5 with a lock manager');
   if (worker.opts.skipLockRenewal !== true)
     throw invalidArgument('worker', 'worker must be made with skipLockRenewal: true: else BullMQ renews its locks too');
-  if (!isWired(clientOf(inside))) throw invalidArgument('worker', 'worker must use a connection of mooring, such as bullmqConnection()');
+  if (!isWired(clientOf(inside)))
+    throw invalidArgument(
+      'worker',
+      'worker must use a client of mooring for one server, such as bullmqConnection(): a Cluster has no heartbeat',
+    );
   if (manager[BEATING] === true) throw invalidArgument('worker', 'worker already has a heartbeat');
   manager[BEATING] = true;
   return { inside, manager };

@@ -17,6 +17,7 @@ export const PLACES = Symbol('mooring.redis.places');
 /** What is watched: a client whose scripts BullMQ runs. */
 export interface WatchedClient {
   readonly status: string;
+  readonly isCluster: boolean;
   pttl(key: string): Promise<number>;
   [PLACES](isNamed: (name: string) => boolean): string[];
 }
@@ -122,10 +123,10 @@ export class LockWatch {
   #message({ queue, id, lockMs }: Claim): string {
     const places = [...new Set(this.#client[PLACES]((name) => names(queue, name)))];
     const made = places.length === 0 ? '' : ` made at ${places.join(' and at ')}`;
-    return (
-      `nobody renews the lock of job ${id} of queue ${queue.slice(0, -1)}, which ends ${lockMs} ms after it was taken: then another worker runs the job too. ` +
-      `A worker${made} with skipLockRenewal: true needs heartbeat(worker) of mooring/bullmq, and a job claimed by getNextJob() needs track(job, token)`
-    );
+    const remedy = this.#client.isCluster
+      ? `A worker on a Cluster has no heartbeat: leave skipLockRenewal out, so that BullMQ renews, and extend the locks of jobs claimed by getNextJob()`
+      : `A worker${made} with skipLockRenewal: true needs heartbeat(worker) of mooring/bullmq, and a job claimed by getNextJob() needs track(job, token)`;
+    return `nobody renews the lock of job ${id} of queue ${queue.slice(0, -1)}, which ends ${lockMs} ms after it was taken: then another worker runs the job too. ${remedy}`;
   }
 }
 

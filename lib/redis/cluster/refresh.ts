@@ -5,6 +5,7 @@
  * Rust keeps the deadline, connecting included.
  */
 import type { Redis } from '../client.js';
+import { CONNECTION_CLOSED } from '../errors.js';
 import { type NodeAddress, type NodeOptions, nodeKey, partName } from './options.js';
 import type { SlotRange } from './slots.js';
 
@@ -35,10 +36,13 @@ export async function askShape(node: Redis, { timeoutMs, connectionName, reached
     keyPrefix: '',
     connectionName: partName('refresher', connectionName),
   });
-  // The rejected command tells what is wrong.
-  asker.on('error', () => {});
+  let lost: Error | undefined;
+  asker.on('error', (error: Error) => void (lost = error));
   try {
     return shapeOf(await asker.cluster('SLOTS'), node.options.host, reached);
+  } catch (error) {
+    // That the connection is closed says nothing: what closed it does, such as a certificate that is not trusted.
+    throw lost !== undefined && (error as Error).message === CONNECTION_CLOSED ? lost : error;
   } finally {
     asker.disconnect();
   }
