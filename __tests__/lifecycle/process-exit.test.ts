@@ -32,6 +32,24 @@ describe('a process', () => {
     expect(result.sinceLastOutputMs).toBeLessThan(1000);
   });
 
+  test.each(['redis.disconnect();', 'await redis.quit();', 'void redis.quit().catch(() => {}); redis.disconnect();'])(
+    'stays alive until the end of a Redis client that is awaited after `%s`',
+    async (leave) => {
+      const result = await runChild(
+        `for (let round = 0; round < 50; round++) {
+          const redis = new mooring.Redis(process.env.REDIS_URI);
+          await redis.ping();
+          const ended = new Promise((resolve) => redis.once('end', resolve));
+          ${leave}
+          await ended;
+        }
+        console.log('ended');`,
+      );
+      expect(result).toMatchObject({ code: 0, signal: null, stdout: 'ended\n' });
+      expect(result.sinceLastOutputMs).toBeLessThan(1000);
+    },
+  );
+
   test.each([
     ['redis', `const value = await redis.blpop('exit:nothing', 1);`],
     ['mongo', `const value = await mongo.db('admin').command({ sleep: 1, millis: 700, lock: 'none' });`],

@@ -97,6 +97,8 @@ const FLUSH_BYTES = 64 * 1024;
  */
 const FLUSH_MS = 0.1;
 const LOOK_EVERY = 8;
+/** Wakes that are answered at once; the next one waits for the next phase of the loop. */
+const TURNS = 1;
 const RING = 1024;
 const MORE = 2;
 
@@ -109,12 +111,17 @@ export class Connection {
   readonly #reader: ReplyReader;
   readonly #flush = (): void => this.flush();
   readonly #drainLater = (): void => this.#drain();
+  readonly #takeTurn = (): void => {
+    this.#turns = 0;
+    this.#drain();
+  };
   #ring: (Entry | undefined)[] = new Array<Entry | undefined>(RING).fill(undefined);
   #head = 0;
   #tail = 0;
   #unsettled = 0;
   #scheduled = false;
   #tickBegan = 0;
+  #turns = 0;
   #lastStatus = 0;
   #released = false;
 
@@ -126,7 +133,7 @@ export class Connection {
   constructor(options: string, stringNumbers: boolean, listener: ConnectionListener) {
     this.#listener = listener;
     this.#reader = new ReplyReader(META_ENTRIES, BLOB_BYTES, stringNumbers);
-    this.#wire = unwrap(native.RedisWire.open(options, () => this.#drain()));
+    this.#wire = unwrap(native.RedisWire.open(options, () => this.#wake()));
   }
 
   /** Commands that have not settled. */
@@ -266,6 +273,15 @@ export class Connection {
     this.#ring[index] = undefined;
     if (--this.#unsettled === 0) this.keepAlive.release();
     return entry;
+  }
+
+  /**
+   * Node runs up to a thousand calls of one thread-safe function before it looks at those of other clients, at sockets and at timers. A client whose every reply brings
+   * the next command would keep all of them waiting, for hundreds of its round trips. As long as nothing is drained, Rust does not call again.
+   */
+  #wake(): void {
+    if (this.#turns++ < TURNS) this.#drain();
+    else setImmediate(this.#takeTurn);
   }
 
   #drain(): void {

@@ -76,6 +76,7 @@ export class Core implements ConnectionListener {
   readonly #sentinels: SentinelAddress[];
   readonly #attempt = new ConnectTrace();
   #awaitsReady = false;
+  #awaitsEnd = false;
   #held = false;
   #nameSent: string | null | undefined;
   #lastGroup = 0;
@@ -155,7 +156,21 @@ export class Core implements ConnectionListener {
 
   /** Ends at once, or drops the connection and lets it reconnect. */
   disconnect(reconnect: boolean): void {
-    if (this.#connection !== undefined) this.#setStatus(this.#connection.disconnect(reconnect));
+    if (this.#connection === undefined) return;
+    this.#setStatus(this.#connection.disconnect(reconnect));
+    if (!reconnect) this.#awaitEnd();
+  }
+
+  /** Holds the loop until the wire has said that it ended: whoever waits for `end` waits for nothing else. */
+  #awaitEnd(): void {
+    if (this.#awaitsEnd || this.#connection === undefined) return;
+    this.#awaitsEnd = true;
+    this.#connection.keepAlive.acquire();
+  }
+
+  #endAwaited(): void {
+    if (this.#awaitsEnd) this.#connection?.keepAlive.release();
+    this.#awaitsEnd = false;
   }
 
   /** Lets work in flight finish, then ends; cuts it at the deadline. */
@@ -210,7 +225,7 @@ export class Core implements ConnectionListener {
     }
     const { group, index } = place.group === 0 ? this.#inline(outgoing.spec) : place;
     const deadlineMs = place.deadlineMs ?? client.options.commandTimeout ?? 0;
-    const entry = (outgoing.spec.flags & Flag.subscribe) === 0 ? outgoing : this.#following(outgoing);
+    const entry = this.#entry(outgoing);
     const placement = { group, index, deadlineMs };
     if (client.options.enableAutoPipelining === true) this.#countAutoPipelined(outgoing.spec, group);
     if (CHANNELS.command.hasSubscribers === false) this.#connection?.send(entry, placement);
@@ -258,6 +273,21 @@ export class Core implements ConnectionListener {
     const place = { group: this.#inlineGroup, index: this.#inlineCount++ };
     if ((spec.flags & Flag.exec) !== 0) this.#inlineGroup = 0;
     return place;
+  }
+
+  #entry(outgoing: Entry): Entry {
+    const { flags } = outgoing.spec;
+    if ((flags & Flag.subscribe) !== 0) return this.#following(outgoing);
+    return (flags & Flag.quit) === 0 ? outgoing : this.#leaving(outgoing);
+  }
+
+  /** The end follows an answered QUIT; a refused one changes nothing. */
+  #leaving(outgoing: Entry): Entry {
+    const resolve = (value: unknown): void => {
+      if (!this.#endTold) this.#awaitEnd();
+      outgoing.resolve(value);
+    };
+    return { ...outgoing, resolve };
   }
 
   #following(outgoing: Entry): Entry {
@@ -330,6 +360,7 @@ export class Core implements ConnectionListener {
       this.#settleWaiters(status);
     }
     this.#endTold = status === 'end';
+    if (this.#endTold) this.#endAwaited();
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
     if (status === 'connecting') this.#unresolved = undefined;
     if (status === 'connecting') this.#attempt.begin(this.#client.options);
@@ -443,6 +474,7 @@ export class Core implements ConnectionListener {
     // An ended wire is let go, so that a closed client leaves no handle behind; connect() opens another one.
     if (!connection.released && !this.#endTold) return;
     this.wasShut = connection.released;
+    this.#endAwaited();
     connection.release();
     this.#connection = undefined;
     this.#family.delete(this.#client);
