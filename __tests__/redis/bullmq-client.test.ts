@@ -9,6 +9,7 @@ import { Queue as Queue5, Worker as Worker5 } from 'bullmq-5';
 import { join } from 'node:path';
 import { Redis } from '../../dist/index.js';
 import { BullmqClient, bullmqConnection } from '../../dist/redis/bullmq.js';
+import { runChild } from '../support/child';
 import { redisUri } from './server';
 
 const QUIET = { warn: (): void => {}, error: (): void => {} };
@@ -195,4 +196,12 @@ describe('BullMQ on it', () => {
     expect(after).not.toContain(blocking);
     await admin.quit();
   });
+});
+
+test('the class brings Cluster along, also where only `mooring/bullmq` is loaded', async () => {
+  const { stdout } = await runChild(`
+    for (const name of Object.keys(require.cache)) delete require.cache[name];
+    const { BullmqClient, Cluster } = require('./dist/redis/bullmq.js');
+    console.log(BullmqClient.Cluster === Cluster, Cluster.name);`);
+  expect(stdout).toBe('true Cluster\n');
 });

@@ -9,6 +9,9 @@ import { managedOptions, type ManagedRedisOptions } from './managed.js';
 export { closeQueue, type ClosableQueue, type ClosableWorker, closeWorker, type CloseOptions, type CloseReport } from './bullmq-close.js';
 export { BullmqClient, type BullmqTransaction } from './bullmq-client.js';
 export { type ClaimedJob, heartbeat, type HeartbeatWorker, type WorkerHeartbeat } from './bullmq-heartbeat.js';
+// Also makes it `BullmqClient.Cluster`: who is handed the class as a factory of clients finds both.
+export { Cluster } from './cluster/index.js';
+export type { ClusterNode, ClusterOptions } from './cluster/options.js';
 export type { Heartbeat, HeartbeatOptions } from './heartbeat.js';
 
 /**
