@@ -24,7 +24,7 @@ function client(options: ClusterOptions = {}): Cluster {
 }
 
 beforeEach(async () => {
-  servers = await TestCluster.start();
+  servers = await TestCluster.start({ nodeTimeoutMs: 1000 });
 }, 60_000);
 
 afterEach(async () => {
