@@ -16,10 +16,6 @@ const HOOKS_LIMIT_MS = 5_000;
 export class Hooks {
   readonly #hooks: { when: 'committed' | 'rolled-back'; fn: Hook }[] = [];
 
-  get isEmpty(): boolean {
-    return this.#hooks.length === 0;
-  }
-
   add(when: 'committed' | 'rolled-back', fn: Hook): void {
     this.#hooks.push({ when, fn });
   }

@@ -119,7 +119,8 @@ export class ClientSession extends EventEmitter {
   /** Made when somebody asks for the signal: most transactions never do. */
   #controller: AbortController | undefined;
   #cutBy: MooringError | undefined;
-  #hooks = new Hooks();
+  /** Made with the first hook of an attempt. */
+  #hooks: Hooks | undefined;
   #late: string | undefined;
   #lastUse = performance.now();
   #firstError: Error | undefined;
@@ -373,7 +374,7 @@ export class ClientSession extends EventEmitter {
     this.deadline = attempt.timeoutMs === undefined ? undefined : Date.now() + attempt.timeoutMs;
     this.#controller = undefined;
     this.#cutBy = undefined;
-    this.#hooks = new Hooks();
+    this.#hooks = undefined;
     this.#firstError = undefined;
     this.#outcome = undefined;
   }
@@ -416,9 +417,8 @@ export class ClientSession extends EventEmitter {
   /** @internal Runs the hooks of the attempt, once. */
   settleHooks(outcome: 'committed' | 'rolled-back', onHookError?: (error: unknown) => void): Promise<void> | undefined {
     const hooks = this.#hooks;
-    if (hooks.isEmpty) return undefined;
-    this.#hooks = new Hooks();
-    return hooks.run(outcome, onHookError);
+    this.#hooks = undefined;
+    return hooks?.run(outcome, onHookError);
   }
 
   /**
@@ -461,7 +461,7 @@ export class ClientSession extends EventEmitter {
     if (typeof fn !== 'function') throw invalidArgument('fn', 'fn must be a function');
     if (this.#late !== undefined) throw this.#lateError(this.#late);
     if (!this.inTransaction()) throw invalidArgument('session', 'hook needs an open transaction');
-    this.#hooks.add(when, fn);
+    (this.#hooks ??= new Hooks()).add(when, fn);
   }
 
   #advance(times: Document): void {
