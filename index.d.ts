@@ -1130,6 +1130,8 @@ declare class CommandSpec {
     flagsWith(args: readonly RedisValue[], blocking: number): number;
     /** The command's own timeout in milliseconds; -1 when it does not block. */
     blockingMs(args: readonly RedisValue[]): number;
+    /** The first arguments of a call, encoded, where they are those of the call before. */
+    repeated(_args: readonly RedisValue[]): Repeated | undefined;
     /** `*n\r\n$len\r\nNAME\r\n` for `count` arguments. */
     prefix(count: number): Uint8Array;
     /** The text of the prefix. */
@@ -3398,6 +3400,13 @@ declare type Refused = Readonly<Record<string, string>>;
 /** Throws the error of `refuse` for an option that is given and cannot be honoured. */
 declare function refuseKnown(kind: number | Refused, options: object | undefined, refuse: (name: string, message: string) => Error): void;
 
+/** Arguments that one call after the other begins with. */
+declare interface Repeated {
+    readonly args: readonly string[];
+    /** As they are sent. */
+    readonly bytes: Uint8Array;
+}
+
 /** A reply as the wire decodes it. */
 declare type Reply = string | Buffer | number | boolean | null | Error | Reply[] | Map<Reply, Reply> | Set<Reply>;
 
@@ -3550,6 +3559,8 @@ declare class Script extends CommandSpec {
     replyOf(args: readonly RedisValue[]): ReplyTransformer | undefined;
     keys(args: readonly RedisValue[]): RedisValue[];
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
+    /** Its keys: a queue names the same ones in every call, which is most of what there is to encode. */
+    repeated(args: readonly RedisValue[]): Repeated | undefined;
     shown(args: readonly RedisValue[]): readonly RedisValue[];
     protected header(count: number): string;
 }

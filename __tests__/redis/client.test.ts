@@ -221,6 +221,62 @@ describe('scripts', () => {
     expect(await custom(redis, 'echoed', 'k', 1, 2)).toEqual(['k', '1', '2']);
   });
 
+  test('get the keys of each call, whether they are those of the call before or not', async () => {
+    const echo =
+      'local all = {} for _, k in ipairs(KEYS) do all[#all + 1] = k end all[#all + 1] = "|" for _, v in ipairs(ARGV) do all[#all + 1] = v end return all';
+    redis.defineCommand('echoedKeys', { numberOfKeys: 2, lua: echo });
+    const call = (...args: unknown[]): Promise<unknown> =>
+      (redis as unknown as { echoedKeys(...args: unknown[]): Promise<unknown> }).echoedKeys(...args);
+    const bytes = Buffer.from('k1');
+    const calls: [given: unknown[], wanted: string[]][] = [
+      ...['x', 'y', 'z'].map((value): [unknown[], string[]] => [
+        ['k1', 'k2', value],
+        ['k1', 'k2', '|', value],
+      ]),
+      [
+        ['k1', 'other', 'v'],
+        ['k1', 'other', '|', 'v'],
+      ],
+      [
+        ['k1', 'k2', 'k2', 'v'],
+        ['k1', 'k2', '|', 'k2', 'v'],
+      ],
+      [
+        ['schlüssel', 'ключ', 'ß'],
+        ['schlüssel', 'ключ', '|', 'ß'],
+      ],
+      [
+        ['schlüssel', 'ключ', 'ü'],
+        ['schlüssel', 'ключ', '|', 'ü'],
+      ],
+      [
+        [1, 2, 3],
+        ['1', '2', '|', '3'],
+      ],
+      [
+        [1, 2, 4],
+        ['1', '2', '|', '4'],
+      ],
+      [
+        [bytes, 'k2'],
+        ['k1', 'k2', '|'],
+      ],
+    ];
+    for (const [given, wanted] of calls) expect(await call(...given)).toEqual(wanted);
+    bytes.write('K9');
+    expect(await call(bytes, 'k2')).toEqual(['K9', 'k2', '|']);
+    expect(await Promise.all(calls.map(([given]) => call(...given)))).toEqual(
+      calls.map(([given, wanted]) => (given[0] === bytes ? ['K9', 'k2', '|'] : wanted)),
+    );
+    // Keys that change in every call.
+    redis.defineCommand('changing', { numberOfKeys: 2, lua: echo });
+    const changing = (redis as unknown as { changing(...args: unknown[]): Promise<unknown> }).changing.bind(redis);
+    for (let n = 0; n < 40; n++) expect(await changing(`a${n}`, 'b', n)).toEqual([`a${n}`, 'b', '|', String(n)]);
+    expect(await changing('a39', 'b', 0)).toEqual(['a39', 'b', '|', '0']);
+    // More keys are promised than given: the server says so.
+    await expect(changing('a')).rejects.toThrow("can't be greater than number of args");
+  });
+
   test('without a fixed number of keys take it as first argument, and come from options too', async () => {
     const scripted = client({ scripts: { free: { lua } } });
     expect(await custom(scripted, 'free', 1, 'k', 'a', 'b')).toEqual(['k', 'a', 'b']);

@@ -59,6 +59,13 @@ function flagsOf(name: string): number {
   return flags;
 }
 
+/** Arguments that one call after the other begins with. */
+export interface Repeated {
+  readonly args: readonly string[];
+  /** As they are sent. */
+  readonly bytes: Uint8Array;
+}
+
 /** What is known about one command before it has arguments. */
 export class CommandSpec {
   /** As it is sent. */
@@ -129,6 +136,12 @@ export class CommandSpec {
   /** The command's own timeout in milliseconds; -1 when it does not block. */
   blockingMs(args: readonly RedisValue[]): number {
     return this.#blocking === 'never' ? -1 : blockingMs(this.key, args);
+  }
+
+  /** The first arguments of a call, encoded, where they are those of the call before. */
+  // oxlint-disable-next-line typescript/no-unused-vars -- a script looks at them
+  repeated(_args: readonly RedisValue[]): Repeated | undefined {
+    return undefined;
   }
 
   /** `*n\r\n$len\r\nNAME\r\n` for `count` arguments. */

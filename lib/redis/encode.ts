@@ -53,7 +53,9 @@ export class OutBuffer {
     let at = this.#room(start, prefix.length);
     const { buffer } = this;
     for (let index = 0; index < prefix.length; index++) buffer[at++] = prefix[index] as number;
-    for (let index = 0; index < args.length; index++) {
+    const repeated = spec.repeated(args);
+    if (repeated !== undefined) at = this.#copy(repeated.bytes, at);
+    for (let index = repeated === undefined ? 0 : repeated.args.length; index < args.length; index++) {
       const argument = args[index] as RedisValue;
       if (typeof argument === 'string') at = this.#text(argument, at);
       else if (typeof argument === 'number') at = this.#text(String(argument), at);
@@ -110,6 +112,12 @@ export class OutBuffer {
     // Not ASCII: the length line may be longer than guessed, so write both again.
     const moved = this.#lengthLine(start, written);
     return this.#end(moved + buffer.utf8Write(text, moved));
+  }
+
+  #copy(bytes: Uint8Array, start: number): number {
+    const at = this.#room(start, bytes.length);
+    this.buffer.set(bytes, at);
+    return at + bytes.length;
   }
 
   #bytes(bytes: Buffer, start: number): number {

@@ -5,7 +5,7 @@
  */
 import { createHash } from 'node:crypto';
 import { invalidArgument } from '../error/index.js';
-import { CommandSpec, Flag, type ReplyTransformer } from './commands.js';
+import { CommandSpec, Flag, type Repeated, type ReplyTransformer } from './commands.js';
 import { type KeyPrefix, type RedisValue, withPrefix } from './transformers.js';
 
 /** What `defineCommand` takes. */
@@ -30,6 +30,9 @@ const GUARDED_BY_LOCK = new Set([
   ...['extendLock', 'extendLocks', 'releaseLock', 'takeLock', 'retryJob', 'updateDelaySet', 'updateProgress'],
 ]);
 
+/** After so many calls in a row whose keys are other ones than those of the call before, the keys of a script are no longer remembered. */
+const MOST_CHANGES = 16;
+
 /** A defined script. Its sha and, when fixed, its number of keys are part of the cached prefix. */
 export class Script extends CommandSpec {
   override readonly script: number;
@@ -40,6 +43,8 @@ export class Script extends CommandSpec {
   readonly numberOfKeys: number | undefined;
   /** Looks on at single calls: their arguments, and the reply when it is no error. */
   witness: ((args: readonly RedisValue[], reply: unknown) => void) | undefined;
+  #keys: Repeated | undefined;
+  #changes = 0;
 
   constructor(id: number, name: string, definition: ScriptDefinition) {
     super('evalsha', flagsOf(name, definition));
@@ -76,6 +81,24 @@ export class Script extends CommandSpec {
   #keyRange(args: readonly RedisValue[]): [first: number, end: number] {
     const first = this.numberOfKeys === undefined ? 1 : 0;
     return [first, first + (this.numberOfKeys ?? (Number(args[0]) || 0))];
+  }
+
+  /** Its keys: a queue names the same ones in every call, which is most of what there is to encode. */
+  override repeated(args: readonly RedisValue[]): Repeated | undefined {
+    if (this.#changes > MOST_CHANGES) return undefined;
+    const known = this.#keys;
+    if (known === undefined) return this.#remember(args);
+    for (let index = 0; index < known.args.length; index++) if (args[index] !== known.args[index]) return this.#remember(args);
+    this.#changes = 0;
+    return known;
+  }
+
+  #remember(args: readonly RedisValue[]): undefined {
+    const keys = args.slice(0, this.numberOfKeys ?? 0);
+    // Bytes may change in place: only texts are the same again.
+    const texts = keys.filter((key) => typeof key === 'string');
+    this.#changes = keys.length > 0 && texts.length === keys.length ? this.#changes + 1 : MOST_CHANGES + 1;
+    this.#keys = { args: texts, bytes: Buffer.from(texts.map((key) => `$${Buffer.byteLength(key)}\r\n${key}\r\n`).join('')) };
   }
 
   override shown(args: readonly RedisValue[]): readonly RedisValue[] {
