@@ -43,7 +43,7 @@ export class Script extends CommandSpec {
   readonly numberOfKeys: number | undefined;
   /** Looks on at single calls: their arguments, and the reply when it is no error. */
   witness: ((args: readonly RedisValue[], reply: unknown) => void) | undefined;
-  #keys: Repeated | undefined;
+  #keys: Repeated = { args: [], bytes: Buffer.alloc(0) };
   #changes = 0;
 
   constructor(id: number, name: string, definition: ScriptDefinition) {
@@ -83,21 +83,23 @@ export class Script extends CommandSpec {
     return [first, first + (this.numberOfKeys ?? (Number(args[0]) || 0))];
   }
 
-  /** Its keys: a queue names the same ones in every call, which is most of what there is to encode. */
+  /** Its keys, or the first of them: a queue names the same ones in every call, which is most of what there is to encode. */
   override repeated(args: readonly RedisValue[]): Repeated | undefined {
     if (this.#changes > MOST_CHANGES) return undefined;
-    const known = this.#keys;
-    if (known === undefined) return this.#remember(args);
-    for (let index = 0; index < known.args.length; index++) if (args[index] !== known.args[index]) return this.#remember(args);
+    const known = this.#keys.args;
+    for (let index = 0; index < known.length; index++) if (args[index] !== known[index]) return this.#changed(args, index);
+    if (known.length === 0) return this.#changed(args, 0);
     this.#changes = 0;
-    return known;
+    return this.#keys;
   }
 
-  #remember(args: readonly RedisValue[]): undefined {
-    const keys = args.slice(0, this.numberOfKeys ?? 0);
+  /** So many keys are those of the calls before: from now on these are looked at, or those of this call if there are none. */
+  #changed(args: readonly RedisValue[], same: number): undefined {
+    const keys = same > 0 ? this.#keys.args.slice(0, same) : args.slice(0, this.numberOfKeys ?? 0);
     // Bytes may change in place: only texts are the same again.
-    const texts = keys.filter((key) => typeof key === 'string');
-    this.#changes = keys.length > 0 && texts.length === keys.length ? this.#changes + 1 : MOST_CHANGES + 1;
+    const other = keys.findIndex((key) => typeof key !== 'string');
+    const texts = (other < 0 ? keys : keys.slice(0, other)) as string[];
+    this.#changes = texts.length === 0 ? MOST_CHANGES + 1 : this.#changes + 1;
     this.#keys = { args: texts, bytes: Buffer.from(texts.map((key) => `$${Buffer.byteLength(key)}\r\n${key}\r\n`).join('')) };
   }
 
