@@ -66,7 +66,7 @@ test('trusts the authority that it was given and no other', async () => {
 });
 
 test('reaches every node: keys, pipelines, transactions, subscriptions, names in the place of addresses', async () => {
-  const [{ port }] = servers.startup as [{ port: number }];
+  const port = servers.startup[0]?.port as number;
   const cluster = new Cluster([{ host: 'localhost', port }], {
     dnsLookup: (name, done) => done(null, name),
     natMap: (key) => ({ host: 'localhost', port: Number(key.split(':')[1]) }),
@@ -135,7 +135,9 @@ test('BullMQ loses and repeats no job when its slot moves and its node restarts'
     runs.set(String(job.id), (runs.get(String(job.id)) ?? 0) + 1);
   };
   const worker = new Worker('mail', work, settings);
-  for (const each of [queue, events, worker]) each.on('error', () => {});
+  queue.on('error', () => {});
+  events.on('error', () => {});
+  worker.on('error', () => {});
   events.on('completed', ({ jobId }) => completed.add(jobId));
   const add = (from: number, to: number): Promise<unknown> =>
     Promise.all(Array.from({ length: to - from }, (_, index) => queue.add('send', {}, { jobId: `job-${from + index}` })));
