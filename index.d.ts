@@ -3559,7 +3559,7 @@ declare class Script extends CommandSpec {
     replyOf(args: readonly RedisValue[]): ReplyTransformer | undefined;
     keys(args: readonly RedisValue[]): RedisValue[];
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
-    /** Its keys: a queue names the same ones in every call, which is most of what there is to encode. */
+    /** Its keys, or the first of them: a queue names the same ones in every call, which is most of what there is to encode. */
     repeated(args: readonly RedisValue[]): Repeated | undefined;
     shown(args: readonly RedisValue[]): readonly RedisValue[];
     protected header(count: number): string;
