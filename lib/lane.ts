@@ -68,10 +68,8 @@ const SPACE_BYTES = 64 * 1024;
 const LEAST_SPACE_BYTES = 8 * 1024 + 8;
 /** For how long replies may keep the host from its timers and its own I/O. */
 const TURN_MS = 10;
-/** The id of no operation: its completion says that the client has closed. */
-const CLOSED_ID = 0;
-/** The id of operations of which nobody wants to hear. */
-const NOBODYS_ID = 0;
+/** The id of no operation: a completion with it says that the client has closed, and nobody hears of an operation with it. */
+const NO_ID = 0;
 /** The longest delay a timer takes; the interval only holds the loop and does nothing. */
 const IDLE_INTERVAL_MS = 0x7fff_ffff;
 
@@ -165,15 +163,15 @@ export class KeyedLane<Handle extends LaneHandle> {
   /** Runs an operation of which nobody wants to hear how it ends. */
   post(operation: Operation): void {
     if (this.#disposed) return;
-    this.#append(NOBODYS_ID, operation);
+    this.#append(NO_ID, operation);
     this.#schedule();
   }
 
   /** Runs an operation that may stay open for long: `onEnd` hears how it ends, unless {@link forget} is called with the number that this returns. */
   watch(operation: Operation, onEnd: (outcome: Outcome) => void): number {
     if (this.#disposed) {
-      onEnd(closedFailure());
-      return NOBODYS_ID;
+      nextTick(() => onEnd(closedFailure()));
+      return NO_ID;
     }
     const id = this.#nextId();
     this.#append(id, operation);
@@ -216,7 +214,7 @@ export class KeyedLane<Handle extends LaneHandle> {
 
   #nextId(): number {
     do this.#lastId = (this.#lastId + 1) >>> 0;
-    while (this.#lastId === CLOSED_ID || this.#waiting.has(this.#lastId));
+    while (this.#lastId === NO_ID || this.#waiting.has(this.#lastId));
     return this.#lastId;
   }
 
@@ -281,8 +279,8 @@ export class KeyedLane<Handle extends LaneHandle> {
     const end = (1 + (meta[0] ?? 0)) * META_STRIDE;
     const more = meta[1] === 1;
     for (let at = META_STRIDE; at < end; at += META_STRIDE) {
-      const id = meta[at] ?? CLOSED_ID;
-      if (id === CLOSED_ID) return this.#dispose();
+      const id = meta[at] ?? NO_ID;
+      if (id === NO_ID) return this.#dispose();
       this.#settle(id, this.#outcome(loose, at));
     }
     // Let the host's own work run between batches of a flood.

@@ -4,8 +4,9 @@
  * A server of MongoDB's wire protocol that is a test's own: the primary of a replica set with one member, of whatever version, that keeps every command and answers
  * what the test says. For commands that no server at hand knows, and for faults at one exact command.
  */
-import { createServer, type AddressInfo, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { BSON } from 'mongodb';
+import { ByteServer } from './byte-server';
 
 const OP_REPLY = 1;
 const OP_QUERY = 2004;
@@ -31,40 +32,31 @@ export class MongoServer {
   hello: Document = {};
   /** What came beside `hello`, in order. */
   readonly received: Received[] = [];
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #server: ByteServer;
   readonly #answer: Answer;
-  #connections = 0;
 
   private constructor(answer: Answer) {
     this.#answer = answer;
-    this.#server = createServer((socket) => {
-      this.#connections += 1;
-      const connection = this.#connections;
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-      socket.on('error', () => {});
-      let seen: Buffer = Buffer.alloc(0);
-      socket.on('data', (chunk: Buffer) => {
-        seen = Buffer.concat([seen, chunk]);
-        while (seen.length >= 4 && seen.length >= seen.readInt32LE(0)) {
-          const message = seen.subarray(0, seen.readInt32LE(0));
-          seen = seen.subarray(message.length);
-          void this.#take(message, connection, socket);
-        }
-      });
+    this.#server = new ByteServer((seen, socket, connection) => {
+      let rest = seen;
+      while (rest.length >= 4 && rest.length >= rest.readInt32LE(0)) {
+        const message = rest.subarray(0, rest.readInt32LE(0));
+        rest = rest.subarray(message.length);
+        void this.#take(message, connection, socket);
+      }
+      return rest;
     });
   }
 
   /** Listens on a free port. */
   static async start(answer: Answer = () => undefined): Promise<MongoServer> {
     const made = new MongoServer(answer);
-    await new Promise<void>((resolve) => made.#server.listen(0, '127.0.0.1', resolve));
+    await made.#server.listen();
     return made;
   }
 
   get host(): string {
-    return `127.0.0.1:${(this.#server.address() as AddressInfo).port}`;
+    return this.#server.host;
   }
 
   get uri(): string {
@@ -77,8 +69,7 @@ export class MongoServer {
   }
 
   async close(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server.stop();
   }
 
   async #take(message: Buffer, connection: number, socket: Socket): Promise<void> {

@@ -3,7 +3,8 @@
  *
  * An endpoint made of bytes: reads HTTP requests and lets the test write whatever it likes. For replies that no honest server gives.
  */
-import { createServer, type Server, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
+import { ByteServer } from './byte-server';
 
 /** One request as it came. */
 export interface RawRequest {
@@ -20,38 +21,34 @@ export type Answer = (request: RawRequest, socket: Socket) => void;
 
 /** A running endpoint. */
 export class RawServer {
-  readonly #server: Server;
-  readonly #sockets = new Set<Socket>();
+  readonly #server: ByteServer;
   readonly requests: RawRequest[] = [];
-  connections = 0;
 
   private constructor(answer: Answer) {
-    this.#server = createServer((socket) => {
-      this.connections += 1;
-      this.#sockets.add(socket);
-      socket.on('close', () => this.#sockets.delete(socket));
-      socket.on('error', () => {});
-      let seen: Buffer = Buffer.alloc(0);
-      socket.on('data', (chunk: Buffer) => {
-        seen = Buffer.concat([seen, chunk]);
-        for (let next = take(seen); next !== undefined; next = take(seen)) {
-          seen = next.rest;
-          this.requests.push(next.request);
-          answer(next.request, socket);
-        }
-      });
+    this.#server = new ByteServer((seen, socket) => {
+      let rest = seen;
+      for (let next = take(rest); next !== undefined; next = take(rest)) {
+        rest = next.rest;
+        this.requests.push(next.request);
+        answer(next.request, socket);
+      }
+      return rest;
     });
   }
 
   /** Listens on a free port. */
   static async start(answer: Answer): Promise<RawServer> {
     const made = new RawServer(answer);
-    await new Promise<void>((resolve) => made.#server.listen(0, '127.0.0.1', resolve));
+    await made.#server.listen();
     return made;
   }
 
+  get connections(): number {
+    return this.#server.connections;
+  }
+
   get host(): string {
-    return `127.0.0.1:${(this.#server.address() as { port: number }).port}`;
+    return this.#server.host;
   }
 
   get url(): string {
@@ -60,13 +57,12 @@ export class RawServer {
 
   /** Sockets that are open now. */
   get open(): number {
-    return this.#sockets.size;
+    return this.#server.open;
   }
 
   /** Cuts all sockets and stops listening. */
   async stop(): Promise<void> {
-    for (const socket of this.#sockets) socket.destroy();
-    await new Promise((resolve) => this.#server.close(resolve));
+    await this.#server.stop();
   }
 }
 

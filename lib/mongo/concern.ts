@@ -64,6 +64,7 @@ function isGiven(value: unknown): boolean {
   return value !== undefined && value !== null;
 }
 
-function given(values: object): Document {
+/** The values that are neither undefined nor null. */
+export function given(values: object): Document {
   return Object.fromEntries(Object.entries(values).filter(([, value]) => isGiven(value)));
 }

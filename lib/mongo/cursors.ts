@@ -3,6 +3,7 @@
  *
  * The kinds of cursor: find, aggregation, and commands that answer with a cursor (listCollections, listIndexes).
  */
+import { given } from './concern.js';
 import { AbstractCursor, type CursorOptions, type CursorSource } from './cursor.js';
 import { type Explain, explainCommand } from './explain.js';
 import type { Document } from './host.js';
@@ -127,7 +128,7 @@ export class FindCursor<T = Document> extends AbstractCursor<T> {
 
   override async explain(verbosity: Explain = 'allPlansExecution'): Promise<Document> {
     const { skip, limit, sort, ...others } = this.#known();
-    const command = { find: this.source.coll, filter: this.#filter, ...defined({ sort, skip, limit }) };
+    const command = { find: this.source.coll, filter: this.#filter, ...given({ sort, skip, limit }) };
     for (const [name, value] of Object.entries(others)) if (!NOT_IN_COMMAND.has(name)) Object.assign(command, { [name]: value });
     return explained(this.source, this.session, command, verbosity);
   }
@@ -276,7 +277,7 @@ export class RunCommandCursor<T = Document> extends AbstractCursor<T> {
     const { readPreference } = this.readConcerns();
     const options = {
       ...pick(this.options, ['batchSize', 'comment']),
-      ...defined({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }),
+      ...given({ readPreference, maxTimeMS: this.options['maxAwaitTimeMS'] }),
     };
     return { opcode: Opcode.runCursorCommand, flags: this.#retried ? FLAG_READ : 0, body: { db, command: this.command, options } };
   }
@@ -286,8 +287,4 @@ async function explained(source: CursorSource, session: AbstractCursor['session'
   const body = { db: source.db, command: explainCommand(command, verbosity), options: {} };
   const reply = await source.operations.run({ opcode: Opcode.command, body, session, bson: source.bson });
   return source.operations.decode(reply as Buffer);
-}
-
-function defined(values: Document): Document {
-  return Object.fromEntries(Object.entries(values).filter(([, value]) => value !== undefined && value !== null));
 }

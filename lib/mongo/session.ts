@@ -13,7 +13,7 @@ import type { MongoClient } from './client.js';
 import { refuse } from './errors.js';
 import { type Hook, Hooks } from './hook.js';
 import type { Document } from './host.js';
-import { readConcern, readPreference, writeConcern } from './concern.js';
+import { given, readConcern, readPreference, writeConcern } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import { FORGOTTEN, type ForgottenSession, placeOf } from './scope.js';
@@ -359,7 +359,7 @@ export class ClientSession extends EventEmitter {
       throw refuse(this.#operations.host, 'snapshot', 'Transactions are not supported in snapshot sessions', 'MongoCompatibilityError');
     if (this.inTransaction()) throw this.#transactionError('Transaction already in progress');
     refuseKnown(REFUSED.transaction, attempt.transaction, (name, message) => this.#operations.refuse(name, message));
-    const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...defined(attempt.transaction) };
+    const options: TransactionOptions = { ...(this.defaultTransactionOptions as TransactionOptions), ...given(attempt.transaction) };
     const { lane } = this.#operations;
     const behind = this.unsettled > 0;
     if (behind) lane.flush();
@@ -491,10 +491,6 @@ export class ClientSession extends EventEmitter {
   #transactionError(message: string): Error {
     return refuse(this.#operations.host, 'session', message, 'MongoTransactionError');
   }
-}
-
-function defined(options: TransactionOptions): TransactionOptions {
-  return Object.fromEntries(Object.entries(options).filter(([, value]) => value !== undefined && value !== null));
 }
 
 function encoded(options: TransactionOptions): Document {

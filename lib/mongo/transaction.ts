@@ -157,8 +157,7 @@ function firstEnd<T>(
   const { operations, handle } = session.internals;
   const scope = new Scope(session, facts);
   return new Promise((resolve) => {
-    let byRust = 0;
-    byRust = operations.lane.watch({ opcode: Opcode.attempt, handle }, (outcome) => {
+    const byRust = operations.lane.watch({ opcode: Opcode.attempt, handle }, (outcome) => {
       if (isFailure(outcome)) end({ kind: 'ended', failure: outcome });
     });
     const byCaller = (): void => end({ kind: 'ended', failure: abortedFailure() });

@@ -19,10 +19,8 @@ use tokio_util::sync::CancellationToken;
 /// What operations get to settle once their client has closed; what is left then is settled as closed by `lib/lane.ts`.
 const SETTLE_LIMIT: Duration = Duration::from_millis(500);
 
-/// The id of an operation of which nobody wants to hear.
-const NOBODYS_ID: u32 = 0;
-/// The id of no operation: its completion says that the client has closed.
-const CLOSED_ID: u32 = 0;
+/// The id of no operation: a completion with it says that the client has closed, and nobody hears of an operation with it.
+const NO_ID: u32 = 0;
 
 /// Operations of one client.
 pub(crate) struct KeyedLane {
@@ -46,13 +44,13 @@ impl KeyedLane {
     }
 
     /// Runs one operation. `make` gets a token that fires on `cancel(id)` and when the client goes away; the operation must then end soon, by itself. Nobody hears of
-    /// one whose id is [`NOBODYS_ID`], nor of one that ends with `None`: JavaScript has forgotten it by then.
+    /// one whose id is [`NO_ID`], nor of one that ends with `None`: JavaScript has forgotten it by then.
     pub(crate) fn start<F>(self: &Arc<Self>, id: u32, make: impl FnOnce(CancellationToken) -> F)
     where
         F: Future<Output: Into<Option<Outcome>>> + Send + 'static,
     {
         let token = self.root.child_token();
-        if id != NOBODYS_ID {
+        if id != NO_ID {
             self.running().insert(id, token.clone());
         }
         let started = catch_unwind(AssertUnwindSafe(|| AssertUnwindSafe(make(token)).catch_unwind()));
@@ -73,7 +71,7 @@ impl KeyedLane {
     }
 
     fn end(self: &Arc<Self>, id: u32, outcome: Option<Outcome>) {
-        if id == NOBODYS_ID {
+        if id == NO_ID {
             return;
         }
         let Some(outcome) = outcome else {
@@ -143,7 +141,7 @@ impl KeyedLane {
     /// Needed because Rust may close it by itself, in a shutdown.
     pub(crate) async fn announce_closed(&self) {
         self.idle(SETTLE_LIMIT).await;
-        self.lane.push(|queue| queue.push_back(Completion { id: CLOSED_ID, outcome: Outcome::Nothing }));
+        self.lane.push(|queue| queue.push_back(Completion { id: NO_ID, outcome: Outcome::Nothing }));
     }
 
     /// Cancels what runs and drops the thread-safe function. After this nothing reaches JavaScript.
