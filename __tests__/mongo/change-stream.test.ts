@@ -1,6 +1,7 @@
 /** @module __tests__/mongo/change-stream: both modes, resumption, tokens, deadlines and what is left after the end. */
 import { once } from 'node:events';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type ChangeStream, type Collection, type Document, type MongoClient } from '../../dist/index.js';
 import { connected, failCommand, failureOf, until } from './fixture';
 
@@ -189,5 +190,21 @@ describe('limits', () => {
     await other.close();
     await closing;
     expect(Date.now() - started).toBeLessThan(5_000);
+  });
+
+  test('a stream that asks for events while its client closes has ended', async () => {
+    const other = await connected('mooring_change_stream_draining');
+    const stream = other.db().collection('items').watch();
+    await stream.tryNext();
+    await failCommand(client, { times: 1 }, { failCommands: ['count'], blockConnection: true, blockTimeMS: 300 });
+    // Close waits for it.
+    const slow = other.db().collection('items').estimatedDocumentCount();
+    await delay(50);
+    const closing = other.close();
+    await delay(50);
+    expect(await stream.tryNext()).toBeNull();
+    expect(stream.closed).toBe(true);
+    expect(await slow).toBe(0);
+    await closing;
   });
 });

@@ -18,6 +18,8 @@ const QUIET = { warn: (): void => {}, error: (): void => {} };
 const SET_LIMIT_MS = 60_000;
 
 const made: Redis[] = [];
+/** Workers and queues: a worker that outlives its test would connect again. */
+const users: { close: (force?: boolean) => Promise<void> }[] = [];
 
 /** A look-alike that is ended after its test. */
 function lookAlike(options: RedisOptions): Redis {
@@ -39,6 +41,7 @@ async function role(client: Redis): Promise<string> {
 }
 
 afterEach(async () => {
+  await Promise.all(users.splice(0).map((user) => user.close(true)));
   await Promise.all(made.splice(0).map((client) => client.closeFamily(200)));
 });
 
@@ -181,6 +184,7 @@ describe('a set of three servers and three sentinels', () => {
         },
         { connection: workerClient, concurrency: 4, lockDuration: 2000, stalledInterval: 1000, maxStalledCount: 10 },
       );
+      users.push(worker, queue);
       worker.on('error', () => {});
       queue.on('error', () => {});
       await worker.waitUntilReady();
@@ -205,10 +209,10 @@ describe('a set of three servers and three sentinels', () => {
       const add = async (jobId: string): Promise<void> => {
         // A job is there when a replica has it too; one whose `add` failed may be added again under its own id.
         for (;;) {
-          const added: number = await queue.add('work', {}, { jobId }).then(
-            () => queueClient.wait(1, 500) as Promise<number>,
-            () => 0,
-          );
+          const added = await queue
+            .add('work', {}, { jobId })
+            .then(() => queueClient.wait(1, 500) as Promise<number>)
+            .catch(() => 0);
           if (added >= 1) return;
           await delay(50);
         }
@@ -233,7 +237,6 @@ describe('a set of three servers and three sentinels', () => {
       process.stdout.write(
         `master killed: ${JOBS} of ${JOBS} jobs processed, ${twice} of them more than once; commands served again after ${recovery} ms\n`,
       );
-      await Promise.all([worker.close(true), queue.close()]);
       await set.revive(before);
     },
     SET_LIMIT_MS,

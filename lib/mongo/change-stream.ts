@@ -45,6 +45,8 @@ const REFUSED = [
   'session', 'raw', 'hint', 'let', 'allowDiskUse', 'bypassDocumentValidation', 'explain', 'cursor', 'out', 'dbName', 'authdb', 'willRetryWrite',
 ] as const; // prettier-ignore
 const CLOSED = 'ChangeStream is closed';
+/** The answer for a stream that has ended: no handle, no events. */
+const ENDED = Buffer.alloc(8);
 
 /** `watch(options)` without a pipeline, as the Node driver takes it. */
 export function watchArguments(pipeline: unknown, options: ChangeStreamOptions): [readonly object[], ChangeStreamOptions] {
@@ -229,7 +231,13 @@ export class ChangeStream<T = Document> extends EventEmitter {
   async #more(once: boolean): Promise<Buffer> {
     const { signal, timeoutMS } = this.options;
     const call = { opcode: Opcode.nextChanges, flags: once ? FLAG_ONE_BATCH : 0, body: { stream: this.#handle }, signal, timeoutMS };
-    return (await this.#source.operations.run(call)) as Buffer;
+    try {
+      return (await this.#source.operations.run(call)) as Buffer;
+    } catch (error) {
+      // The client closes: the stream has ended, as it has for those who were waiting already.
+      if ((error as { code?: unknown }).code === 'MOORING_CLOSED') return ENDED;
+      throw error;
+    }
   }
 
   #take(): T {
