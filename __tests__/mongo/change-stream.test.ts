@@ -1,7 +1,7 @@
 /** @module __tests__/mongo/change-stream: both modes, resumption, tokens, deadlines and what is left after the end. */
 import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { type ChangeStream, type Collection, type Document, type MongoClient } from '../../dist/index.js';
 import { connected, failCommand, failureOf, until } from './fixture';
 

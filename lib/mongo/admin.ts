@@ -3,7 +3,7 @@
  *
  * `Admin`, shaped as the Node driver's: commands on the database `admin`, and on the database that it was taken from.
  */
-import type { OperationOptions } from './collection.js';
+import type { OperationOptions } from './collection-options.js';
 import type { Db } from './db.js';
 import { refuse } from './errors.js';
 import type { Document } from './host.js';

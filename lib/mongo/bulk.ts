@@ -4,7 +4,8 @@
  * Bulk writes of a collection: checks and shapes the operations; batching, retries and merging of results are Rust's.
  */
 import type { BulkWriteResult } from './bulk-result.js';
-import type { AnyCollection, InsertOptions } from './collection.js';
+import type { AnyCollection } from './collection.js';
+import type { InsertOptions } from './collection-options.js';
 import { refuse } from './errors.js';
 import type { Document } from './host.js';
 import { pick } from './operation.js';

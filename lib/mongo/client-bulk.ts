@@ -12,7 +12,8 @@ import {
   type ClientBulkWriteResult,
   unacknowledged,
 } from './client-bulk-result.js';
-import { giveId, hasOperators, type InsertOptions } from './collection.js';
+import type { InsertOptions } from './collection-options.js';
+import { giveId, hasOperators } from './document.js';
 import { concerns } from './concern.js';
 import { refuse } from './errors.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';

@@ -13,98 +13,34 @@ import {
   UnorderedBulkOperation,
 } from './bulk.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
+import {
+  type CollectionOptions,
+  COUNT_OPTIONS,
+  type CountOptions,
+  DELETE_OPTIONS,
+  type DeleteResult,
+  FIND_ONE_AND_OPTIONS,
+  type FindOneAndOptions,
+  INSERT_OPTIONS,
+  type InsertOptions,
+  type OperationOptions,
+  type UpdateResult,
+  type WithId,
+  WRITE_OPTIONS,
+  type WriteOptions,
+} from './collection-options.js';
 import { concerns, type ConcernOptions, concernsOf } from './concern.js';
 import { type CursorOptions, type CursorSource } from './cursor.js';
 import { AggregationCursor, type AggregateOptions, FindCursor, findOptions, type FindOptions, type RunCommandCursor } from './cursors.js';
 import type { Db } from './db.js';
+import { giveId, hasOperators } from './document.js';
 import { BulkWriteResult } from './bulk-result.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
-import { type Explain, explainDistinct, explainFindAndModify, explainWrite, isExplained } from './explain.js';
+import { explainCount, explainDistinct, explainFindAndModify, explainWrite, isExplained } from './explain.js';
 import * as indexes from './indexes.js';
 import { type Call, hasAny, Opcode, type Operations, pick, type Value } from './operation.js';
 import { refuseKnown } from './refused.js';
-import type { ClientSession } from './session.js';
-import { type IndexSpecification, type Sort, sortDocument } from './sort.js';
-
-/** Options that every operation knows. */
-export interface OperationOptions extends ConcernOptions, BsonOptions {
-  session?: ClientSession | null;
-  signal?: AbortSignal;
-  maxTimeMS?: number;
-  timeoutMS?: number;
-  comment?: unknown;
-  /** The server's plan instead of the result. */
-  explain?: Explain;
-}
-/** Options of a collection; what it does not say its database does. */
-export interface CollectionOptions extends ConcernOptions, BsonOptions {
-  timeoutMS?: number;
-}
-/** Options of inserts. */
-export interface InsertOptions extends OperationOptions {
-  ordered?: boolean;
-  bypassDocumentValidation?: boolean;
-  forceServerObjectId?: boolean;
-}
-/** Options of updates, replacements and deletes. */
-export interface WriteOptions extends OperationOptions {
-  upsert?: boolean;
-  arrayFilters?: readonly object[];
-  collation?: object;
-  hint?: string | object;
-  let?: object;
-  bypassDocumentValidation?: boolean;
-  sort?: Sort;
-  ordered?: boolean;
-}
-/** Options of the findOneAnd operations. */
-export interface FindOneAndOptions extends WriteOptions {
-  projection?: object;
-  returnDocument?: 'before' | 'after';
-  /** The server's whole reply instead of the document. */
-  includeResultMetadata?: boolean;
-}
-/** Options of counts. */
-export interface CountOptions extends OperationOptions {
-  skip?: number;
-  limit?: number;
-  hint?: string | object;
-  collation?: object;
-  allowDiskUse?: boolean;
-  bypassDocumentValidation?: boolean;
-  let?: object;
-}
-/** What a delete did. */
-export interface DeleteResult {
-  acknowledged: boolean;
-  deletedCount: number;
-}
-/** A document as it is stored. */
-export type WithId<T> = T & { _id: unknown };
-/** What an update did. */
-export interface UpdateResult {
-  acknowledged: boolean;
-  matchedCount: number;
-  modifiedCount: number;
-  upsertedCount: number;
-  upsertedId: unknown;
-}
-
-const WRITE_OPTIONS = ['upsert', 'arrayFilters', 'collation', 'hint', 'let', 'comment', 'bypassDocumentValidation', 'maxTimeMS'] as const;
-const DELETE_OPTIONS = ['collation', 'hint', 'let', 'comment', 'maxTimeMS', 'ordered'] as const;
-const FIND_ONE_AND_OPTIONS = [...WRITE_OPTIONS, 'projection', 'returnDocument', 'includeResultMetadata'] as const;
-const INSERT_OPTIONS = ['ordered', 'bypassDocumentValidation', 'comment', 'maxTimeMS'] as const;
-const COUNT_OPTIONS = [
-  'skip',
-  'limit',
-  'hint',
-  'collation',
-  'maxTimeMS',
-  'comment',
-  'allowDiskUse',
-  'bypassDocumentValidation',
-  'let',
-] as const;
+import { type IndexSpecification, sortDocument } from './sort.js';
 
 /** One operation as this file hands it on. */
 interface Request {
@@ -432,18 +368,9 @@ export class Collection<T extends object = Document> {
   }
 
   async #count(opcode: number, body: object, options: CountOptions): Promise<number> {
-    if (isExplained(options)) return (await this.#explainCount(body, options)) as unknown as number;
+    if (isExplained(options)) return (await explainCount(this, body, options)) as unknown as number;
     const read = concerns(options, this.#concerns, ['readConcern', 'readPreference']);
     return Number(await this.#run({ opcode, body, known: { ...pick(options, COUNT_OPTIONS), ...read }, options }));
-  }
-
-  async #explainCount(body: object, options: CountOptions): Promise<Document> {
-    const { explain, skip, limit, ...others } = options;
-    const { filter } = body as { filter?: object };
-    if (filter === undefined) throw this.refuse('explain', 'Option "explain" is not supported on this command');
-    const paging = [...(skip === undefined ? [] : [{ $skip: skip }]), ...(limit === undefined ? [] : [{ $limit: limit }])];
-    const pipeline = [{ $match: filter }, ...paging, { $group: { _id: 1, n: { $sum: 1 } } }];
-    return this.aggregate(pipeline, others).explain(explain);
   }
 
   #checkOptions(opcode: number, options: object): void {
@@ -501,23 +428,4 @@ export class Collection<T extends object = Document> {
     if (typeof document !== 'object' || document === null)
       throw this.refuse(argument, `${argument} must be an object, got ${document === null ? 'null' : typeof document}`);
   }
-}
-
-/** The `_id` of a document that is to be inserted; one that has none gets what `create` makes, unless the server is to make it. */
-export function giveId(document: object, create: (() => unknown) | undefined): unknown {
-  if (document instanceof Map) {
-    if (document.get('_id') === undefined && create !== undefined) document.set('_id', create());
-    return document.get('_id');
-  }
-  const target = document as Document;
-  if ((target['_id'] === undefined || target['_id'] === null) && create !== undefined) target['_id'] = create();
-  return target['_id'];
-}
-
-/** Whether an update consists of operators: a pipeline, or a document whose first key begins with `$`. */
-export function hasOperators(update: unknown): boolean {
-  if (Array.isArray(update)) return update.length > 0 && update.every((stage) => hasOperators(stage));
-  if (typeof update !== 'object' || update === null) return false;
-  const first: unknown = update instanceof Map ? [...update.keys()][0] : Object.keys(update)[0];
-  return typeof first === 'string' && first.startsWith('$');
 }

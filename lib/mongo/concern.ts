@@ -5,7 +5,23 @@
  * In a transaction Rust strips all three.
  */
 import type { Document } from './host.js';
-import type { ReadConcernLike, ReadPreferenceLike, WriteConcernLike } from './session.js';
+
+/** Levels of a read concern. */
+export type ReadConcernLevel = 'local' | 'majority' | 'linearizable' | 'available' | 'snapshot';
+/** A read concern: its level, or `{ level }`. */
+export type ReadConcernLike = ReadConcernLevel | { level: string };
+/** Modes of a read preference. */
+export type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
+/** A read preference: its mode, or an object with `mode`. */
+export type ReadPreferenceLike = ReadPreferenceMode | { mode: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
+/** A write concern. */
+export interface WriteConcernLike {
+  w?: number | string;
+  j?: boolean;
+  journal?: boolean;
+  wtimeout?: number;
+  wtimeoutMS?: number;
+}
 
 /** Concerns of a client, database, collection or operation. */
 export interface ConcernOptions {

@@ -6,7 +6,8 @@
 import { inspect } from 'node:util';
 import type { MongoClient } from './client.js';
 import { Admin } from './admin.js';
-import { Collection, type CollectionOptions, type OperationOptions } from './collection.js';
+import { Collection } from './collection.js';
+import type { CollectionOptions, OperationOptions } from './collection-options.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
 import { concerns, concernsOf, type ConcernOptions } from './concern.js';
 import type { CursorOptions, CursorSource } from './cursor.js';

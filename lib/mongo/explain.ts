@@ -3,7 +3,8 @@
  *
  * The option `explain` of operations that are not cursors: the command that the operation would send, explained.
  */
-import type { AnyCollection, FindOneAndOptions, OperationOptions, WriteOptions } from './collection.js';
+import type { AnyCollection } from './collection.js';
+import type { CountOptions, FindOneAndOptions, OperationOptions, WriteOptions } from './collection-options.js';
 import { statementOf } from './bulk.js';
 import type { Document } from './host.js';
 import { pick } from './operation.js';
@@ -78,4 +79,14 @@ function explained(collection: AnyCollection, command: object, options: Operatio
   refuseKnown(REFUSED.everywhere, options, (name, message) => collection.refuse(name, message));
   // The server explains without writing: it takes no write concern.
   return collection.db.command(explainCommand(command, explain), pick(options, ['session', 'signal', 'timeoutMS']));
+}
+
+/** Explains a count by the aggregation that counts so. */
+export async function explainCount(collection: AnyCollection, body: object, options: CountOptions): Promise<Document> {
+  const { explain, skip, limit, ...others } = options;
+  const { filter } = body as { filter?: object };
+  if (filter === undefined) throw collection.refuse('explain', 'Option "explain" is not supported on this command');
+  const paging = [...(skip === undefined ? [] : [{ $skip: skip }]), ...(limit === undefined ? [] : [{ $limit: limit }])];
+  const pipeline = [{ $match: filter }, ...paging, { $group: { _id: 1, n: { $sum: 1 } } }];
+  return collection.aggregate(pipeline, others).explain(explain);
 }

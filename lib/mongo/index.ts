@@ -33,19 +33,26 @@ export type {
   ClientInsertOneResult,
   ClientUpdateResult,
 } from './client-bulk-result.js';
-export {
-  Collection,
-  type CollectionOptions,
-  type CountOptions,
-  type DeleteResult,
-  type FindOneAndOptions,
-  type InsertOptions,
-  type OperationOptions,
-  type UpdateResult,
-  type WithId,
-  type WriteOptions,
-} from './collection.js';
-export type { ConcernOptions } from './concern.js';
+export { Collection } from './collection.js';
+export type {
+  CollectionOptions,
+  CountOptions,
+  DeleteResult,
+  FindOneAndOptions,
+  InsertOptions,
+  OperationOptions,
+  UpdateResult,
+  WithId,
+  WriteOptions,
+} from './collection-options.js';
+export type {
+  ConcernOptions,
+  ReadConcernLevel,
+  ReadConcernLike,
+  ReadPreferenceLike,
+  ReadPreferenceMode,
+  WriteConcernLike,
+} from './concern.js';
 export { connectDB, type ConnectOptions, disconnectDB, ensureDBConnection, isDBConnected } from './connect.js';
 export { AbstractCursor, type CursorOptions } from './cursor.js';
 export { type AggregateOptions, AggregationCursor, FindCursor, type FindOptions, RunCommandCursor } from './cursors.js';
@@ -57,20 +64,10 @@ export type { CreateIndexesOptions, IndexDescription } from './indexes.js';
 export type { MongooseLike } from './mongoose.js';
 export type { MongoClientOptions } from './options.js';
 export type { ForgottenSession, SessionMode } from './scope.js';
-export {
-  ClientSession,
-  type ClientSessionOptions,
-  type ReadConcernLevel,
-  type ReadConcernLike,
-  type ReadPreferenceLike,
-  type ReadPreferenceMode,
-  Transaction,
-  type TransactionOptions,
-  type TransactionState,
-  type WriteConcernLike,
-} from './session.js';
+export { ClientSession, type ClientSessionOptions } from './session.js';
 export type { IndexSpecification, Sort, SortDirection } from './sort.js';
 export { Topology, type TopologyDescription } from './topology.js';
+export { Transaction, type TransactionOptions, type TransactionState } from './transaction-options.js';
 export {
   getSessionStats,
   SessionManager,

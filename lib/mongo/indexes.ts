@@ -3,7 +3,8 @@
  *
  * Index operations of a collection, as commands: the typed index list of the Rust driver loses fields.
  */
-import type { AnyCollection, OperationOptions } from './collection.js';
+import type { AnyCollection } from './collection.js';
+import type { OperationOptions } from './collection-options.js';
 import type { CursorOptions } from './cursor.js';
 import { type AggregationCursor, RunCommandCursor } from './cursors.js';
 import type { Document } from './host.js';

@@ -8,7 +8,7 @@ import { checkMilliseconds, invalidArgument, invalidOption } from '../error/inde
 import { type ConcernOptions, concernsOf, readConcern, readPreference, writeConcern } from './concern.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document, type HostModule } from './host.js';
 import { REFUSED, refuseKnown } from './refused.js';
-import type { TransactionOptions } from './session.js';
+import type { TransactionOptions } from './transaction-options.js';
 
 /** Options of a client: the Node driver's names, and `driver`. Rust refuses a name that it does not know. */
 export interface MongoClientOptions extends ConcernOptions, BsonOptions {

@@ -13,37 +13,12 @@ import type { MongoClient } from './client.js';
 import { refuse } from './errors.js';
 import { type Hook, Hooks } from './hook.js';
 import type { Document } from './host.js';
-import { given, readConcern, readPreference, writeConcern } from './concern.js';
+import { given } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import { FORGOTTEN, type ForgottenSession, placeOf } from './scope.js';
+import { encodeTransaction, Transaction, type TransactionOptions } from './transaction-options.js';
 import { runTransaction, specificationPlan } from './transaction.js';
-
-/** Levels of a read concern. */
-export type ReadConcernLevel = 'local' | 'majority' | 'linearizable' | 'available' | 'snapshot';
-/** A read concern: its level, or `{ level }`. */
-export type ReadConcernLike = ReadConcernLevel | { level: string };
-/** Modes of a read preference. */
-export type ReadPreferenceMode = 'primary' | 'primaryPreferred' | 'secondary' | 'secondaryPreferred' | 'nearest';
-/** A read preference: its mode, or an object with `mode`. */
-export type ReadPreferenceLike = ReadPreferenceMode | { mode: string; tags?: unknown; maxStalenessSeconds?: number | undefined };
-/** A write concern. */
-export interface WriteConcernLike {
-  w?: number | string;
-  j?: boolean;
-  journal?: boolean;
-  wtimeout?: number;
-  wtimeoutMS?: number;
-}
-
-/** Options of a transaction, with the Node driver's names. */
-export interface TransactionOptions {
-  readConcern?: ReadConcernLike;
-  writeConcern?: WriteConcernLike;
-  readPreference?: ReadPreferenceLike;
-  /** Milliseconds the server may take for the commit. */
-  maxCommitTimeMS?: number;
-}
 
 /** Options of {@link MongoClient.startSession}. */
 export interface ClientSessionOptions {
@@ -54,37 +29,6 @@ export interface ClientSessionOptions {
   defaultTransactionOptions?: TransactionOptions;
   /** `timeoutMS` of operations in the session that give none. */
   defaultTimeoutMS?: number;
-}
-
-/** Where a transaction stands; the names are the Node driver's. */
-export type TransactionState =
-  'NO_TRANSACTION' | 'STARTING_TRANSACTION' | 'TRANSACTION_IN_PROGRESS' | 'TRANSACTION_COMMITTED' | 'TRANSACTION_ABORTED';
-
-/** What `session.transaction` shows. */
-export class Transaction {
-  state: TransactionState = 'NO_TRANSACTION';
-  /** As given. Typed `never` for the reason given at {@link ClientSession.serverSession}. */
-  readonly options: never;
-
-  constructor(options: TransactionOptions = {}) {
-    this.options = options as never;
-  }
-  get isStarting(): boolean {
-    return this.state === 'STARTING_TRANSACTION';
-  }
-  get isActive(): boolean {
-    return this.state === 'STARTING_TRANSACTION' || this.state === 'TRANSACTION_IN_PROGRESS';
-  }
-  get isCommitted(): boolean {
-    return this.state === 'TRANSACTION_COMMITTED' || this.state === 'TRANSACTION_ABORTED';
-  }
-  /** Pinning is the server selection's business, in Rust. */
-  get isPinned(): boolean {
-    return false;
-  }
-  get recoveryToken(): undefined {
-    return undefined;
-  }
 }
 
 /** How one attempt of a transaction begins. */
@@ -363,7 +307,7 @@ export class ClientSession extends EventEmitter {
     const { lane } = this.#operations;
     const behind = this.unsettled > 0;
     if (behind) lane.flush();
-    const body = { ...encoded(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
+    const body = { ...encodeTransaction(options), ...(attempt.timeoutMs === undefined ? {} : { timeoutMS: attempt.timeoutMs }) };
     const refused = lane.handle.beginTransaction(this.#handle, this.#operations.encode(body), behind);
     if (isFailure(refused)) throw this.#operations.error(refused);
     this.#late = undefined;
@@ -491,13 +435,4 @@ export class ClientSession extends EventEmitter {
   #transactionError(message: string): Error {
     return refuse(this.#operations.host, 'session', message, 'MongoTransactionError');
   }
-}
-
-function encoded(options: TransactionOptions): Document {
-  const body: Document = {};
-  if (options.readConcern !== undefined) body['readConcern'] = readConcern(options.readConcern);
-  if (options.writeConcern !== undefined) body['writeConcern'] = writeConcern(options.writeConcern);
-  if (options.readPreference !== undefined) body['readPreference'] = readPreference(options.readPreference);
-  if (options.maxCommitTimeMS !== undefined) body['maxCommitTimeMS'] = options.maxCommitTimeMS;
-  return body;
 }

@@ -12,7 +12,8 @@ import { fromFailure, isFailure, MooringError, type Failure } from '../error/ind
 import { labelsOf } from './errors.js';
 import { Opcode } from './operation.js';
 import { Scope, type ScopeFacts } from './scope.js';
-import type { ClientSession, TransactionOptions } from './session.js';
+import type { ClientSession } from './session.js';
+import type { TransactionOptions } from './transaction-options.js';
 
 /** How a transaction is tried. */
 export interface TransactionPlan {

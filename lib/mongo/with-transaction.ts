@@ -7,7 +7,8 @@ import { checkOptions, invalidArgument, MAX_MS } from '../error/index.js';
 import { type ClientStats, MongoClient } from './client.js';
 import { defaultClient } from './connect.js';
 import { currentScope, FORGOTTEN, type ForgottenSession, placeOf, type SessionMode, within } from './scope.js';
-import type { ClientSession, ClientSessionOptions, TransactionOptions } from './session.js';
+import type { ClientSession, ClientSessionOptions } from './session.js';
+import type { TransactionOptions } from './transaction-options.js';
 import { runTransaction } from './transaction.js';
 
 /** Where the line about a failed transaction goes; `console`, pino and winston fit. */

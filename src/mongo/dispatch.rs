@@ -2,12 +2,13 @@
 //!
 //! What takes part in a transaction is never dropped while the server may still run it: it goes on without its caller and is counted as late.
 
+use super::attempt::{Attempt, Stage};
 use super::bulk::Kind;
 use super::client::{Client, Unit};
 use super::driver::Surroundings;
 use super::session::{self, Entry, Held, Turn};
 use super::trace::Trace;
-use super::transaction::{self, Attempt, Stage};
+use super::transaction;
 use super::{body, error, opcode, read, statement, verdict};
 use super::{change_stream, client_bulk, cursor};
 use crate::error::{ErrorCode, Failure, Phase};

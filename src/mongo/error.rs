@@ -25,6 +25,11 @@ pub(super) fn is_network(error: &Error) -> bool {
     matches!(*error.kind, ErrorKind::Io(_) | ErrorKind::ConnectionPoolCleared { .. })
 }
 
+/// Whether a failure has a label.
+pub(super) fn has(failure: &Failure, label: &str) -> bool {
+    failure.labels.iter().any(|known| known == label)
+}
+
 /// The server's code of an error.
 pub(super) fn code_of(error: &Error) -> Option<i32> {
     match &*error.kind {

@@ -4,6 +4,7 @@
 //! An operation comes in as a [`Request`] and settles once, with a [`Reply`] or a `Failure`; the contract is in `docs/mongo.md`.
 //! Does not know that JavaScript exists.
 
+mod attempt;
 mod body;
 mod bulk;
 mod change_stream;

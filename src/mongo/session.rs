@@ -2,8 +2,8 @@
 //!
 //! Guarantees: an opened session is ended exactly once on every path, so that started, ended and open balance; nothing is sent before its first operation.
 
+use super::attempt::Attempt;
 use super::driver::Driver;
-use super::transaction::Attempt;
 use super::{body, concern, error};
 use crate::error::Failure;
 use futures_util::future::{MaybeDone, maybe_done};

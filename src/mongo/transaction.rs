@@ -1,26 +1,22 @@
-//! Transactions: begin, commit, abort, and the deadline of an attempt. The verdict on an attempt is in `verdict`.
+//! Transactions: begin, commit, abort, and the end of an attempt by its deadline. One attempt is in `attempt`, the verdict on it in `verdict`.
 //!
-//! TypeScript runs the callback; everything that decides lives here. Guarantees: an attempt ends once; after its deadline no operation of it starts and the
-//! server is told to kill it.
+//! TypeScript runs the callback; everything that decides lives here. Guarantees: after an attempt's deadline no operation of it starts and the server is told
+//! to kill it.
 
+use super::attempt::{Attempt, Stage};
 use super::client::Client;
+use super::concern;
 use super::dispatch::Reply;
 use super::driver::Driver;
-use super::error::{self, RETRYABLE_WRITE, TRANSIENT, UNKNOWN_COMMIT};
-use super::numbers::Numbers;
+use super::error::{self, RETRYABLE_WRITE, UNKNOWN_COMMIT, has};
 use super::session::{Entry, Held, Turn};
-use super::{body, concern};
 use crate::error::{ErrorCode, Failure, Phase};
 use crate::retry::{Deadline, full_jitter};
-use mongodb::ClientSession;
 use mongodb::bson::raw::RawDocument;
 use mongodb::bson::{Bson, Document, doc};
-use mongodb::options::{SelectionCriteria, TransactionOptions};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
-use tokio::time::Instant;
-use tokio_util::sync::CancellationToken;
 
 /// The server's answer when it no longer knows the transaction.
 pub(super) const NO_SUCH_TRANSACTION: i32 = 251;
@@ -41,168 +37,19 @@ pub(super) struct Counts {
     pub(super) late: AtomicU64,
 }
 
-/// Where an attempt stands.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stage {
-    /// Operations run in it.
-    Open,
-    /// Commit or abort is under way.
-    Ending,
-    /// Its deadline passed.
-    TimedOut,
-    /// It was committed or aborted.
-    Over,
-}
-
-/// One run of a transaction, from begin to commit, abort or deadline.
-pub(super) struct Attempt {
-    options: TransactionOptions,
-    deadline: Option<Deadline>,
-    timeout: Duration,
-    started: Instant,
-    stage: Mutex<Stage>,
-    /// Fires when it has ended, whatever way.
-    over: CancellationToken,
-    /// Fires when running operations must settle: at the deadline.
-    cut: CancellationToken,
-    begun: AtomicBool,
-    /// It was cut because the client closes, not by its deadline.
-    closed: AtomicBool,
-    /// The commit may have been sent.
-    committing: AtomicBool,
-    /// The first answer by which the server aborted the transaction, unless it was transient.
-    first_error: Mutex<Option<Failure>>,
-}
-
-impl Attempt {
-    /// Reads the options of a begin.
-    pub(super) fn new(given: &RawDocument) -> Result<Arc<Self>, Failure> {
-        let timeout = body::millis(given, "timeoutMS")?.filter(|timeout| !timeout.is_zero());
-        Ok(Arc::new(Self {
-            options: concern::transaction(given)?,
-            deadline: timeout.map(Deadline::after),
-            timeout: timeout.unwrap_or_default(),
-            started: Instant::now(),
-            stage: Mutex::new(Stage::Open),
-            over: CancellationToken::new(),
-            cut: CancellationToken::new(),
-            begun: AtomicBool::new(false),
-            closed: AtomicBool::new(false),
-            committing: AtomicBool::new(false),
-            first_error: Mutex::new(None),
-        }))
-    }
-
-    fn stage_cell(&self) -> MutexGuard<'_, Stage> {
-        self.stage.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    /// The preference that its reads were given.
-    pub(super) fn preference(&self) -> Option<&SelectionCriteria> {
-        self.options.selection_criteria.as_ref()
-    }
-
-    /// Until when it may take.
-    pub(super) fn deadline(&self) -> Option<Deadline> {
-        self.deadline
-    }
-
-    /// Where it stands.
-    pub(super) fn stage(&self) -> Stage {
-        *self.stage_cell()
-    }
-
-    /// Whether the server may hold it open.
-    pub(super) fn is_open(&self) -> bool {
-        matches!(self.stage(), Stage::Open | Stage::Ending)
-    }
-
-    fn advance(&self, from: Stage, to: Stage) -> bool {
-        let mut stage = self.stage_cell();
-        let moved = *stage == from;
-        if moved {
-            *stage = to;
-        }
-        moved
-    }
-
-    /// It was committed or aborted.
-    pub(super) fn end(&self) {
-        *self.stage_cell() = Stage::Over;
-        self.over.cancel();
-    }
-
-    /// Resolves when operations of it must settle although the server has not answered.
-    pub(super) async fn cut(&self) {
-        self.cut.cancelled().await;
-    }
-
-    /// The failure for what its deadline, or a close, cut.
-    pub(super) fn timeout(&self) -> Failure {
-        if self.closed.load(Ordering::Acquire) {
-            return error::closed("closed").in_phase(Phase::Transaction);
-        }
-        let mut failure = error::timed_out("transaction", self.timeout).in_phase(Phase::Transaction);
-        failure.elapsed_ms = Some(self.started.elapsed().as_secs_f64() * 1000.0);
-        failure.maybe_executed = Some(false);
-        failure
-    }
-
-    /// The failure for an operation that comes after the end.
-    pub(super) fn refusal(&self) -> Failure {
-        let state = if self.stage() == Stage::TimedOut { "timed-out" } else { "over" };
-        Failure::closed("transaction", state).with_text("kind", "closed").in_phase(Phase::Transaction)
-    }
-
-    /// Remembers the first answer that aborted the transaction on the server.
-    pub(super) fn note(&self, failure: &Failure) {
-        if failure.code == ErrorCode::ServerError && !has(failure, TRANSIENT) {
-            let mut first = self.first_error.lock().unwrap_or_else(PoisonError::into_inner);
-            first.get_or_insert_with(|| failure.clone());
-        }
-    }
-
-    /// The first answer that aborted the transaction on the server.
-    pub(super) fn first_error(&self) -> Option<Failure> {
-        self.first_error.lock().unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// Starts it in the crate with its first operation: begin costs no round trip of its own.
-    pub(super) async fn begin(&self, session: &mut ClientSession, numbers: &Numbers) -> Result<(), Failure> {
-        if self.begun.swap(true, Ordering::AcqRel) {
-            return Ok(());
-        }
-        let started = numbers.begin(session, Some(self.options.clone())).await;
-        started.map(|_number| ()).map_err(|found| {
-            self.begun.store(false, Ordering::Release);
-            let mut failure = error::failure(&found);
-            // As the specification labels a server that could not be selected in a transaction.
-            if matches!(failure.code, ErrorCode::ConnectFailed | ErrorCode::Disconnected) && !has(&failure, TRANSIENT) {
-                failure.labels.push(TRANSIENT.to_owned());
-            }
-            failure
-        })
-    }
-}
-
-/// Whether a failure has a label.
-pub(super) fn has(failure: &Failure, label: &str) -> bool {
-    failure.labels.iter().any(|known| known == label)
-}
-
 /// Fails when the attempt is cut, by its deadline or a close; ends untold when it is over otherwise. Carries the attempt's deadline: a blocked event loop does not delay it.
 pub(super) async fn watch(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Result<Reply, Failure> {
-    let deadline = attempt.deadline.unwrap_or_else(|| Deadline::after_millis(0));
+    let deadline = attempt.deadline().unwrap_or_else(|| Deadline::after_millis(0));
     tokio::select! {
-        () = attempt.over.cancelled() => Ok(Reply::Untold),
-        () = attempt.cut.cancelled() => Err(attempt.timeout()),
+        () = attempt.ended() => Ok(Reply::Untold),
+        () = attempt.cut() => Err(attempt.timeout()),
         () = deadline.passed() => {
             if attempt.advance(Stage::Open, Stage::TimedOut) {
                 time_out(client, entry, attempt);
                 return Err(attempt.timeout());
             }
             // The commit is under way and knows the deadline itself.
-            attempt.over.cancelled().await;
+            attempt.ended().await;
             if attempt.stage() == Stage::TimedOut { Err(attempt.timeout()) } else { Ok(Reply::Untold) }
         }
     }
@@ -212,7 +59,7 @@ pub(super) async fn watch(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Ar
 fn time_out(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Arc<Attempt>) {
     let turn = entry.turn();
     client.counts().timed_out.fetch_add(1, Ordering::Relaxed);
-    attempt.cut.cancel();
+    attempt.settle_running();
     let (client, entry, attempt) = (Arc::clone(client), Arc::clone(entry), Arc::clone(attempt));
     let background = client.background();
     tokio::spawn(async move {
@@ -237,31 +84,17 @@ pub(super) async fn stop(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Att
     }
     let mut guard = guard.flatten();
     if let Some(session) = guard.as_mut().and_then(|guard| guard.session.as_mut())
-        && attempt.begun.load(Ordering::Acquire)
+        && attempt.has_begun()
     {
         let _answered = tokio::time::timeout(KILLED_GRACE, session.abort_transaction()).await;
     }
     // The crate hides whether the abort arrived, and an abort may have crossed an operation that was dropped. The session stays ours meanwhile:
     // the kill would hit the next transaction on it.
-    if let Some(id) = entry.id().filter(|_| attempt.begun.load(Ordering::Acquire)) {
+    if let Some(id) = entry.id().filter(|_| attempt.has_begun()) {
         kill(client, vec![id], Deadline::after(KILL_FOR)).await;
     }
     drop(guard);
     attempt.end_as_timed_out();
-}
-
-impl Attempt {
-    fn end_as_timed_out(&self) {
-        *self.stage_cell() = Stage::TimedOut;
-        self.over.cancel();
-    }
-
-    /// Marks it as cut by a close: running operations settle, new ones are refused.
-    pub(super) fn cut_by_close(&self) {
-        self.closed.store(true, Ordering::Release);
-        self.advance(Stage::Open, Stage::TimedOut);
-        self.cut.cancel();
-    }
 }
 
 /// Tells the server to kill sessions, with backoff until the deadline. True when the server acknowledged.
@@ -291,7 +124,7 @@ pub(super) async fn kill(client: &Arc<Client>, ids: Vec<Document>, deadline: Dea
 pub(super) async fn turn_of(turn: Turn, entry: &Arc<Entry>, attempt: &Arc<Attempt>) -> Result<Held, Failure> {
     tokio::select! {
         biased;
-        () = attempt.cut.cancelled() => Err(attempt.timeout()),
+        () = attempt.cut() => Err(attempt.timeout()),
         guard = turn.take() => {
             let guard = guard.ok_or_else(|| attempt.refusal())?;
             if attempt.advance(Stage::Open, Stage::Ending) {
@@ -342,7 +175,7 @@ pub(super) async fn commit_once(client: &Client, held: &mut Held, attempt: &Atte
     let Some(session) = held.session() else {
         return Ok(());
     };
-    attempt.committing.store(true, Ordering::Release);
+    attempt.commit_is_sent();
     let Some(limit) = client.limits().socket_timeout else {
         return session.commit_transaction().await.map_err(|found| error::failure(&found).in_phase(Phase::Commit));
     };
@@ -357,7 +190,7 @@ pub(super) async fn commit_once(client: &Client, held: &mut Held, attempt: &Atte
 /// Whether the crate has begun the transaction. One without an operation is begun at its end, if that needs no I/O: the crate then ends it without any, and its
 /// number counts as the specification wants.
 async fn pass(client: &Client, held: &mut Held, attempt: &Attempt) -> bool {
-    if attempt.begun.load(Ordering::Acquire) {
+    if attempt.has_begun() {
         return true;
     }
     let Some(driver) = client.driver_if_made().filter(|_| client.watch.has_topology()) else {
@@ -384,7 +217,7 @@ fn silent_commit(limit: Duration) -> Failure {
 
 /// What a commit's caller hears when it settles without the server's answer: once sent, the outcome is unknown, never failed.
 pub(super) fn cut_commit(client: &Arc<Client>, entry: &Arc<Entry>, attempt: &Attempt, cause: Failure) -> Failure {
-    if !attempt.committing.load(Ordering::Acquire) || attempt.stage() != Stage::Ending {
+    if !attempt.may_be_committed() || attempt.stage() != Stage::Ending {
         return cause;
     }
     client.counts().unknown.fetch_add(1, Ordering::Relaxed);
@@ -428,7 +261,7 @@ pub(super) fn begin(client: &Client, entry: &Entry, given: &RawDocument) -> Resu
             .not_executed());
     }
     let attempt = Attempt::new(given)?;
-    let concern = attempt.options.write_concern.as_ref().or(client.write_concern());
+    let concern = attempt.write_concern().or(client.write_concern());
     if !concern.is_none_or(concern::is_acknowledged) {
         return Err(Failure::new(
             ErrorCode::InvalidArgument,
@@ -457,20 +290,4 @@ pub(super) async fn enter(driver: &Driver, mut held: Held, client: &Client) -> R
         attempt.begin(session, client.numbers()).await?;
     }
     Ok(held)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{Attempt, Stage};
-    use mongodb::bson::rawdoc;
-
-    #[test]
-    fn an_attempt_ends_once() {
-        let attempt = Attempt::new(&rawdoc! { "timeoutMS": 300 }).unwrap();
-        assert!(attempt.advance(Stage::Open, Stage::Ending));
-        assert!(!attempt.advance(Stage::Open, Stage::TimedOut));
-        attempt.end();
-        assert!(!attempt.is_open());
-        assert_eq!(attempt.timeout().message, "transaction timed out after 300 ms");
-    }
 }

@@ -3,12 +3,14 @@
 //! Guarantees: the callback runs again only after an error that the server labelled transient and while the limits allow it; an abort that the callback
 //! swallowed is told as what it is; a commit is repeated while its outcome is unknown and is never called failed then.
 
+use super::attempt::Attempt;
 use super::body;
 use super::client::Client;
 use super::dispatch::Reply;
+use super::error::has;
 use super::error::{self, TRANSIENT, UNKNOWN_COMMIT};
 use super::session::{Entry, Held, Turn};
-use super::transaction::{Attempt, NO_SUCH_TRANSACTION, abort_held, commit_once, has, turn_of};
+use super::transaction::{NO_SUCH_TRANSACTION, abort_held, commit_once, turn_of};
 use crate::error::{ErrorCode, Failure, Phase};
 use crate::retry::{Deadline, full_jitter};
 use mongodb::bson::raw::RawDocument;
@@ -254,8 +256,8 @@ pub(super) async fn outcome(client: &Arc<Client>, given: &RawDocument) -> Result
 mod tests {
     use super::{Finish, after_failed_commit, after_throw, backoff};
     use crate::error::{ErrorCode, Failure};
+    use crate::mongo::attempt::Attempt;
     use crate::mongo::dispatch::Reply;
-    use crate::mongo::transaction::Attempt;
     use mongodb::bson::rawdoc;
     use std::time::Duration;
 
