@@ -2,6 +2,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::indexing_slicing, reason = "tests")]
 
+#[path = "redis/direct.rs"]
+mod direct;
 #[path = "redis/limit_store.rs"]
 mod limit_store;
 #[path = "redis/proxy.rs"]

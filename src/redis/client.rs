@@ -5,6 +5,7 @@
 
 use super::command::Submission;
 use super::connection::{Machine, Plan, Status, Transition};
+use super::direct::Direct;
 use super::error::WireError;
 use super::io;
 use super::options::Options;
@@ -41,6 +42,7 @@ pub(crate) struct Shared {
     pub(crate) options: Arc<Options>,
     machine: Mutex<Machine>,
     outbox: Mutex<Vec<Submission>>,
+    direct: Mutex<Direct>,
     sink: Arc<dyn ReplySink>,
     wake: Notify,
     /// Something may have settled.
@@ -101,6 +103,7 @@ impl Client {
             machine: Mutex::new(Machine::new(Arc::clone(&options), fastrand::f64)),
             options,
             outbox: Mutex::default(),
+            direct: Mutex::default(),
             sink,
             wake: Notify::new(),
             settled: Notify::new(),
@@ -144,9 +147,12 @@ impl Client {
         &self.shared.options
     }
 
-    /// Takes encoded commands. Copies; the driver does the rest.
+    /// Takes encoded commands. Copies; writes a few that nothing is ahead of, the driver does the rest.
     pub fn flush(&self, out: &[u8], descriptors: &[i32], commands: usize) -> Result<(), Failure> {
         let submission = Submission::new(out, descriptors, commands)?;
+        let Some(submission) = self.shared.write_directly(submission, out.len(), commands) else {
+            return Ok(());
+        };
         let first = {
             let mut outbox = lock(&self.shared.outbox);
             outbox.push(submission);
@@ -297,7 +303,10 @@ impl Drop for Client {
 impl Shared {
     /// Runs `act` on the machine with everything flushed so far taken in, and hands over what comes of it.
     pub(crate) fn with<R>(&self, act: impl FnOnce(&mut Machine, Instant) -> R) -> R {
-        let mut machine = lock(&self.machine);
+        self.with_locked(lock(&self.machine), act)
+    }
+
+    fn with_locked<R>(&self, mut machine: MutexGuard<'_, Machine>, act: impl FnOnce(&mut Machine, Instant) -> R) -> R {
         let now = Instant::now();
         let flushed = std::mem::take(&mut *lock(&self.outbox));
         for submission in flushed {
@@ -315,6 +324,41 @@ impl Shared {
             self.end_companions();
         }
         result
+    }
+
+    /// Writes what can be written at once, without waiting for anything. Gives back what the driver is to take.
+    fn write_directly(&self, submission: Submission, bytes: usize, commands: usize) -> Option<Submission> {
+        let Ok(machine) = self.machine.try_lock() else {
+            return Some(submission);
+        };
+        if !self.direct().takes(&machine, bytes, commands) || !lock(&self.outbox).is_empty() {
+            return Some(submission);
+        }
+        let writing = self.with_locked(machine, |machine, now| {
+            machine.ingest(submission, now);
+            self.direct().begin(machine, now)
+        });
+        let Some(mut writing) = writing else {
+            self.wake.notify_one();
+            return None;
+        };
+        let left = writing.send();
+        if left > 0 {
+            self.with(|machine, _| {
+                if machine.plan() == Plan::Serve(writing.generation) {
+                    machine.unwrote(left);
+                }
+            });
+        }
+        if self.direct().finish(writing) {
+            self.wake.notify_one();
+        }
+        None
+    }
+
+    /// What the driver and this side know of each other's writing. Whoever wants the machine as well locks that first.
+    pub(super) fn direct(&self) -> MutexGuard<'_, Direct> {
+        lock(&self.direct)
     }
 
     fn shut(&self) {

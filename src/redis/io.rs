@@ -163,13 +163,15 @@ struct Served<'a> {
 
 /// What the machine wants of this turn.
 struct Turn {
-    until: Option<Instant>,
+    /// When to look again.
+    alarm: Instant,
     shutdown: bool,
     shaking_hands: bool,
 }
 
 impl<'a> Served<'a> {
     fn new(shared: &'a Shared, generation: u32, socket: Socket) -> Self {
+        shared.direct().open(socket.writer.clone(), generation);
         let input = BytesMut::with_capacity(READ_BYTES);
         Self { shared, generation, socket, input, output: Vec::new(), sent: 0, news: 0, flushed: true, shut: false }
     }
@@ -179,7 +181,7 @@ impl<'a> Served<'a> {
         let mut sleep = pin!(sleep_until(Instant::now() + FAR));
         let mut received = false;
         loop {
-            let turn = self.turn(received)?;
+            let turn = self.turn(received, sleep.deadline())?;
             if !turn.shaking_hands {
                 permit = None;
             }
@@ -187,9 +189,8 @@ impl<'a> Served<'a> {
                 self.shut = true;
                 drop(tokio::time::timeout(Duration::from_millis(100), self.socket.writer.shutdown()).await);
             }
-            let until = turn.until.unwrap_or_else(|| Instant::now() + FAR);
-            if sleep.deadline() != until {
-                sleep.as_mut().reset(until);
+            if sleep.deadline() != turn.alarm {
+                sleep.as_mut().reset(turn.alarm);
             }
             received = match self.step(sleep.as_mut()).await {
                 Ok(received) => received,
@@ -204,8 +205,8 @@ impl<'a> Served<'a> {
     }
 
     /// Tells the machine what happened and takes what is to be sent. `None`: this connection is no longer wanted.
-    fn turn(&mut self, received: bool) -> Option<Turn> {
-        let Self { shared, generation, input, output, sent, news, .. } = self;
+    fn turn(&mut self, received: bool, alarm: Instant) -> Option<Turn> {
+        let Self { shared, generation, input, output, sent, news, flushed, .. } = self;
         shared.with(|machine, now| {
             machine.wrote(std::mem::take(news));
             if received {
@@ -221,11 +222,17 @@ impl<'a> Served<'a> {
             if *sent == output.len() {
                 output.clear();
                 *sent = 0;
-                machine.take_output(output, now);
+                if shared.direct().admit_driver(machine, output, flushed) {
+                    machine.take_output(output, now);
+                }
             }
-            let shutdown = output.is_empty() && machine.wants_shutdown();
+            let until = machine.next_time().unwrap_or_else(|| now + FAR);
+            // An alarm that comes too early is left as it is: to move it for every command costs more.
+            let alarm = if until < alarm || alarm <= now { until } else { alarm };
+            shared.direct().driver_rests(!output.is_empty() || !*flushed, alarm);
+            let shutdown = output.is_empty() && machine.wants_shutdown() && !shared.direct().is_taken();
             let shaking_hands = machine.is_shaking_hands(*generation);
-            Some(Turn { until: machine.next_time(), shutdown, shaking_hands })
+            Some(Turn { alarm, shutdown, shaking_hands })
         })
     }
 
@@ -259,6 +266,12 @@ impl<'a> Served<'a> {
             () = shared.woken() => Ok(false),
             () = sleep => Ok(false),
         }
+    }
+}
+
+impl Drop for Served<'_> {
+    fn drop(&mut self) {
+        self.shared.direct().close();
     }
 }
 

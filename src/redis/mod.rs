@@ -7,6 +7,7 @@ mod client;
 mod command;
 mod companion;
 mod connection;
+mod direct;
 mod error;
 mod heartbeat;
 mod io;

@@ -1,5 +1,6 @@
 //! Opening a socket: names resolved afresh, TCP with its keep-alive settings, unix sockets, TLS. Reads and writes nothing itself.
 
+use super::direct::Writer;
 use super::error::{ConnectError, WireError};
 use super::options::{Options, millis};
 use super::tls;
@@ -7,7 +8,7 @@ use socket2::{SockRef, TcpKeepalive};
 use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
-use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::io::AsyncRead;
 use tokio::net::TcpStream;
 
 /// Keep-alive probes after the idle time.
@@ -17,7 +18,7 @@ const PROBES: u32 = 3;
 /// An open connection.
 pub(crate) struct Socket {
     pub(crate) reader: Box<dyn AsyncRead + Send + Unpin>,
-    pub(crate) writer: Box<dyn AsyncWrite + Send + Unpin>,
+    pub(crate) writer: Writer,
     /// The peer's address.
     pub(crate) peer: Option<SocketAddr>,
 }
@@ -37,12 +38,12 @@ async fn open_any(options: &Options) -> Result<Socket, ConnectError> {
     let peer = stream.peer_addr().ok();
     let Some(tls) = &options.tls else {
         let (reader, writer) = stream.into_split();
-        return Ok(Socket { reader: Box::new(reader), writer: Box::new(writer), peer });
+        return Ok(Socket { reader: Box::new(reader), writer: Writer::new(writer), peer });
     };
     let (connector, name) = tls::connector(tls, &options.host)?;
     let stream = connector.connect(name, stream).await.map_err(|error| tls::handshake_error(&error))?;
     let (reader, writer) = tokio::io::split(stream);
-    Ok(Socket { reader: Box::new(reader), writer: Box::new(writer), peer })
+    Ok(Socket { reader: Box::new(reader), writer: Writer::new(writer), peer })
 }
 
 #[cfg(unix)]
@@ -50,7 +51,7 @@ async fn open_path(path: &str) -> Result<Socket, ConnectError> {
     let stream = tokio::net::UnixStream::connect(path).await;
     let stream = stream.map_err(|error| ConnectError::from_io(&error, "connect", Some((path.to_owned(), None))))?;
     let (reader, writer) = stream.into_split();
-    Ok(Socket { reader: Box::new(reader), writer: Box::new(writer), peer: None })
+    Ok(Socket { reader: Box::new(reader), writer: Writer::new(writer), peer: None })
 }
 
 #[cfg(not(unix))]

@@ -1,4 +1,4 @@
-//! A TCP proxy in front of the server whose faults are switched on and off: swallow everything, cut, refuse.
+//! A TCP proxy in front of the server whose faults are switched on and off: swallow everything, stall, cut, refuse.
 
 use super::wire::pause;
 use std::io::{ErrorKind, Read, Write};
@@ -13,6 +13,8 @@ pub(crate) struct Proxy {
     pub(crate) address: (String, u16),
     /// While true, bytes are read and dropped in both directions: the kernel still acknowledges.
     pub(crate) swallows: Arc<AtomicBool>,
+    /// While true, nothing is read: what is sent piles up.
+    pub(crate) stalls: Arc<AtomicBool>,
     /// Connections accepted so far.
     pub(crate) accepted: Arc<AtomicUsize>,
     open: Arc<Mutex<Vec<TcpStream>>>,
@@ -23,9 +25,15 @@ impl Proxy {
     pub(crate) fn start(target: &(String, u16), port: u16) -> Self {
         let listener = TcpListener::bind(("127.0.0.1", port)).expect("a port to listen on");
         let address = ("127.0.0.1".to_owned(), listener.local_addr().unwrap().port());
-        let proxy = Self { address, swallows: Arc::default(), accepted: Arc::default(), open: Arc::default() };
-        let (swallows, accepted, open) =
-            (Arc::clone(&proxy.swallows), Arc::clone(&proxy.accepted), Arc::clone(&proxy.open));
+        let proxy = Self {
+            address,
+            swallows: Arc::default(),
+            stalls: Arc::default(),
+            accepted: Arc::default(),
+            open: Arc::default(),
+        };
+        let faults = (Arc::clone(&proxy.swallows), Arc::clone(&proxy.stalls));
+        let (accepted, open) = (Arc::clone(&proxy.accepted), Arc::clone(&proxy.open));
         let target = target.clone();
         thread(move || {
             for client in listener.incoming().map_while(Result::ok) {
@@ -34,8 +42,8 @@ impl Proxy {
                 };
                 for (from, to) in [(&client, &server), (&server, &client)] {
                     let (from, to) = (from.try_clone().unwrap(), to.try_clone().unwrap());
-                    let swallows = Arc::clone(&swallows);
-                    thread(move || pump(from, to, &swallows));
+                    let (swallows, stalls) = faults.clone();
+                    thread(move || pump(from, to, &swallows, &stalls));
                 }
                 open.lock().unwrap().extend([client, server]);
                 accepted.fetch_add(1, Ordering::SeqCst);
@@ -57,10 +65,13 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }
 
-fn pump(mut from: TcpStream, mut to: TcpStream, swallows: &AtomicBool) {
+fn pump(mut from: TcpStream, mut to: TcpStream, swallows: &AtomicBool, stalls: &AtomicBool) {
     let mut buffer = [0; 16 * 1024];
     from.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
     loop {
+        while stalls.load(Ordering::SeqCst) {
+            pause(5);
+        }
         match from.read(&mut buffer) {
             Ok(0) => break,
             Ok(_) if swallows.load(Ordering::SeqCst) => {}

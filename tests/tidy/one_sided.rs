@@ -29,6 +29,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "verdict"),
     ("mongo", "write"),
     ("redis", "companion"),
+    ("redis", "direct"),
     ("redis", "io"),
     ("redis", "ledger"),
     ("redis", "limit_store"),

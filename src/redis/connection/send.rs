@@ -83,6 +83,16 @@ impl Machine {
         self.ledger.wrote(count);
     }
 
+    /// It did not, after all, accept the last `count` of them.
+    pub(crate) fn unwrote(&mut self, count: usize) {
+        self.ledger.unwrote(count);
+    }
+
+    /// Whether there is anything to give out.
+    pub(crate) fn has_output(&self) -> bool {
+        !self.own.is_empty() || self.may_send()
+    }
+
     /// Whether the write side is to be shut once the writer is empty.
     pub(crate) fn wants_shutdown(&self) -> bool {
         matches!(self.phase, Phase::Closing { .. }) && !self.may_send()

@@ -146,6 +146,11 @@ impl Ledger {
         self.written += count as u64;
     }
 
+    /// It did not, after all, accept the last `count` of them.
+    pub(super) fn unwrote(&mut self, count: usize) {
+        self.written = self.written.saturating_sub(count as u64);
+    }
+
     /// The command whose reply is next.
     pub(super) fn front(&mut self) -> Option<&mut Entry> {
         self.flight.front_mut()
