@@ -6,8 +6,8 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import Bull from 'bull';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Redis } from '../../dist/index.js';
-import { bullClients } from '../../dist/redis/bull.js';
+import { closeRedis, getRedisStatus, type MooringError, Redis, redisClient } from '../../dist/index.js';
+import { bullClients, bullCreateClient } from '../../dist/redis/bull.js';
 import { redisUri } from './server';
 
 const JOBS = 1000;
@@ -43,6 +43,33 @@ test('runs a job and tells its result to the producer', async () => {
   // Bull closes none of the connections that it was given.
   await client.closeFamily(2000);
   expect(client.status).toBe('end');
+});
+
+test('without an address of its own a queue is on the default client, which closeRedis closes', async () => {
+  process.env['REDIS_URI'] = redisUri();
+  const queue = new Bull('default', { createClient: bullCreateClient });
+  void queue.process(async (job) => job.data.n + 1);
+  const job = await queue.add({ n: 1 });
+  expect(await job.finished()).toBe(2);
+  expect(await redisClient.exists(`bull:default:${job.id}`)).toBe(1);
+  await queue.close();
+  await closeRedis({ deadlineMs: 2000 });
+  expect(getRedisStatus().state).toBe('closed');
+});
+
+test('with options of its own a queue has connections of its own', () => {
+  const client = bullCreateClient('client', { host: 'localhost', port: 1, lazyConnect: true });
+  expect([client.options.host, client.options.port]).toEqual(['localhost', 1]);
+  client.disconnect();
+  const argumentOf = (run: () => unknown): unknown => {
+    try {
+      return run();
+    } catch (error) {
+      return (error as MooringError).details['argument'];
+    }
+  };
+  expect(argumentOf(() => bullCreateClient('publisher' as never))).toBe('type');
+  expect(argumentOf(() => bullCreateClient('client', null as never))).toBe('options');
 });
 
 test('processes every acknowledged job of 1,000 while connections are killed 20 times', async () => {

@@ -5,6 +5,7 @@
  *
  * Bull closes none of the connections that it was given: `closeRedis()` closes those of the default client.
  */
+import { checkObject, invalidArgument } from '../error/index.js';
 import { Redis } from './client.js';
 import { createRedisClient, type ManagedRedisOptions, redisClient } from './managed.js';
 import type { RedisOptions } from './options.js';
@@ -26,6 +27,15 @@ export type BullCreateClient = <Client = Redis>(type: BullClientType, options?: 
 
 /** Bull refuses ready checks and retry limits on these. */
 const BLOCKING = { enableReadyCheck: false, maxRetriesPerRequest: null, lazyConnect: false, sharedSubscriber: false } as const;
+const TYPES: ReadonlySet<unknown> = new Set<BullClientType>(['client', 'subscriber', 'bclient']);
+/** What Bull fills in by itself, whatever it was given: these alone are no wish for another server. Its `retryStrategy` cannot be told from a caller's. */
+const FILLED_IN: ReadonlyMap<string, unknown> = new Map<string, unknown>([
+  ['enableReadyCheck', false],
+  ['host', '127.0.0.1'],
+  ['port', 6379],
+  ['db', undefined],
+]);
+const IGNORED = 'retryStrategy';
 /** The subscriber that queues of one client share. */
 const SUBSCRIBER = Symbol('mooring.redis.bull.subscriber');
 
@@ -37,16 +47,25 @@ function connection(type: BullClientType, client: Redis): Redis {
   return client;
 }
 
+/** Whether the options of a connection are none but those that Bull always gives. */
+function isFilledIn(options: object): boolean {
+  const given = Object.entries(options);
+  const isComplete = given.length === 0 || [...FILLED_IN.keys(), IGNORED].every((name) => name in options);
+  return isComplete && given.every(([name, value]) => name === IGNORED || (FILLED_IN.has(name) && FILLED_IN.get(name) === value));
+}
+
 /**
- * `createClient` for Bull queues on the default client (`REDIS_URI`). A queue with `redis` options of its own gets connections of its own.
- * `Client` is as in `BullCreateClient`.
+ * `createClient` for Bull queues on the default client (`REDIS_URI`). A queue with `redis` options of its own gets connections of its own; `127.0.0.1:6379`,
+ * which Bull fills in when it was given no address, is none. `Client` is as in `BullCreateClient`.
  *
- * @throws MooringError as `createRedisClient`.
+ * @throws MooringError as `createRedisClient`; `MOORING_INVALID_ARGUMENT` for another `type` or options that are no object.
  */
 // oxlint-disable-next-line typescript/no-unnecessary-type-parameters -- inferred from what Bull's option is typed as
 export function bullCreateClient<Client = Redis>(type: BullClientType, options: object = {}): Client {
+  if (!TYPES.has(type)) throw invalidArgument('type', 'type must be client, subscriber or bclient');
+  checkObject(options);
   const own: RedisOptions = options;
-  if (Object.keys(own).length > 0) return new Redis(type === 'client' ? own : { ...own, ...BLOCKING }) as Client;
+  if (!isFilledIn(own)) return new Redis(type === 'client' ? own : { ...own, ...BLOCKING }) as Client;
   return connection(type, redisClient) as Client;
 }
 
