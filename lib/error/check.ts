@@ -10,7 +10,8 @@ export const MAX_MS = 0x7fff_ffff;
 
 /** Refuses options that are no object. */
 export function checkObject(options: unknown): void {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalidArgument('options', 'options must be an object');
+  if (typeof options !== 'object' || options === null || Array.isArray(options))
+    throw invalidArgument('options', 'options must be an object');
 }
 
 /** Refuses options that are no object or hold an unknown name. */

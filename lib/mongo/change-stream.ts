@@ -11,7 +11,7 @@ import { setImmediate } from 'node:timers';
 import { Batch } from './batch.js';
 import { concerns } from './concern.js';
 import type { CursorOptions, CursorSource } from './cursor.js';
-import { refuse } from './errors.js';
+import { refuse, refuseClosed } from './errors.js';
 import type { Document } from './host.js';
 import { FLAG_ONE_BATCH, Opcode, pick } from './operation.js';
 
@@ -123,20 +123,20 @@ export class ChangeStream<T = Document> extends EventEmitter {
   /** The next event. */
   async next(): Promise<T> {
     this.#use('iterator');
-    do if (this.#closed) throw this.#error('MongoAPIError', CLOSED);
+    do if (this.#closed) throw this.#isClosed('MongoAPIError');
     while (
       // Another caller may take what this one has waited for.
       this.bufferedCount() === 0 &&
       ((await this.#available()) || this.#closed)
     );
-    if (this.bufferedCount() === 0) throw this.#error('MongoRuntimeError', CLOSED);
+    if (this.bufferedCount() === 0) throw this.#isClosed('MongoRuntimeError');
     return this.#take();
   }
 
   /** The next event, or null when there is none now. */
   async tryNext(): Promise<T | null> {
     this.#use('iterator');
-    if (this.#closed) throw this.#error('MongoAPIError', CLOSED);
+    if (this.#closed) throw this.#isClosed('MongoAPIError');
     if (this.bufferedCount() === 0 && !this.#ended) await this.#fetch(true);
     return this.bufferedCount() > 0 ? this.#take() : null;
   }
@@ -153,7 +153,7 @@ export class ChangeStream<T = Document> extends EventEmitter {
 
   /** The events as an object stream; destroying it closes this. */
   stream(): Readable {
-    if (this.closed) throw this.#error('MongoChangeStreamError', CLOSED);
+    if (this.closed) throw this.#isClosed('MongoChangeStreamError');
     return Readable.from(this, { objectMode: true, highWaterMark: 1 });
   }
 
@@ -300,6 +300,10 @@ export class ChangeStream<T = Document> extends EventEmitter {
       if (!this.#closed || error === this.#failure) setImmediate(() => this.emit('error', error));
       await this.close();
     }
+  }
+
+  #isClosed(name: string): Error {
+    return refuseClosed(this.#source.operations.host, CLOSED, name);
   }
 
   #error(name: string, message: string): Error {

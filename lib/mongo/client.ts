@@ -7,7 +7,7 @@
  * dead; nothing that prints the client prints a credential.
  */
 import { EventEmitter } from 'node:events';
-import { isFailure } from '../error/index.js';
+import { checkMilliseconds, isFailure } from '../error/index.js';
 import { KeyedLane } from '../lane.js';
 import { native, type MongoHandle } from '../native.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
@@ -15,7 +15,7 @@ import { type AnyClientBulkWriteModel, clientBulkWrite, type ClientBulkWriteOpti
 import type { ClientBulkWriteResult } from './client-bulk-result.js';
 import type { ConcernOptions } from './concern.js';
 import { Db, type DbOptions } from './db.js';
-import { hostError, refuse } from './errors.js';
+import { hostError, refuseClosed } from './errors.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document, type Host, resolveHost } from './host.js';
 import { Opcode, Operations, pick } from './operation.js';
 import { watchForLeak } from './leak.js';
@@ -81,6 +81,8 @@ export class MongoClient extends EventEmitter {
   #closing: Promise<void> | undefined;
   #lastSession = 0;
   #held = false;
+  /** Where it is listed while it is open. Kept: news of the close may come after Jest has taken the realm's globals away, and warns of whoever looks at them. */
+  #listed: Set<MongoClient> | undefined;
   /** The description at the time of closing. */
   #last: Description | undefined;
 
@@ -209,7 +211,9 @@ export class MongoClient extends EventEmitter {
   stats(): ClientStats {
     const { lane } = this.operations;
     lane.flush();
-    return JSON.parse(lane.handle.stats()) as ClientStats;
+    const stats = JSON.parse(lane.handle.stats()) as ClientStats;
+    // Rust counts those that had left before the deadline; the others never reach it.
+    return { ...stats, lateOperations: stats.lateOperations + this.operations.late };
   }
 
   /** What the client knows of its servers; `undefined` before the first connect and after close. */
@@ -245,7 +249,7 @@ export class MongoClient extends EventEmitter {
 
   /** @internal */
   get operations(): Operations {
-    if (this.#operations === undefined) throw refuse(this.#host, 'client', 'client is closed', 'MongoClientClosedError');
+    if (this.#operations === undefined) throw refuseClosed(this.#host, 'client is closed');
     return this.#operations;
   }
   /** @internal */
@@ -273,7 +277,8 @@ export class MongoClient extends EventEmitter {
       },
       () => this.#closed(operations),
     );
-    openClients().add(this);
+    this.#listed = openClients();
+    this.#listed.add(this);
     const operations = new Operations(this, lane, () => topologyDescription(this.#description()));
     return operations;
   }
@@ -291,7 +296,8 @@ export class MongoClient extends EventEmitter {
   async #close({ force = false, deadlineMs = CLOSE_MS }: { force?: boolean; deadlineMs?: number }): Promise<void> {
     const operations = this.#operations;
     if (operations === undefined) return;
-    await operations.outcome({ opcode: Opcode.close, flags: force ? FLAG_FORCE : 0, timeoutMS: deadlineMs });
+    const timeoutMS = checkMilliseconds('deadlineMs', deadlineMs, 0);
+    await operations.outcome({ opcode: Opcode.close, flags: force ? FLAG_FORCE : 0, timeoutMS });
     this.#closed(operations);
   }
 
@@ -304,7 +310,7 @@ export class MongoClient extends EventEmitter {
     this.#operations = undefined;
     this.#held = false;
     this.#topology = undefined;
-    openClients().delete(this);
+    this.#listed?.delete(this);
     this.emit('close');
   }
 
@@ -316,7 +322,7 @@ export class MongoClient extends EventEmitter {
 
   #description(): Description {
     if (this.#operations !== undefined) return describe(this.#operations.lane.handle);
-    if (this.#last === undefined) throw refuse(this.#host, 'client', 'client is closed', 'MongoClientClosedError');
+    if (this.#last === undefined) throw refuseClosed(this.#host, 'client is closed');
     return this.#last;
   }
 }

@@ -4,6 +4,7 @@
  * Read concern, write concern and read preference in the forms that the Node driver takes, as plain values for Rust, and which level they come from.
  * In a transaction Rust strips all three.
  */
+import { invalidArgument } from '../error/index.js';
 import type { Document } from './host.js';
 
 /** Levels of a read concern. */
@@ -32,18 +33,28 @@ export interface ConcernOptions {
 
 /** The read concern as Rust takes it. */
 export function readConcern(value: ReadConcernLike): Document {
-  return typeof value === 'string' ? { level: value } : given({ level: value.level });
+  if (typeof value === 'string') return { level: value };
+  checkParts('readConcern', value, 'a level or an object with it');
+  return given({ level: value.level });
 }
 
 /** The write concern as Rust takes it. */
 export function writeConcern(value: WriteConcernLike): Document {
+  checkParts('writeConcern', value, 'an object');
   return given({ w: value.w, j: value.j ?? value.journal, wtimeoutMS: value.wtimeoutMS ?? value.wtimeout });
 }
 
 /** The read preference as Rust takes it. */
 export function readPreference(value: ReadPreferenceLike): Document {
   if (typeof value === 'string') return { mode: value };
+  checkParts('readPreference', value, 'a mode or an object with it');
+  if (typeof value.mode !== 'string') throw invalidArgument('readPreference', 'readPreference must have a mode');
   return given({ mode: value.mode, tags: value.tags, maxStalenessSeconds: value.maxStalenessSeconds });
+}
+
+/** What is no object would be read as one that says nothing. */
+function checkParts(name: string, value: unknown, what: string): void {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidArgument(name, `${name} must be ${what}`);
 }
 
 /** The concerns that `options` or else `inherited` give, of the kinds in `kinds`. */

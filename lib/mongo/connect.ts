@@ -47,11 +47,12 @@ const FINAL = new Set<string>([
 ]);
 
 /**
- * Connects. A second call while connected returns the same client; concurrent calls share one attempt.
+ * Connects. A second call while connected returns the same client, whatever its options say; concurrent calls share one attempt.
  *
  * @throws MooringError `MOORING_INVALID_CONFIG` without a URI, before any I/O; the last attempt's error otherwise.
  */
 export async function connectDB(options: ConnectOptions = {}): Promise<MongoClient> {
+  checkObject(options);
   const shared = realm();
   const { connect } = shared;
   if (connect?.attempt !== undefined) return connect.attempt;
@@ -81,6 +82,7 @@ export async function disconnectDB(): Promise<void> {
 
 /** The connected client: as it is, or after connecting with the options of the last `connectDB`. */
 export async function ensureDBConnection(options?: ConnectOptions): Promise<MongoClient> {
+  if (options !== undefined) checkObject(options);
   const { connect } = realm();
   if (connect?.client?.isOpen === true) return connect.client.connect();
   return connectDB(options ?? connect?.options ?? {});
@@ -149,7 +151,6 @@ async function connectOnce(plan: Plan): Promise<MongoClient> {
 }
 
 function checked(options: ConnectOptions): Plan {
-  checkObject(options);
   const { uri = process.env['MONGODB_URI'], mongoose, tries = TRIES, retryDelayMs = RETRY_DELAY_MS, ...client } = options;
   if (uri === undefined || uri === '') {
     const message = 'uri is missing: pass uri or set the environment variable MONGODB_URI';

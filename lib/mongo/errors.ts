@@ -66,11 +66,20 @@ function setCause(error: Error, cause: Error): void {
 
 /** An argument that the Node driver refuses with one of its own classes: that class, and our code and argument name. */
 export function refuse(host: Host, argument: string, message: string, name = 'MongoInvalidArgumentError'): Error {
-  const details = { argument, maybeExecuted: false };
-  const record: FailureRecord = { failed: true, code: 'MOORING_INVALID_ARGUMENT', message, labels: [], details, causes: [] };
   const error = host.error([name, 'MongoInvalidArgumentError'], message);
-  setCause(error, fromFailure(record));
-  brand(error, fromFailure(record));
+  return refused(error, { code: 'MOORING_INVALID_ARGUMENT', message, details: { argument, maybeExecuted: false } });
+}
+
+/** As {@link refuse}, of what is used after its end. */
+export function refuseClosed(host: Host, message: string, name = 'MongoClientClosedError'): Error {
+  const error = withMessage(host.error([name, 'MongoAPIError'], message), message);
+  return refused(error, { code: 'MOORING_CLOSED', message, details: { state: 'closed', maybeExecuted: false } });
+}
+
+function refused(error: Error, failure: Pick<FailureRecord, 'code' | 'message' | 'details'>): Error {
+  const ours = fromFailure({ ...failure, failed: true, labels: [], causes: [] });
+  setCause(error, ours);
+  brand(error, ours);
   return error;
 }
 
@@ -124,7 +133,8 @@ function plain(host: Host, failure: FailureRecord, reply: WriteReply | undefined
       codeName: failure.details['codeName'],
     });
   }
-  if (kind === 'closed') return clientClosed(host, failure);
+  // The class takes no message of its own; ours says which client state and, for a transaction, why.
+  if (kind === 'closed') return withMessage(host.error(['MongoClientClosedError', 'MongoAPIError'], failure.message), failure.message);
   const names = CLASSES[kind];
   return names === undefined ? fromFailure(failure) : host.error(names, failure.message);
 }
@@ -137,10 +147,8 @@ function cutBulk(host: Host, failure: FailureRecord, reply: WriteReply, bulk: Bu
   return host.error(['MongoBulkWriteError'], { message: failure.message, code, codeName, writeErrors: [] }, done);
 }
 
-function clientClosed(host: Host, failure: FailureRecord): Error {
-  // The class takes no message of its own; ours says which client state and, for a transaction, why.
-  const error = host.error(['MongoClientClosedError', 'MongoAPIError'], failure.message);
-  error.message = failure.message;
+function withMessage(error: Error, message: string): Error {
+  error.message = message;
   return error;
 }
 

@@ -97,15 +97,14 @@ const CONFIG = ['autoIndex', 'autoCreate', 'sanitizeFilter', 'autoSearchIndex', 
  * import mongoose from 'mongoose';
  * import { useMooring } from 'mooring/mongoose';
  * useMooring(mongoose);
- * await mongoose.connect(process.env.MONGODB_URI);
+ * await mongoose.connect(process.env['MONGODB_URI']);
  */
 export function useMooring<M extends MongooseLike>(mongoose?: M): M & MooredMongoose {
   const target = mongoose ?? (optionalPeer('mongoose') as M | undefined);
-  if (typeof (target as Partial<MongooseLike> | undefined)?.setDriver !== 'function')
-    throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
+  checkMongoose(target);
   const { __driver } = target as unknown as MongooseParts;
   if (!(INSTALLED in __driver)) {
-    (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target as M));
+    (target as { setDriver(driver: object): unknown }).setDriver(createDriver(target));
     restartModels(target as unknown as MongooseParts);
   }
   return target as M & MooredMongoose;
@@ -121,8 +120,14 @@ function restartModels({ models, connection }: MongooseParts): void {
   }
 }
 
+function checkMongoose(mongoose: MongooseLike | undefined): asserts mongoose is MongooseLike {
+  if (typeof (mongoose as Partial<MongooseLike> | null | undefined)?.setDriver !== 'function')
+    throw invalidArgument('mongoose', 'mongoose must be the module mongoose (8 or 9)');
+}
+
 /** The driver for `mongoose`, for `mongoose.setDriver`. {@link useMooring} installs it. */
 export function createDriver(mongoose: MongooseLike): MongooseDriver {
+  checkMongoose(mongoose);
   const parts = mongoose as unknown as MongooseParts;
   const { Collection, BulkWriteResult, ClientEncryption } = parts.__driver;
   const driver = { Connection: connectionClass(parts), Collection, BulkWriteResult, ClientEncryption };

@@ -103,6 +103,8 @@ export class Operations {
   readonly lane: KeyedLane<MongoHandle>;
   readonly #client: MongoClient;
   readonly #topology: () => object;
+  /** Operations that were refused here, because they came after their transaction's end. */
+  late = 0;
   #usualSession: Uint8Array | undefined;
 
   constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object) {

@@ -88,6 +88,7 @@ export class ClientSession extends EventEmitter {
       throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
     }
     this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
+    if (options.defaultTimeoutMS !== undefined) checkMilliseconds('defaultTimeoutMS', options.defaultTimeoutMS, 0);
     this.defaultTimeoutMS = options.defaultTimeoutMS;
     refuseKnown(REFUSED.transaction, options.defaultTransactionOptions, (name, message) => operations.refuse(name, message));
     this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
@@ -204,6 +205,8 @@ export class ClientSession extends EventEmitter {
     const { forgottenSession: forgotten = 'warn', ...plan } = options;
     if (!FORGOTTEN.includes(forgotten))
       throw invalidArgument('forgottenSession', `forgottenSession must be one of ${FORGOTTEN.join(', ')}`);
+    // Before the transaction begins: Rust would refuse it at the end of the first attempt, and the transaction would stay open.
+    if (plan.timeoutMS !== undefined) checkMilliseconds('timeoutMS', plan.timeoutMS, 0);
     const around = { mode: 'explicit', forgotten } as const;
     return runTransaction(this, () => fn(this), { ...around, opened: placeOf(around) }, specificationPlan(plan));
   }
@@ -279,7 +282,10 @@ export class ClientSession extends EventEmitter {
   handleFor(operations: Operations, opcode: number): number {
     if (operations !== this.#operations) throw operations.refuse('session', 'ClientSession must be from the same MongoClient');
     if (this.hasEnded && this.#late === undefined) throw this.#expired();
-    if (this.#late !== undefined) throw this.#lateError(this.#late);
+    if (this.#late !== undefined) {
+      operations.late++;
+      throw this.#lateError(this.#late);
+    }
     if (opcode < Opcode.endSession) this.#step();
     this.#lastUse = performance.now();
     return this.#handle;

@@ -82,6 +82,8 @@ const SESSION_NAMES = new Set<string>([
   'forgottenSession',
   'causalConsistency',
   'snapshot',
+  'snapshotTime',
+  'defaultTimeoutMS',
   'defaultTransactionOptions',
 ]);
 const MAX_RETRIES = 3;
@@ -91,10 +93,10 @@ const TIMEOUT_MS = 5_000;
  * Runs `fn` in a transaction and returns its value. Transient errors run it again; what it throws leaves by identity.
  *
  * @throws MooringError `MOORING_TIMEOUT` after `timeoutMs`, `MOORING_UNKNOWN_COMMIT` when the commit's outcome is unknown, `MOORING_CONFLICT` when a transient
- * conflict outlived the retries, `MOORING_ABORTED` by `signal`, `MOORING_INVALID_ARGUMENT` for a bad option before any I/O.
+ * conflict outlived the retries (both as the `cause` of the driver's error when a server answered), `MOORING_ABORTED` by `signal`, `MOORING_INVALID_ARGUMENT` for a bad option before any I/O.
  *
  * @example
- * const token = await withTransaction(async (session) => Token.findOneAndUpdate(filter, update, { session, new: true }));
+ * const token = await withTransaction(async (session) => Token.findOneAndUpdate(filter, update, { session, returnDocument: 'after' }));
  */
 export async function withTransaction<T>(fn: (session: ClientSession) => Promise<T>, options: WithTransactionOptions = {}): Promise<T> {
   if (typeof fn !== 'function') throw invalidArgument('fn', `fn must be a function, got ${fn === null ? 'null' : typeof fn}`);

@@ -1,0 +1,126 @@
+/** @module __tests__/mongo/arguments: wrong arguments are refused by name before any I/O; what is used after its end says so; what is late is counted. */
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import {
+  connectDB,
+  disconnectDB,
+  ensureDBConnection,
+  getSessionStats,
+  isMooringError,
+  MongoClient,
+  withSession,
+  withTransaction,
+} from '../../dist/index.js';
+import { createDriver } from '../../dist/mongo/mongoose.js';
+import { connected, failureOf, recorder, until, uriFor } from './fixture';
+
+let client: MongoClient;
+
+beforeAll(async () => {
+  client = await connected('mooring_arguments');
+  await client.db().createCollection('items');
+});
+afterAll(() => client.close());
+
+async function refusedArgument(run: () => unknown): Promise<unknown> {
+  const error = await failureOf(run);
+  expect(isMooringError(error, 'MOORING_INVALID_ARGUMENT')).toBe(true);
+  return (error['details'] as { argument?: unknown }).argument;
+}
+
+describe('are refused by name', () => {
+  test.each([
+    ['readConcern', [1, [], true]],
+    ['writeConcern', [[], true, 'majority']],
+    ['readPreference', [1, [], true, {}]],
+  ])('%s of a transaction', async (name, values) => {
+    for (const value of values) {
+      const options = { [name]: value } as never;
+      expect(await refusedArgument(() => withTransaction(async () => 1, { client, logger: recorder(), ...(options as object) }))).toBe(
+        name,
+      );
+      await withSession(async (session) => expect(await refusedArgument(() => session.startTransaction(options))).toBe(name), { client });
+    }
+  });
+
+  test('timeoutMS of session.withTransaction, which leaves no transaction open', async () => {
+    await withSession(
+      async (session) => {
+        for (const timeoutMS of [Number.NaN, -1, '5' as never])
+          expect(await refusedArgument(() => session.withTransaction(async () => 1, { timeoutMS }))).toBe('timeoutMS');
+        expect(await session.withTransaction(async () => 2, { timeoutMS: 5_000 })).toBe(2);
+      },
+      { client },
+    );
+  });
+
+  test('defaultTimeoutMS of a session', async () => {
+    for (const defaultTimeoutMS of [Number.NaN, -1, 'x' as never])
+      expect(await refusedArgument(() => client.startSession({ defaultTimeoutMS }))).toBe('defaultTimeoutMS');
+  });
+
+  test('deadlineMs of close, and the client stays open', async () => {
+    const other = await new MongoClient(uriFor('mooring_arguments')).connect();
+    for (const deadlineMs of [Number.NaN, -1, 'x' as never, null as never])
+      expect(await refusedArgument(() => other.close({ deadlineMs }))).toBe('deadlineMs');
+    expect(other.isConnected()).toBe(true);
+    await other.close();
+  });
+
+  test('options of connectDB and ensureDBConnection, also while connected', async () => {
+    await connectDB({ uri: uriFor('mooring_arguments'), mongoose: false });
+    for (const options of [1, 'x', null, [], () => {}] as never[]) {
+      expect(await refusedArgument(() => connectDB(options))).toBe('options');
+      expect(await refusedArgument(() => ensureDBConnection(options))).toBe('options');
+    }
+    await disconnectDB();
+  });
+
+  test('what is no Mongoose', async () => {
+    for (const mongoose of [1, 'x', null, {}, undefined] as never[])
+      expect(await refusedArgument(() => createDriver(mongoose))).toBe('mongoose');
+  });
+});
+
+test('withSession takes every option of a session', async () => {
+  await withSession(async (session) => expect(session.defaultTimeoutMS).toBe(1_000), { client, defaultTimeoutMS: 1_000 });
+  await withSession(async (session) => expect(session.snapshotEnabled).toBe(true), { client, snapshot: true, snapshotTime: undefined });
+});
+
+describe('after the end', () => {
+  test('a client, and a change stream of one, are MOORING_CLOSED', async () => {
+    const other = await new MongoClient(uriFor('mooring_arguments')).connect();
+    const items = other.db().collection('items');
+    const stream = items.watch();
+    const waiting = failureOf(() => stream.next());
+    await delay(100);
+    await other.close();
+    await stream.close();
+    expect(isMooringError(await waiting, 'MOORING_CLOSED')).toBe(true);
+    expect(await failureOf(() => stream.next())).toMatchObject({
+      name: 'MongoAPIError',
+      code: 'MOORING_CLOSED',
+      details: { state: 'closed' },
+    });
+    expect(await failureOf(() => items.findOne({}))).toMatchObject({ name: 'MongoClientClosedError', code: 'MOORING_CLOSED' });
+  });
+
+  test('operations of a transaction are counted', async () => {
+    const items = client.db().collection('items');
+    const { lateOperations } = getSessionStats(client);
+    let late: Error | undefined;
+    const work = withTransaction(
+      async (session) => {
+        await items.insertOne({ n: 1 }, { session });
+        await delay(300);
+        late = await failureOf(() => items.insertOne({ n: 2 }, { session }));
+      },
+      { client, timeoutMs: 100, logger: recorder() },
+    );
+    expect(isMooringError(await failureOf(() => work), 'MOORING_TIMEOUT')).toBe(true);
+    await until(() => late !== undefined);
+    expect(isMooringError(late, 'MOORING_CLOSED')).toBe(true);
+    expect(getSessionStats(client).lateOperations).toBe(lateOperations + 1);
+    expect(await items.countDocuments({})).toBe(0);
+  });
+});
