@@ -8,7 +8,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer } from 'node:net';
 import { dirname, join } from 'node:path';
-import { createRedisClient, Redis, type RedisOptions } from '../../dist/index.js';
+import { Cluster, createRedisClient, Redis, type RedisOptions } from '../../dist/index.js';
 import { LOOK_ALIKE_PRESET, resolveOptions, wireOptions } from '../../dist/redis/options.js';
 import { redisUri } from './server';
 
@@ -207,6 +207,27 @@ describe('what the server sees', () => {
     const words = heard.split('\r\n');
     return ['LIB-NAME', 'LIB-VER'].map((key) => words[words.indexOf(key) + 2] ?? '');
   }
+});
+
+describe('the deadline of a close', () => {
+  test.each([[Number.NaN], [-1], ['x'], [null], [{}]])('%p is refused by name, and the client stays open', async (deadline) => {
+    const client = createRedisClient({ url: redisUri(), logger: QUIET });
+    const cluster = new Cluster([1], { lazyConnect: true });
+    made.push(client);
+    await client.connect();
+    const refused = { code: 'MOORING_INVALID_ARGUMENT', details: { argument: 'deadlineMs' } };
+    for (const close of [client.close(deadline as never), client.closeFamily(deadline as never), cluster.close(deadline as never)])
+      await expect(close).rejects.toMatchObject(refused);
+    expect(await client.ping()).toBe('PONG');
+    cluster.disconnect();
+  });
+});
+
+test.each([[1], ['x'], [{ a: 1 }], [{ a: { lua: 1 } }]])('scripts that are %j are refused by name', (scripts) => {
+  const make = (): unknown => createRedisClient({ url: redisUri(), scripts: scripts as never });
+  expect(make).toThrow(
+    expect.objectContaining({ code: 'MOORING_INVALID_CONFIG', details: expect.objectContaining({ option: 'scripts' }) as object }),
+  );
 });
 
 describe('a managed client', () => {

@@ -70,7 +70,7 @@ export function bullCreateClient<Client = Redis>(type: BullClientType, options: 
 }
 
 /**
- * `createClient` for Bull queues that share a client of their own; close it with `client.close()`.
+ * `createClient` for Bull queues that share a client of their own; close it, with the connections of its queues, by `client.closeFamily()`.
  *
  * @throws MooringError as `createRedisClient`.
  */

@@ -4,7 +4,8 @@
  * Closes BullMQ's workers and queues within a deadline, also when Redis is gone. Works with BullMQ 5 and 6; does not import it.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkMilliseconds, checkOptions, invalidArgument } from '../error/index.js';
+import { checkOptions, invalidArgument } from '../error/index.js';
+import { checkCloseDeadline, CLOSE_MS } from './deadline.js';
 import type { Redis } from './client.js';
 
 /** What `closeWorker` needs of a worker; those of BullMQ 5 and 6 have it. */
@@ -43,7 +44,6 @@ interface Connections {
   readonly blockingConnection?: ConnectionLike;
 }
 
-const CLOSE_MS = 5000;
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(['deadlineMs']);
 /** After the cut, BullMQ only has to notice. */
 const NOTICE_MS = 150;
@@ -82,7 +82,7 @@ function checked(name: string, thing: ClosableQueue, options: CloseOptions): num
   if (typeof (thing as ClosableQueue | undefined)?.close !== 'function') throw invalidArgument(name, `${name} must have a close function`);
   checkOptions(options, CLOSE_OPTIONS);
   const { deadlineMs = CLOSE_MS } = options;
-  return checkMilliseconds('deadlineMs', deadlineMs, 0);
+  return checkCloseDeadline(deadlineMs);
 }
 
 async function within(closing: Promise<boolean>, limitMs: number): Promise<boolean> {

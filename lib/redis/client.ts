@@ -17,6 +17,7 @@ import type { Cluster } from './cluster/index.js';
 import type { RedisCommands } from './command-types.js';
 import type { Entry, Status } from './connection.js';
 import { CORE, Core, KIN, type Kin } from './core.js';
+import { checkCloseDeadline, CLOSE_MS } from './deadline.js';
 import { ReplyError } from './errors.js';
 import { PLACES } from './lock-watch.js';
 import { type RedisOptions, type ResolvedOptions, resolveOptions } from './options.js';
@@ -111,13 +112,19 @@ export class Redis extends CommandClient {
     this[CORE].disconnect(reconnect);
   }
 
-  /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
-  async close(deadlineMs = 5000): Promise<void> {
-    await Promise.all([this.#subscriber?.close(deadlineMs), this[CORE].close(deadlineMs)]);
+  /**
+   * Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects for a server that is gone.
+   *
+   * @throws MooringError `MOORING_INVALID_ARGUMENT` for a deadline that is no number of milliseconds.
+   */
+  async close(deadlineMs = CLOSE_MS): Promise<void> {
+    const limit = checkCloseDeadline(deadlineMs);
+    await Promise.all([this.#subscriber?.close(limit), this[CORE].close(limit)]);
   }
 
   /** Closes this client and every duplicate of it, and theirs, as `close` does. */
-  async closeFamily(deadlineMs = 5000): Promise<void> {
+  async closeFamily(deadlineMs = CLOSE_MS): Promise<void> {
+    checkCloseDeadline(deadlineMs);
     await Promise.all([...this[CORE].family].map((member) => member.close(deadlineMs)));
   }
 

@@ -8,7 +8,8 @@
  * reloaded copies of the package find it.
  */
 import { inspect } from 'node:util';
-import { checkMilliseconds, checkOptions, invalidArgument, invalidOption, MooringError } from '../error/index.js';
+import { checkOptions, invalidArgument, invalidOption, MooringError } from '../error/index.js';
+import { checkCloseDeadline, CLOSE_MS } from './deadline.js';
 import { Redis } from './client.js';
 import { CORE, KIN, type Kin, type Profile } from './core.js';
 import { parseUrl, type RedisOptions } from './options.js';
@@ -49,7 +50,6 @@ export interface CloseRedisOptions {
   readonly deadlineMs?: number;
 }
 
-const CLOSE_MS = 5000;
 const CONNECT_RETRIES = 5;
 const CLOSE_OPTIONS: ReadonlySet<string> = new Set(['deadlineMs']);
 const DEFAULT_CLIENT = Symbol.for('mooring.redis.default');
@@ -324,7 +324,7 @@ export async function closeRedis(options: CloseRedisOptions = {}): Promise<void>
 function checkedDeadline(options: CloseRedisOptions): number {
   checkOptions(options, CLOSE_OPTIONS);
   const { deadlineMs = CLOSE_MS } = options;
-  return Math.ceil(checkMilliseconds('deadlineMs', deadlineMs, 0));
+  return checkCloseDeadline(deadlineMs);
 }
 
 /** How the default client is. Does not make one. */

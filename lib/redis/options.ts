@@ -266,9 +266,17 @@ function check(options: Record<string, unknown>): void {
   for (const name of ['retryStrategy', 'reconnectOnError', ...SENTINEL_FUNCTIONS]) {
     if (options[name] && typeof options[name] !== 'function') throw invalidOption(name, `${name} must be a function`);
   }
+  checkScripts(options['scripts']);
   checkSentinels(options);
   const prefix = options['keyPrefix'];
   if (typeof prefix !== 'string' && !Buffer.isBuffer(prefix)) throw invalidOption('keyPrefix', 'keyPrefix must be a string or a Buffer');
+}
+
+function checkScripts(scripts: unknown): void {
+  if (scripts === undefined || scripts === null) return;
+  const fits =
+    typeof scripts === 'object' && Object.values(scripts).every((one) => typeof (one as { lua?: unknown } | null)?.lua === 'string');
+  if (!fits) throw invalidOption('scripts', 'scripts must be an object of definitions with lua text, by name');
 }
 
 function checkNumber(name: string, value: unknown): void {

@@ -17,6 +17,7 @@ import { type Call, RUN } from '../commander.js';
 import { Flag } from '../commands.js';
 import type { RedisCommands } from '../command-types.js';
 import { CORE } from '../core.js';
+import { checkCloseDeadline, CLOSE_MS } from '../deadline.js';
 import { CONNECTION_CLOSED, commandInfo, localError } from '../errors.js';
 import { type Batch, BATCH, type ChainableCommander, type MemberResult, type Pipeline } from '../pipeline.js';
 import { Script, type ScriptDefinition } from '../script.js';
@@ -118,9 +119,9 @@ export class Cluster extends CommandClient {
     return asCallback(this.#life.quit(), callback);
   }
 
-  /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
-  close(deadlineMs = 5000): Promise<void> {
-    return this.#life.close(deadlineMs);
+  /** As `close` of a `Redis`. */
+  async close(deadlineMs = CLOSE_MS): Promise<void> {
+    await this.#life.close(checkCloseDeadline(deadlineMs));
   }
 
   /** Another client, with the same startup nodes and options unless told otherwise. */
