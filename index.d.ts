@@ -768,7 +768,7 @@ export declare class Cluster extends CommandClient {
     disconnect(reconnect?: boolean): void;
     /** Lets every node answer what it was sent, then ends. */
     quit(callback?: Callback<'OK'>): Promise<'OK'>;
-    /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
+    /** As `close` of a `Redis`. */
     close(deadlineMs?: number): Promise<void>;
     /** Another client, with the same startup nodes and options unless told otherwise. */
     duplicate(startupNodes?: readonly ClusterNode[], options?: ClusterOptions): Cluster;
@@ -1178,7 +1178,7 @@ export declare interface ConfirmOptions extends TrackOptions {
 }
 
 /**
- * Connects. A second call while connected returns the same client; concurrent calls share one attempt.
+ * Connects. A second call while connected returns the same client, whatever its options say; concurrent calls share one attempt.
  *
  * @throws MooringError `MOORING_INVALID_CONFIG` without a URI, before any I/O; the last attempt's error otherwise.
  */
@@ -1333,9 +1333,16 @@ declare class ConnectionPool {
      * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
      * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
      *
+     * It does not keep the process alive by itself: in one that does nothing else, begin with `ref()`.
+     *
      * @example
-     * for await (const { context, value } of pool.subscribe('account', [key, { encoding: 'base64' }])) console.log(context.slot, value.lamports);
+     * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]).ref();
+     * for await (const { context, value } of subscription) console.log(context.slot, value.lamports);
      */
+    subscribe<K extends SubscriptionKind>(kind: K, params?: readonly unknown[], options?: SubscribeOptions & {
+        readonly integers?: 'number';
+    }): Subscription<SubscriptionNotifications[K]>;
+    /** As the other one, for notifications with `bigint`s, or of a type that you know better. */
     subscribe<T = unknown>(kind: SubscriptionKind, params?: readonly unknown[], options?: SubscribeOptions): Subscription<T>;
     /**
      * Listens to an event. `transaction`: every transaction that this pool's methods send, with its bytes, and how following it ended; `gap`: slots that nobody
@@ -2376,6 +2383,17 @@ declare class NodePool extends EventEmitter {
 /** Which nodes. */
 export declare type NodeRole = 'all' | 'master' | 'slave';
 
+/** An account in a notification. */
+export declare interface NotifiedAccount {
+    /** As the `encoding` in `params` has it; with `base64` it is `[text, 'base64']`. */
+    readonly data: unknown;
+    readonly executable: boolean;
+    readonly lamports: number;
+    readonly owner: string;
+    readonly rentEpoch?: number;
+    readonly space?: number;
+}
+
 /** Commands called before the cluster is ready, in order. */
 declare class OfflineQueue {
     #private;
@@ -2459,6 +2477,8 @@ declare class Operations {
     #private;
     readonly host: Host;
     readonly lane: KeyedLane<MongoHandle>;
+    /** Operations that were refused here, because they came after their transaction's end. */
+    late: number;
     constructor(client: MongoClient, lane: KeyedLane<MongoHandle>, topology: () => object);
     /** Runs an operation; rejects with the host's error. */
     run(given: Call): Promise<Value>;
@@ -3185,7 +3205,11 @@ export declare class Redis extends CommandClient {
     connect(callback?: Callback<void>): Promise<void>;
     /** Ends the connection at once; unsettled commands reject with `Connection is closed.`. With `reconnect` it is only dropped. */
     disconnect(reconnect?: boolean): void;
-    /** Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects. */
+    /**
+     * Lets commands in flight finish, then ends; cuts what is left after `deadlineMs`. Never rejects for a server that is gone.
+     *
+     * @throws MooringError `MOORING_INVALID_ARGUMENT` for a deadline that is no number of milliseconds.
+     */
     close(deadlineMs?: number): Promise<void>;
     /** Closes this client and every duplicate of it, and theirs, as `close` does. */
     closeFamily(deadlineMs?: number): Promise<void>;
@@ -3926,6 +3950,30 @@ export declare interface SubscriptionGap extends Gap {
 /** What can be subscribed to: `accountSubscribe` and the like without the last part. */
 export declare type SubscriptionKind = 'account' | 'logs' | 'program' | 'root' | 'signature' | 'slot';
 
+/** Notifications by kind of subscription. */
+export declare interface SubscriptionNotifications {
+    readonly account: WithContext<NotifiedAccount>;
+    readonly logs: WithContext<{
+        readonly signature: string;
+        readonly err: unknown;
+        readonly logs: readonly string[] | null;
+    }>;
+    readonly program: WithContext<{
+        readonly pubkey: string;
+        readonly account: NotifiedAccount;
+    }>;
+    readonly root: number;
+    /** The text only with `enableReceivedNotification` in `params`. */
+    readonly signature: WithContext<{
+        readonly err: unknown;
+    } | 'receivedSignature'>;
+    readonly slot: {
+        readonly slot: number;
+        readonly parent: number;
+        readonly root: number;
+    };
+}
+
 /** Channels by kind: what a client that is opened anew subscribes to again. */
 declare class Subscriptions {
     #private;
@@ -4215,10 +4263,10 @@ export declare interface WithSessionOptions extends ClientSessionOptions {
  * Runs `fn` in a transaction and returns its value. Transient errors run it again; what it throws leaves by identity.
  *
  * @throws MooringError `MOORING_TIMEOUT` after `timeoutMs`, `MOORING_UNKNOWN_COMMIT` when the commit's outcome is unknown, `MOORING_CONFLICT` when a transient
- * conflict outlived the retries, `MOORING_ABORTED` by `signal`, `MOORING_INVALID_ARGUMENT` for a bad option before any I/O.
+ * conflict outlived the retries (both as the `cause` of the driver's error when a server answered), `MOORING_ABORTED` by `signal`, `MOORING_INVALID_ARGUMENT` for a bad option before any I/O.
  *
  * @example
- * const token = await withTransaction(async (session) => Token.findOneAndUpdate(filter, update, { session, new: true }));
+ * const token = await withTransaction(async (session) => Token.findOneAndUpdate(filter, update, { session, returnDocument: 'after' }));
  */
 export declare function withTransaction<T>(fn: (session: ClientSession) => Promise<T>, options?: WithTransactionOptions): Promise<T>;
 

@@ -152,8 +152,7 @@ it('serves batches of a connection of the caller’s own through pool.fetch, in 
 });
 
 it('refuses a peer without a Connection', () => {
-  const pool = rpc.pool({ web3: {} as never });
-  expect(() => pool.getConnection()).toThrow(expect.objectContaining({ code: 'MOORING_INVALID_CONFIG' }));
+  expect(() => rpc.pool({ web3: {} as never })).toThrow(expect.objectContaining({ code: 'MOORING_INVALID_CONFIG' }));
 });
 
 it('comes typed from mooring/web3', async () => {

@@ -10,6 +10,7 @@ import { ConnectionPool, type ConnectionPoolOptions, isMooringError, type Moorin
 const SECRET = 'S3CR3T';
 const URL_WITH_KEY = `http://user:${SECRET}@127.0.0.1:1/${SECRET}?api-key=${SECRET}`;
 const key = Keypair.generate().publicKey;
+const BYTES = new Uint8Array(100);
 const pools: ConnectionPool[] = [];
 const saved = { ...process.env };
 
@@ -50,6 +51,8 @@ describe('options', () => {
     ['an unknown option of an endpoint', { endpoints: [{ url: URL_WITH_KEY, wieght: 2 }] }, 'endpoints.wieght'],
     ['a header that is none', { endpoints: [{ url: URL_WITH_KEY, headers: { a: `${SECRET}\n` } }] }, 'endpoints.headers'],
     ['a logger without functions', { logger: {} }, 'logger'],
+    ['a web3 that is another module', { web3: {} }, 'web3'],
+    ['a web3 that is no module', { web3: 'x' }, 'web3'],
     ['options that are null', null, 'options'],
     ['options that are a list', [], 'options'],
   ])('refuses %s and names it', (_name, options, option) => {
@@ -111,6 +114,21 @@ describe('arguments', () => {
     ['work that is no function', (p) => p.executeWithRetry('x' as never), 'work'],
     ['retries that are NaN', (p) => p.executeWithRetry(() => 1, Number.NaN), 'maxRetries'],
     ['a time that is negative', (p) => p.drain(-1), 'timeoutMs'],
+    ['an unknown option of a read', (p) => p.getBalance(key, { deadlineMS: 1 } as never), 'deadlineMS'],
+    ['an unknown option of a send', (p) => p.sendRawTransaction(BYTES, { skipPrefligth: true } as never), 'skipPrefligth'],
+    ['a preflight that is no flag', (p) => p.sendAndConfirm(BYTES, { skipPreflight: 1 as never }), 'skipPreflight'],
+    ['retries of a node that are text', (p) => p.sendRaw(BYTES, { maxRetries: '5' as never }), 'maxRetries'],
+    ['a slot that is negative', (p) => p.sendRawTransaction(BYTES, { minContextSlot: -1 }), 'minContextSlot'],
+    ['a preflight commitment that is none', (p) => p.sendRaw(BYTES, { preflightCommitment: 'max' as never }), 'preflightCommitment'],
+    ['options for a commitment', (p) => p.getAccountInfo(key, { deadlineMs: 5 } as never), 'commitment'],
+    ['a commitment of accounts that is none', (p) => p.getMultipleAccounts([key], 'max' as never), 'commitment'],
+    ['a commitment of a blockhash that is none', (p) => p.getLatestBlockhash('' as never), 'commitment'],
+    ['a commitment of a token account that is none', (p) => p.getTokenAccountBalance(key, 1 as never), 'commitment'],
+    [
+      'a commitment of token accounts that is none',
+      (p) => p.getParsedTokenAccountsByOwner(key, { mint: key }, 'max' as never),
+      'commitment',
+    ],
     ['a commitment that is none', (p) => p.confirm('5'.repeat(88), { commitment: 'max' as never }), 'commitment'],
   ])('refuses %s by a rejection that names it', async (_name, work, argument) => {
     const rejected = await work(pool()).then(

@@ -5,14 +5,33 @@
  */
 import { checkMilliseconds, checkObject, invalidArgument, MooringError } from '../error/index.js';
 import { type CallOptions, PRIORITIES } from './operation.js';
+import type { Commitment } from './options.js';
 import { base58, type PublicKeyLike } from './peer.js';
 import type { SendOptions, Signer } from './transaction.js';
 
-const SEND_FIELDS = ['skipPreflight', 'preflightCommitment', 'maxRetries', 'minContextSlot'] as const;
+/** As many as a `u32` holds. */
+const MAX_NODE_RETRIES = 0xffff_ffff;
+const COMMITMENTS: readonly unknown[] = ['processed', 'confirmed', 'finalized'] satisfies Commitment[];
+const isWhole = (value: unknown): boolean => Number.isSafeInteger(value) && (value as number) >= 0;
+/** The node's options of a send: what each must be, and how to say so. */
+const SEND_FIELDS: Readonly<Record<string, readonly [fits: (value: unknown) => boolean, what: string]>> = {
+  skipPreflight: [(value) => typeof value === 'boolean', 'true or false'],
+  preflightCommitment: [(value) => COMMITMENTS.includes(value), 'processed, confirmed or finalized'],
+  maxRetries: [(value) => isWhole(value) && (value as number) <= MAX_NODE_RETRIES, `a whole number between 0 and ${MAX_NODE_RETRIES}`],
+  minContextSlot: [isWhole, 'a whole number of 0 or more'],
+};
+const CALL_NAMES: ReadonlySet<string> = new Set(['signal', 'deadlineMs', 'priority']);
+/** What a call that sends or follows a transaction may say besides. */
+export const TRANSACTION_NAMES: readonly string[] = [
+  ...Object.keys(SEND_FIELDS),
+  ...['signers', 'commitment', 'lastValidBlockHeight', 'fanout', 'nonce'],
+];
 
-/** Call options that can be used. */
-export function callOptions(options: CallOptions): CallOptions {
+/** Call options that can be used. `others` are the names that the method itself looks at. */
+export function callOptions(options: CallOptions, others: readonly string[] = []): CallOptions {
   checkObject(options);
+  const unknown = Object.keys(options).find((name) => !CALL_NAMES.has(name) && !others.includes(name));
+  if (unknown !== undefined) throw invalidArgument(unknown, `unknown option ${unknown}`);
   const { signal, deadlineMs, priority } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
   if (deadlineMs !== undefined) milliseconds('deadlineMs', deadlineMs, 1);
@@ -43,8 +62,18 @@ export function bytes(value: unknown): Uint8Array {
 /** The node's options of a send, without ours. */
 export function sendFields(given: unknown): Record<string, unknown> {
   checkObject(given);
-  const options = given as SendOptions;
-  return Object.fromEntries(SEND_FIELDS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
+  const fields = Object.entries(given as SendOptions).filter(([name, value]) => Object.hasOwn(SEND_FIELDS, name) && value !== undefined);
+  for (const [name, value] of fields) {
+    const [fits, what] = SEND_FIELDS[name] ?? [];
+    if (fits?.(value) === false) throw invalidArgument(name, `${name} must be ${what}`);
+  }
+  return Object.fromEntries(fields);
+}
+
+/** How sure a read must be. */
+export function commitment(value: unknown): Commitment {
+  if (COMMITMENTS.includes(value)) return value as Commitment;
+  throw invalidArgument('commitment', 'commitment must be processed, confirmed or finalized');
 }
 
 /** Whether the second argument of a send is web3.js's array of signers. */

@@ -4,6 +4,7 @@
  * Following a transaction to its end, by polling statuses through the pool: all pending ones of a pool share one request.
  */
 import { invalidArgument, MooringError } from '../error/index.js';
+import { commitment as checkCommitment } from './check.js';
 import type { Commitment } from './options.js';
 import { base58, type PublicKeyLike, type Web3 } from './peer.js';
 import type { CallOptions } from './operation.js';
@@ -53,7 +54,6 @@ export interface Confirmation {
   readonly value: { readonly err: unknown };
 }
 
-const COMMITMENTS: readonly string[] = ['processed', 'confirmed', 'finalized'];
 /** How long web3.js follows a bare signature. */
 const BARE_MS = 30_000;
 const BARE_FINALIZED_MS = 60_000;
@@ -61,7 +61,7 @@ const BARE_FINALIZED_MS = 60_000;
 /** The options that cross. */
 export function trackOptions(options: TrackOptions): { commitment: Commitment; lastValidBlockHeight?: number; fanout?: number } {
   const { commitment = 'confirmed', lastValidBlockHeight, fanout } = options;
-  if (!COMMITMENTS.includes(commitment)) throw invalidArgument('commitment', 'commitment must be processed, confirmed or finalized');
+  checkCommitment(commitment);
   whole('lastValidBlockHeight', lastValidBlockHeight, Number.MAX_SAFE_INTEGER);
   whole('fanout', fanout, 16);
   return {

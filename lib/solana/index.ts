@@ -23,6 +23,7 @@ export { isRetryable, type RetryOptions } from './retry.js';
 export type { AccountInfo, BlockhashInfo, ParsedTokenAccount, SignatureStatus, TokenAmount, WithContext } from './shape.js';
 export type { SharedLimitsClient, SharedLimitsOptions } from './shared-limits.js';
 export type { EndpointRates, EndpointStats, PoolStats, SharedLimitStats } from './stats.js';
+export type { NotifiedAccount, SubscriptionNotifications } from './notification.js';
 export type { Gap, SubscribeOptions, Subscription, SubscriptionGap, SubscriptionKind } from './subscription.js';
 export type { SendableTransaction, SendOptions, Signer } from './transaction.js';
 export type { ProxyRules, WireOptions } from './wire.js';

@@ -7,7 +7,7 @@
 import { readFileSync } from 'node:fs';
 import { MooringError } from '../error/index.js';
 import { invalid } from './check.js';
-import type { Web3 } from './peer.js';
+import { checkedWeb3, type Web3 } from './peer.js';
 import { type SharedLimits, sharedLimits, type SharedLimitsClient, type SharedLimitsOptions } from './shared-limits.js';
 import { wired, type WireOptions } from './wire.js';
 
@@ -157,7 +157,7 @@ export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
     json: serialize(wired(native)),
     commitment: native.commitment ?? 'processed',
     logger,
-    web3: web3 as Web3 | undefined,
+    web3: web3 === undefined || web3 === null ? undefined : checkedWeb3(web3),
     copyAccountData: copy,
     shared: sharedLimits(shared),
   };

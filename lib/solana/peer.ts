@@ -22,12 +22,17 @@ export interface PublicKeyLike {
 /** The installed peer. */
 export function loadWeb3(given: Web3 | undefined): Web3 {
   const web3 = given ?? requireWeb3();
+  return checkedWeb3(web3);
+}
+
+/** Refuses what is not the peer. */
+export function checkedWeb3(web3: unknown): Web3 {
   if (typeof (web3 as Partial<Web3>).Connection !== 'function') {
     throw new MooringError('MOORING_INVALID_CONFIG', '@solana/web3.js has no Connection: install version 1', {
-      details: { option: 'web3' },
+      details: { option: 'web3', maybeExecuted: false },
     });
   }
-  return web3;
+  return web3 as Web3;
 }
 
 /** The peer if it can be had. */

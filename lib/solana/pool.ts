@@ -33,6 +33,7 @@ import { executeWithRetry, type RetryOptions } from './retry.js';
 import { type SharedLimitsClient, share } from './shared-limits.js';
 import * as shape from './shape.js';
 import type { PoolStats } from './stats.js';
+import type { SubscriptionNotifications } from './notification.js';
 import type { SubscribeOptions, Subscription, SubscriptionKind } from './subscription.js';
 import { Subscriptions } from './subscriptions.js';
 import {
@@ -130,7 +131,7 @@ export class ConnectionPool {
   /** Answers a whole JSON-RPC request text (or an array of them) with the response text; for client libraries. `markIntegers` is for `mooring/kit`. */
   async respond(body: string, options: CallOptions & { readonly markIntegers?: boolean } = {}): Promise<string> {
     if (typeof body !== 'string') throw invalidArgument('body', 'body must be a JSON-RPC request text');
-    const outcome = await this.#lane.run(op.fetchText(body, options.markIntegers === true, check.callOptions(options)));
+    const outcome = await this.#lane.run(op.fetchText(body, options.markIntegers === true, check.callOptions(options, ['markIntegers'])));
     if (isFailure(outcome)) throw fromFailure(outcome);
     return String(outcome);
   }
@@ -177,7 +178,7 @@ export class ConnectionPool {
     commitment: Commitment = 'confirmed',
     options: CallOptions = {},
   ): Promise<shape.WithContext<shape.TokenAmount>> {
-    const params = [base58(publicKey, 'publicKey'), { commitment }];
+    const params = [base58(publicKey, 'publicKey'), { commitment: check.commitment(commitment) }];
     return await this.#read<shape.TokenAmount>('getTokenAccountBalance', params, options, answer.tokenAmount);
   }
 
@@ -188,7 +189,11 @@ export class ConnectionPool {
     commitment: Commitment = 'confirmed',
     options: CallOptions = {},
   ): Promise<shape.WithContext<shape.ParsedTokenAccount<K>[]>> {
-    const params = [base58(owner, 'owner'), check.tokenFilter(filter), { encoding: 'jsonParsed', commitment }];
+    const params = [
+      base58(owner, 'owner'),
+      check.tokenFilter(filter),
+      { encoding: 'jsonParsed', commitment: check.commitment(commitment) },
+    ];
     const { context, value } = await this.#read('getTokenAccountsByOwner', params, options, answer.list);
     return { context, value: answer.expected('getTokenAccountsByOwner', () => shape.tokenAccounts(value, owner)) };
   }
@@ -216,12 +221,15 @@ export class ConnectionPool {
     more: SendTransactionOptions = {},
   ): Promise<string> {
     const all: SendTransactionOptions = check.isSigners(options) ? { ...more, signers: options } : options;
-    return await this.sendRawTransaction(await signedBytes(transaction, all.signers ?? [], this.#signing, check.callOptions(all)), all);
+    return await this.sendRawTransaction(
+      await signedBytes(transaction, all.signers ?? [], this.#signing, check.callOptions(all, check.TRANSACTION_NAMES)),
+      all,
+    );
   }
 
   /** Sends the bytes of a signed transaction and returns its signature. */
   async sendRawTransaction(transaction: Uint8Array | readonly number[], options: SendTransactionOptions = {}): Promise<string> {
-    const operation = op.send(check.bytes(transaction), check.sendFields(options), check.callOptions(options));
+    const operation = op.send(check.bytes(transaction), check.sendFields(options), check.callOptions(options, check.TRANSACTION_NAMES));
     const outcome = await this.#lane.run(operation);
     if (isFailure(outcome)) throw this.#sendError(outcome, options);
     return String(outcome);
@@ -233,7 +241,7 @@ export class ConnectionPool {
    */
   async sendRaw(transaction: Uint8Array | readonly number[], options: SendTransactionOptions & TrackOptions = {}): Promise<string> {
     const how = { ...trackOptions(options), send: check.sendFields(options) };
-    const outcome = await this.#lane.run(op.sendRaw(check.bytes(transaction), how, check.callOptions(options)));
+    const outcome = await this.#lane.run(op.sendRaw(check.bytes(transaction), how, check.callOptions(options, check.TRANSACTION_NAMES)));
     if (isFailure(outcome)) throw this.#sendError(outcome, options);
     return String(outcome);
   }
@@ -250,7 +258,7 @@ export class ConnectionPool {
       const how = { ...trackOptions(options), send: check.sendFields(options) };
       return await this.#track(transaction, how, options);
     }
-    const bytes = await signedBytes(transaction, options.signers ?? [], this.#signing, check.callOptions(options));
+    const bytes = await signedBytes(transaction, options.signers ?? [], this.#signing, check.callOptions(options, check.TRANSACTION_NAMES));
     // A transaction that was signed here knows how long its blockhash lives.
     const { lastValidBlockHeight } = transaction as { lastValidBlockHeight?: number };
     const limit = typeof lastValidBlockHeight === 'number' && options.signers !== undefined ? { lastValidBlockHeight } : {};
@@ -308,10 +316,20 @@ export class ConnectionPool {
    * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
    * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
    *
+   * It does not keep the process alive by itself: in one that does nothing else, begin with `ref()`.
+   *
    * @example
-   * for await (const { context, value } of pool.subscribe('account', [key, { encoding: 'base64' }])) console.log(context.slot, value.lamports);
+   * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]).ref();
+   * for await (const { context, value } of subscription) console.log(context.slot, value.lamports);
    */
-  subscribe<T = unknown>(kind: SubscriptionKind, params: readonly unknown[] = [], options: SubscribeOptions = {}): Subscription<T> {
+  subscribe<K extends SubscriptionKind>(
+    kind: K,
+    params?: readonly unknown[],
+    options?: SubscribeOptions & { readonly integers?: 'number' },
+  ): Subscription<SubscriptionNotifications[K]>;
+  /** As the other one, for notifications with `bigint`s, or of a type that you know better. */
+  subscribe<T = unknown>(kind: SubscriptionKind, params?: readonly unknown[], options?: SubscribeOptions): Subscription<T>;
+  subscribe<T>(kind: SubscriptionKind, params: readonly unknown[] = [], options: SubscribeOptions = {}): Subscription<T> {
     this.#mustBeOpen();
     return this.#subscriptions.open<T>(kind, params, options);
   }
@@ -389,7 +407,7 @@ export class ConnectionPool {
   }
 
   async #blockhash(commitment: Commitment, options: CallOptions, cached: boolean): Promise<shape.BlockhashInfo> {
-    const operation = op.call('getLatestBlockhash', [{ commitment }], check.callOptions(options), cached);
+    const operation = op.call('getLatestBlockhash', [{ commitment: check.commitment(commitment) }], check.callOptions(options), cached);
     const outcome = await this.#run(operation);
     return (answer.expected('getLatestBlockhash', () => answer.blockhash(outcome)) as shape.WithContext<shape.BlockhashInfo>).value;
   }
@@ -415,6 +433,7 @@ export class ConnectionPool {
     commitment: Commitment,
     options: CallOptions,
   ): Promise<(shape.AccountInfo<K> | null)[]> {
+    check.commitment(commitment);
     const read = { method, keys, commitment, options: check.callOptions(options), copy: this.#copyAccountData };
     return await readAccounts(read, (operation) => this.#run(operation));
   }
@@ -426,7 +445,7 @@ export class ConnectionPool {
   }
 
   async #track(bytes: Uint8Array, how: object, options: CallOptions): Promise<Tracked> {
-    const outcome = await this.#lane.run(op.track(bytes, how, check.callOptions(options)));
+    const outcome = await this.#lane.run(op.track(bytes, how, check.callOptions(options, check.TRANSACTION_NAMES)));
     if (isFailure(outcome)) throw this.#sendError(outcome, options as SendOptions);
     return JSON.parse(String(outcome)) as Tracked;
   }
