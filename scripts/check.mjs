@@ -4,6 +4,7 @@
  * `npm run check`: formatting, lints and types of both languages. Runs every check before it fails, so that one run shows everything.
  */
 import { pathToFileURL } from 'node:url';
+import { linkPackage } from './example.mjs';
 import { cargoArguments, ensureAddon, ensureDependencies, ensureFacade } from './setup.mjs';
 import { run, runSteps, tool } from './steps.mjs';
 
@@ -21,6 +22,8 @@ export async function check(steps) {
   await steps.run('oxlint', () => tool('oxlint', ['--type-aware']));
   await steps.run('npm folders', () => run(process.execPath, ['scripts/check-npm.mjs']));
   await steps.run('prettier', () => tool('prettier', ['--check', '.']));
+  // Tests of the example import it, and it imports the package by its name.
+  linkPackage();
   await steps.run('tsc', () => tool('tsc', ['--noEmit']));
 }
 

@@ -13,7 +13,8 @@ const FOLDER = join(ROOT, 'examples', 'token-launch');
 /** The compiled example. */
 export const EXAMPLE_DIST = join(FOLDER, 'dist');
 
-function linkPackage() {
+/** Makes the name `mooring` lead to this repository's build for the example, and for the compiler, which follows the example from its tests. */
+export function linkPackage() {
   const link = join(FOLDER, 'node_modules', 'mooring');
   // A package that is installed there, packed or linked, is what the example uses.
   if (existsSync(join(link, 'package.json'))) return;
