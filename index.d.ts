@@ -1938,7 +1938,7 @@ export declare function getSessionStats(client?: MongoClient): SessionStats;
 /**
  * Closes everything this environment has open, in order, within a deadline.
  *
- * @returns what was done; a second call during a shutdown gets the report of the first.
+ * @returns what was done; a second call during a shutdown gets the report of the first, whose workers, queues and deadline hold. `exit` of either exits.
  * @throws MooringError `MOORING_INVALID_ARGUMENT` for a bad option, before anything is closed.
  */
 export declare function gracefulShutdown(options?: ShutdownOptions): Promise<ShutdownReport>;

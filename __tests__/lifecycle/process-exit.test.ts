@@ -50,6 +50,17 @@ describe('a process', () => {
     },
   );
 
+  test('exits when whoever joins a shutdown asks for it', async () => {
+    const result = await runChild(
+      `const logger = { info() {}, error() {} };
+      setInterval(() => {}, 1000);
+      void mooring.gracefulShutdown({ logger, workers: [{ close: () => new Promise((resolve) => setTimeout(resolve, 100)) }] });
+      await mooring.gracefulShutdown({ logger, exit: true });`,
+      { timeoutMs: 5_000 },
+    );
+    expect(result).toMatchObject({ code: 0, signal: null });
+  });
+
   test.each([
     ['redis', `const value = await redis.blpop('exit:nothing', 1);`],
     ['mongo', `const value = await mongo.db('admin').command({ sleep: 1, millis: 700, lock: 'none' });`],

@@ -52,6 +52,15 @@ describe('gracefulShutdown', () => {
     expect(again.clean).toBe(true);
   });
 
+  test('gives whoever joins the report of the first call', async () => {
+    const broken = { close: () => new Promise((_, reject) => void setTimeout(() => reject(new Error('stuck')), 100)) };
+    const first = gracefulShutdown({ logger: recorder(), reason: 'first', workers: [broken] });
+    const second = await gracefulShutdown({ logger: recorder(), reason: 'second', deadlineMs: 5 });
+    expect(second).toMatchObject({ reason: 'first', clean: false, errors: [new Error('stuck')] });
+    expect(second).toEqual(await first);
+    expect((await gracefulShutdown({ logger: recorder(), reason: 'third' })).reason).toBe('third');
+  });
+
   test('is safe before and while connecting', async () => {
     expect((await gracefulShutdown({ logger: recorder() })).clean).toBe(true);
     const redis = new Redis(uri('REDIS_URI'));

@@ -68,16 +68,37 @@ export function defaultDeadlineMs(environment: NodeJS.ProcessEnv): number {
   return 8_000;
 }
 
+/** Under this key the shutdown that runs is found: on the realm's global object, for all copies of this module. */
+const LEADER = Symbol.for('mooring.shutdown');
+
 /**
  * Closes everything this environment has open, in order, within a deadline.
  *
- * @returns what was done; a second call during a shutdown gets the report of the first.
+ * @returns what was done; a second call during a shutdown gets the report of the first, whose workers, queues and deadline hold. `exit` of either exits.
  * @throws MooringError `MOORING_INVALID_ARGUMENT` for a bad option, before anything is closed.
  */
 export async function gracefulShutdown(options: ShutdownOptions = {}): Promise<ShutdownReport> {
   const plan = checked(options);
+  const done = await (native.beginShutdown() ? leading(plan) : joining(plan));
+  // oxlint-disable-next-line node/no-process-exit -- the caller asked for it
+  if (plan.exit) process.exit(done.clean ? 0 : 1);
+  return done;
+}
+
+function leading(plan: Required<ShutdownOptions>): Promise<ShutdownReport> {
+  const work = lead(plan).finally(() => Reflect.deleteProperty(globalThis, LEADER));
+  Object.defineProperty(globalThis, LEADER, { value: work, configurable: true });
+  return work;
+}
+
+/** The report of the call that leads. Of one in another realm of this environment only what Rust knows is known here. */
+async function joining(plan: Required<ShutdownOptions>): Promise<ShutdownReport> {
+  const leader = (globalThis as { [LEADER]?: Promise<ShutdownReport> })[LEADER];
+  return leader === undefined ? report(plan, await native.joinShutdown(), []) : await leader;
+}
+
+async function lead(plan: Required<ShutdownOptions>): Promise<ShutdownReport> {
   const { logger } = plan;
-  if (!native.beginShutdown()) return report(plan, await native.joinShutdown(), []);
   logger.info('Initiating graceful shutdown...');
   const started = performance.now();
   const errors: unknown[] = [];
@@ -89,8 +110,6 @@ export async function gracefulShutdown(options: ShutdownOptions = {}): Promise<S
   const done = report(plan, await native.finishShutdown(Math.ceil(left), phases), errors);
   if (errors.length > 0) logger.error('Error during graceful shutdown:', ...errors);
   logger.info('Graceful shutdown completed', { clean: done.clean, elapsedMs: Math.round(done.elapsedMs) });
-  // oxlint-disable-next-line node/no-process-exit -- the caller asked for it
-  if (plan.exit) process.exit(done.clean ? 0 : 1);
   return done;
 }
 
