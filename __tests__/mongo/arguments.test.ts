@@ -54,6 +54,14 @@ describe('are refused by name', () => {
     );
   });
 
+  test.each([
+    ['causalConsistency', [1, 'x', {}]],
+    ['snapshot', [1, 'x', {}]],
+    ['defaultTransactionOptions', [1, 'x', true, []]],
+  ])('%s of a session', async (name, values) => {
+    for (const value of values) expect(await refusedArgument(() => client.startSession({ [name]: value }))).toBe(name);
+  });
+
   test('defaultTimeoutMS of a session', async () => {
     for (const defaultTimeoutMS of [Number.NaN, -1, 'x' as never])
       expect(await refusedArgument(() => client.startSession({ defaultTimeoutMS }))).toBe('defaultTimeoutMS');

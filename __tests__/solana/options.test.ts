@@ -112,6 +112,7 @@ describe('arguments', () => {
     ['a signal that is none', (p) => p.getBalance(key, { signal: {} as never }), 'signal'],
     ['options that are null', (p) => p.getBalance(key, null as never), 'options'],
     ['work that is no function', (p) => p.executeWithRetry('x' as never), 'work'],
+    ['an unknown option of retries', (p) => p.executeWithRetry(() => 1, 3, { deadline: 1 } as never), 'deadline'],
     ['retries that are NaN', (p) => p.executeWithRetry(() => 1, Number.NaN), 'maxRetries'],
     ['a time that is negative', (p) => p.drain(-1), 'timeoutMs'],
     ['an unknown option of a read', (p) => p.getBalance(key, { deadlineMS: 1 } as never), 'deadlineMS'],

@@ -83,12 +83,12 @@ export class ClientSession extends EventEmitter {
     this.#client = client;
     this.#operations = operations;
     this.#handle = handle;
+    checkSessionOptions(options);
     this.snapshotEnabled = options.snapshot === true;
     if (options.causalConsistency === true && this.snapshotEnabled) {
       throw operations.refuse('causalConsistency', 'properties "causalConsistency" and "snapshot" are mutually exclusive');
     }
     this.supports = { causalConsistency: options.causalConsistency ?? !this.snapshotEnabled };
-    if (options.defaultTimeoutMS !== undefined) checkMilliseconds('defaultTimeoutMS', options.defaultTimeoutMS, 0);
     this.defaultTimeoutMS = options.defaultTimeoutMS;
     refuseKnown(REFUSED.transaction, options.defaultTransactionOptions, (name, message) => operations.refuse(name, message));
     this.defaultTransactionOptions = { ...options.defaultTransactionOptions } as never;
@@ -441,4 +441,18 @@ export class ClientSession extends EventEmitter {
   #transactionError(message: string): Error {
     return refuse(this.#operations.host, 'session', message, 'MongoTransactionError');
   }
+}
+
+function checkSessionOptions(options: ClientSessionOptions): void {
+  const { defaultTimeoutMS, defaultTransactionOptions } = options;
+  for (const name of ['causalConsistency', 'snapshot'] as const) {
+    const value: unknown = options[name];
+    if (value !== undefined && value !== null && typeof value !== 'boolean') throw invalidArgument(name, `${name} must be true or false`);
+  }
+  if (defaultTimeoutMS !== undefined) checkMilliseconds('defaultTimeoutMS', defaultTimeoutMS, 0);
+  if (
+    defaultTransactionOptions !== undefined &&
+    (typeof defaultTransactionOptions !== 'object' || Array.isArray(defaultTransactionOptions))
+  )
+    throw invalidArgument('defaultTransactionOptions', 'defaultTransactionOptions must be an object');
 }

@@ -5,7 +5,7 @@
  * again makes a second transaction.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { invalidArgument, isMooringError, MAX_MS, MooringError } from '../error/index.js';
+import { checkOptions, invalidArgument, isMooringError, MAX_MS, MooringError } from '../error/index.js';
 import { native } from '../native.js';
 import type { PoolLogger } from './options.js';
 import { say } from './report.js';
@@ -18,6 +18,7 @@ export interface RetryOptions {
   readonly deadlineMs?: number;
 }
 
+const OPTION_NAMES: ReadonlySet<string> = new Set(['signal', 'deadlineMs']);
 const BASE_MS = 50;
 const CAP_MS = 2000;
 const MAX_RETRIES = 100;
@@ -64,6 +65,7 @@ export async function executeWithRetry<T>(
   if (!Number.isInteger(maxRetries) || maxRetries < 1 || maxRetries > MAX_RETRIES) {
     throw invalidArgument('maxRetries', `maxRetries must be a whole number between 1 and ${MAX_RETRIES}`);
   }
+  checkOptions(options, OPTION_NAMES);
   const { signal, deadlineMs } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
   if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
