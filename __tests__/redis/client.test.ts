@@ -470,7 +470,13 @@ describe('arguments', () => {
     const secret = 'hunter2secret';
     const refused = new Redis(`redis://someone:${secret}@127.0.0.1:${await freePort()}/0`, { retryStrategy: () => null });
     const [error] = (await once(refused, 'error')) as [Error];
-    const texts = [inspect(refused, { depth: 9 }), inspect(refused.options), JSON.stringify(refused), inspect(error, { depth: 9 })];
+    const texts = [
+      inspect(refused, { depth: 9 }),
+      inspect(refused.options),
+      JSON.stringify(refused),
+      JSON.stringify(refused.options),
+      inspect(error, { depth: 9 }),
+    ];
     const denied = await redis.auth('someone', secret).catch((caught: unknown) => caught);
     texts.push(inspect(denied, { depth: 9, getters: true }));
     for (const text of texts) expect(text).not.toContain(secret);

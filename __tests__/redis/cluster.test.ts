@@ -373,7 +373,13 @@ describe('life', () => {
 
   test('shows no credential', async () => {
     const cluster = client({ lazyConnect: true, redisOptions: { password: 'planted-secret', username: 'planted-user' } });
-    const shown = [inspect(cluster), inspect(cluster.options), JSON.stringify(cluster), inspect({ nested: cluster.options })].join();
+    const shown = [
+      inspect(cluster),
+      inspect(cluster.options),
+      JSON.stringify(cluster),
+      JSON.stringify(cluster.options),
+      inspect({ nested: cluster.options }),
+    ].join();
     expect(shown).not.toMatch(/planted/);
     expect(cluster.options.redisOptions?.password).toBe('planted-secret');
   });

@@ -164,8 +164,7 @@ export function resolveOptions(args: readonly unknown[], defaults: RedisOptions 
   fill(options, defaults);
   for (const name of ['port', 'db', 'family']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
   check(options);
-  // Printing a client or its options shows no credential; spreading them into another client still carries it.
-  Object.defineProperty(options, inspect.custom, { value: () => redactedOptions(options), configurable: true });
+  showAs(options, () => redactedOptions(options));
   return options as unknown as ResolvedOptions;
 }
 
@@ -173,6 +172,11 @@ export function resolveOptions(args: readonly unknown[], defaults: RedisOptions 
 function fill(target: Record<string | symbol, unknown>, source: object): void {
   const given: Record<string | symbol, unknown> = { ...source };
   for (const name of Reflect.ownKeys(given)) if (target[name] === undefined) target[name] = given[name];
+}
+
+/** Printing a client's options, also as JSON, shows no credential; spreading them into another client still carries it. */
+export function showAs(options: object, shown: () => object): void {
+  for (const name of [inspect.custom, 'toJSON']) Object.defineProperty(options, name, { value: shown, configurable: true });
 }
 
 /** What may be printed of options. */

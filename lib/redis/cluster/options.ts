@@ -4,11 +4,10 @@
  * Options of `Cluster` with the peer's defaults, and startup nodes in any of their forms.
  */
 import { lookup, resolveSrv, type SrvRecord } from 'node:dns';
-import { inspect } from 'node:util';
 import { invalidOption } from '../../error/index.js';
 import type { Redis } from '../client.js';
 import type { CommandInfo } from '../errors.js';
-import { parseUrl, redactedOptions, type RedisOptions } from '../options.js';
+import { parseUrl, redactedOptions, type RedisOptions, showAs } from '../options.js';
 import type { ScriptDefinition } from '../script.js';
 import type { KeyPrefix } from '../transformers.js';
 import type { NodeKey } from './slots.js';
@@ -134,7 +133,7 @@ export function resolveClusterOptions(options: ClusterOptions | null | undefined
   }
   // Printing a cluster or its options shows no credential; spreading them into another cluster still carries them.
   const shown = (): object => ({ ...resolved, redisOptions: redactedOptions({ ...resolved.redisOptions }) });
-  Object.defineProperty(resolved, inspect.custom, { value: shown, configurable: true });
+  showAs(resolved, shown);
   return resolved;
 }
 
