@@ -46,8 +46,9 @@ export function commandMethod(spec: CommandSpec, buffers: boolean): CommandMetho
 function callMethod(buffers: boolean): CommandMethod {
   return function call(this: Commander, ...args: Argument[]): unknown {
     const callback = takeCallback(args);
-    const flat = args.flat<Argument[]>();
-    return this[RUN]({ spec: specOf(encodable(flat[0]).toString()), args: flat.slice(1), buffers, callback });
+    // Only a list that holds the name is opened here: what follows the name is flattened once, like the arguments of any command.
+    const [name, ...rest] = Array.isArray(args[0]) ? args.flat<Argument[]>() : args;
+    return this[RUN]({ spec: specOf(encodable(name).toString()), args: rest, buffers, callback });
   };
 }
 

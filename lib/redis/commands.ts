@@ -5,7 +5,7 @@
  */
 import { exists, getKeyIndexes, hasFlag, list } from '@ioredis/commands';
 import { blockingKind, blockingMs } from './blocking.js';
-import { type Argument, fields, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
+import { type Argument, fields, flattened, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
 
 /** Turns a decoded reply into what the caller gets. */
 export type ReplyTransformer = (reply: unknown) => unknown;
@@ -46,6 +46,8 @@ const FLAG_OF: Readonly<Record<string, number>> = {
   monitor: Flag.monitor,
   client: Flag.client,
 };
+/** Their keys follow a subcommand, and the peer puts no prefix before those: users name them in full. */
+const NOT_PREFIXED = new Set(['xgroup', 'xinfo', 'object', 'memory']);
 const SPREAD: Readonly<Record<string, 0 | 1>> = { mset: 0, msetnx: 0, hset: 1, hmset: 1 };
 
 function flagsOf(name: string): number {
@@ -100,8 +102,9 @@ export class CommandSpec {
 
   /** The arguments as they are encoded. */
   prepare(args: Argument[]): RedisValue[] {
-    if (this.argument !== undefined) return normalise([...this.argument(args.flat<Argument[]>())]);
-    return normalise(this.#spread === undefined ? args : spread(this.#spread, args));
+    const flat = flattened(args);
+    if (this.argument !== undefined) return normalise([...this.argument(flat)]);
+    return normalise(this.#spread === undefined ? flat : spread(this.#spread, flat));
   }
 
   /** What a call with these prepared arguments does to its reply. */
@@ -116,9 +119,9 @@ export class CommandSpec {
     return getKeyIndexes(this.key, args as string[]).flatMap((index) => args[index] ?? []);
   }
 
-  /** `args` with `prefix` before every key. */
+  /** `args` with `prefix` before every key, as the peer counts them. */
   prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
-    return exists(this.key) ? prefixed(this.key, args, prefix) : args;
+    return exists(this.key) && !NOT_PREFIXED.has(this.key) ? prefixed(this.key, args, prefix) : args;
   }
 
   /** The arguments as they reach the server, for error reports. */

@@ -36,15 +36,19 @@ export function encodable(argument: Argument): string | Buffer | number {
   return String(argument);
 }
 
-/** Flattens one level of arrays and makes every argument encodable. Returns `args` itself when there is nothing to do. */
+/** Without the first level of arrays; `args` itself when there are none. Done once: an array that is a value, also one in an object, is sent as its text. */
+export function flattened(args: Argument[]): Argument[] {
+  return nested(args) ? args.flat<Argument[]>() : args;
+}
+
+/** Makes every argument encodable, in place. */
 export function normalise(args: Argument[]): RedisValue[] {
-  const flat = nested(args) ? args.flat<Argument[]>() : args;
-  for (let index = 0; index < flat.length; index++) {
-    const argument = flat[index];
+  for (let index = 0; index < args.length; index++) {
+    const argument = args[index];
     if (typeof argument === 'string' || typeof argument === 'number') continue;
-    if (!Buffer.isBuffer(argument)) flat[index] = encodable(argument);
+    if (!Buffer.isBuffer(argument)) args[index] = encodable(argument);
   }
-  return flat as RedisValue[];
+  return args as RedisValue[];
 }
 
 function entries(source: object): Argument[] {
@@ -58,9 +62,8 @@ function plain(value: Argument): value is object {
   return typeof value === 'object' && value !== null && !Buffer.isBuffer(value);
 }
 
-/** MSET and MSETNX also take one object or Map; HSET and HMSET take it after the key. */
-export function spread(position: 0 | 1, args: Argument[]): Argument[] {
-  const flat = nested(args) ? args.flat<Argument[]>() : args;
+/** MSET and MSETNX also take one object or Map; HSET and HMSET take it after the key. `flat` are flattened arguments. */
+export function spread(position: 0 | 1, flat: Argument[]): Argument[] {
   const last = flat[position];
   if (flat.length !== position + 1 || !plain(last)) return flat;
   return position === 0 ? entries(last) : [flat[0], ...entries(last)];
