@@ -81,3 +81,47 @@ describe('arguments', () => {
     await expect(redis.xinfo('STREAM', 's')).rejects.toThrow('no such key');
   });
 });
+
+describe('pipelines', () => {
+  test('send a script again that the server has forgotten', async () => {
+    const redis = client({ scripts: { echoed: { lua: 'return {KEYS[1], ARGV[1]}', numberOfKeys: 1 } } });
+    await echo(redis, 'k', '1');
+    await admin.script('FLUSH');
+    const told: unknown[] = [];
+    const results = await (redis.pipeline() as unknown as Echoing)
+      .echoed('k', '1')
+      .set('a', '1')
+      .echoedBuffer('k', '2', (...outcome: unknown[]) => told.push(outcome))
+      .exec();
+    expect(results).toEqual([
+      [null, ['k', '1']],
+      [null, 'OK'],
+      [null, [Buffer.from('k'), Buffer.from('2')]],
+    ]);
+    expect(told).toEqual([[null, [Buffer.from('k'), Buffer.from('2')]]]);
+    expect(await (redis.pipeline() as unknown as Echoing).echoed('k', '3').exec()).toEqual([[null, ['k', '3']]]);
+  });
+
+  test('call back in the async context of the call', async () => {
+    const storage = new AsyncLocalStorage<string>();
+    const redis = storage.run('client', () => client());
+    await redis.ping();
+    const seen: unknown[] = [];
+    const see = (): void => void seen.push(storage.getStore());
+    await storage.run('request', async () => {
+      await redis.pipeline().get('a', see).exec(see);
+      await redis.multi().get('a', see).exec(see);
+      await redis.pipeline().hget('a', 'f', see).exec();
+    });
+    await storage.run('other', () => new Promise<void>((resolve) => void redis.get('a', () => (see(), resolve()))));
+    expect(seen).toEqual(['request', 'request', 'request', 'request', 'request', 'other']);
+  });
+
+  test('errors of a transaction’s members have no field for the command', async () => {
+    const redis = client();
+    const results = await redis.multi().set('a', 'x').incr('a').exec();
+    const error = results?.[1]?.[0];
+    expect(error?.message).toMatch(/^ERR value is not an integer/);
+    expect(Object.keys(error as Error)).not.toContain('command');
+  });
+});

@@ -25,8 +25,8 @@ const BRAND = Symbol.for('mooring.redis.error');
 
 /** Root of the errors about Redis. `instanceof` holds across copies of the package. */
 export class RedisError extends Error {
-  /** The command that failed, where there is one. */
-  command?: CommandInfo;
+  /** The command that failed, where there is one; members of an EXEC reply have no such property. */
+  declare command?: CommandInfo;
 
   constructor(message: string) {
     super(message);

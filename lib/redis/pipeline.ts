@@ -21,7 +21,8 @@ export interface Member {
   readonly spec: CommandSpec;
   readonly args: RedisValue[];
   readonly buffers: boolean;
-  readonly callback: Callback | undefined;
+  /** Tells the callback of the call, in the async context of the call. */
+  readonly tell: ((result: MemberResult) => void) | undefined;
 }
 
 /** Runs a pipeline: the method of a client with several connections, which looks for the one to use. */
@@ -56,7 +57,7 @@ export interface ChainableCommander extends Omit<Pipeline, 'multi' | 'addBatch'>
   addBatch(commands?: readonly (readonly Argument[])[]): ChainableCommander;
 }
 
-const ASKING: Omit<Member, 'callback'> = { spec: specOf('asking'), args: [], buffers: false };
+const ASKING: Omit<Member, 'tell'> = { spec: specOf('asking'), args: [], buffers: false };
 
 /** Collects commands until `exec()`. */
 export class Pipeline implements Commander {
@@ -86,7 +87,8 @@ export class Pipeline implements Commander {
   [RUN]({ spec, args, buffers, callback }: Call): this {
     const { keyPrefix } = this.options;
     const prepared = spec.prepare(args);
-    this.#members.push({ spec, args: keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared, buffers, callback });
+    const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
+    this.#members.push({ spec, args: values, buffers, tell: callback && teller(callback) });
     return this;
   }
 
@@ -125,7 +127,8 @@ export class Pipeline implements Commander {
     const { redis } = this;
     if (this.#members.length === 0) return Promise.resolve([]);
     if (BATCH in redis) return this.#runOnCluster(redis);
-    const send = (): Promise<MemberResult[]> => this.#attempt(redis, { asking: false }, (index, result) => this.#tell(index, result));
+    const tell = (index: number, result: MemberResult): void => this.#members[index]?.tell?.(result);
+    const send = (): Promise<MemberResult[]> => this.#attempt(redis, { asking: false }, tell);
     if (!this.#transaction) return send();
     const { condition, options } = redis;
     return traced(CHANNELS.batch, send, () => ({
@@ -140,7 +143,7 @@ export class Pipeline implements Commander {
   async #runOnCluster(cluster: PipelineCluster): Promise<MemberResult[]> {
     const attempt: Batch['attempt'] = (node, options) => this.#attempt(node, options, () => {});
     const results = await cluster[BATCH]({ members: this.#members, attempt });
-    results.forEach((result, index) => this.#tell(index, result));
+    results.forEach((result, index) => this.#members[index]?.tell?.(result));
     return results;
   }
 
@@ -173,9 +176,15 @@ export class Pipeline implements Commander {
     });
   }
 
-  #send(node: Redis, { spec, args, buffers }: Omit<Member, 'callback'>, place: Place, settle: (result: MemberResult) => void): void {
+  #send(node: Redis, member: Omit<Member, 'tell'>, place: Place, settle: (result: MemberResult) => void): void {
+    const { spec, args, buffers } = member;
     const resolve = (value: unknown): void => settle([null, value]);
-    const reject = (error: Error): void => settle([error, undefined]);
+    const reject = (error: Error): void => {
+      // Somebody flushed the server's scripts: this one did not run. As with the peer it is sent again by itself, with its text.
+      if (spec.script !== 0 && place.group !== 0 && error.message.startsWith('NOSCRIPT')) {
+        this.#send(node, member, { group: 0, index: 0, deadlineMs: place.deadlineMs }, settle);
+      } else settle([error, undefined]);
+    };
     if (!node[CORE].isPatched) {
       node[CORE].send({ spec, args, buffers, resolve, reject, transform: spec.reply, stack: undefined }, place);
       return;
@@ -184,14 +193,6 @@ export class Pipeline implements Commander {
     command.place = place;
     command.promise.then(resolve, reject);
     void node.sendCommand(command)?.catch?.(() => {});
-  }
-
-  /** The callback of a member comes before that of `exec`. */
-  #tell(index: number, [error, value]: MemberResult): void {
-    const callback = this.#members[index]?.callback;
-    if (callback === undefined) return;
-    if (error) asCallback(Promise.reject(error), callback).catch(() => {});
-    else void asCallback(Promise.resolve(value), callback);
   }
 
   /** EXEC's list, each item as its own command would have answered. */
@@ -204,6 +205,19 @@ export class Pipeline implements Commander {
       return member.spec.reply === undefined ? value : transformed(member.spec.reply, value);
     });
   }
+}
+
+/**
+ * What tells `callback` of its member's outcome, before the callback of `exec`. The promise is made in the call: what is bound to it (`AsyncLocalStorage`, traces) holds in
+ * the callback, which the reply alone would run in the context of the client.
+ */
+function teller(callback: Callback): (result: MemberResult) => void {
+  let tell!: (result: MemberResult) => void;
+  const promise = new Promise<unknown>((resolve, reject) => {
+    tell = ([error, value]) => (error ? reject(error) : resolve(value));
+  });
+  asCallback(promise, callback).catch(() => {});
+  return tell;
 }
 
 /** A transformer's error is the member's outcome. */
