@@ -125,3 +125,53 @@ describe('pipelines', () => {
     expect(Object.keys(error as Error)).not.toContain('command');
   });
 });
+
+describe('options', () => {
+  test('settings that are null or empty are not set', async () => {
+    const { port } = new URL(redisUri());
+    const unset = { host: null, path: '', db: null, family: null, keyPrefix: null, username: null, password: null };
+    expect(await answer({ ...unset, port: Number(port) } as unknown as RedisOptions, null)).toBe('PONG');
+    expect(await answer({ host: '', port: Number(port) }, null)).toBe('PONG');
+    const redis = client({ keyPrefix: null } as unknown as RedisOptions);
+    await redis.set('plain', '1');
+    expect(await admin.get('plain')).toBe('1');
+  });
+
+  test('what options inherit counts', async () => {
+    const { port, hostname } = new URL(redisUri());
+    const shared = Object.create({ host: hostname, port: Number(port), db: 3 }) as RedisOptions;
+    const redis = client(shared, null);
+    await redis.set('in-three', '1');
+    expect([redis.options.port, redis.options.db]).toEqual([Number(port), 3]);
+    expect(await admin.exists('in-three')).toBe(0);
+  });
+
+  test('a database in a URL may be followed by a slash', async () => {
+    const redis = client({}, `${redisUri().replace(/\/\d*$/, '')}/2/`);
+    await redis.set('in-two', '1');
+    expect(redis.options.db).toBe(2);
+    expect(await admin.exists('in-two')).toBe(0);
+  });
+
+  test('maxRetriesPerRequest: Infinity waits for ever', async () => {
+    let attempts = 0;
+    const redis = client(
+      { port: await freePort(), host: '127.0.0.1', maxRetriesPerRequest: Infinity, retryStrategy: () => ++attempts && 1 },
+      null,
+    );
+    let settled = false;
+    redis.get('a').then(
+      () => (settled = true),
+      () => (settled = true),
+    );
+    await new Promise<void>((resolve) => redis.on('reconnecting', () => attempts > 25 && resolve()));
+    expect(settled).toBe(false);
+  });
+
+  test.each([Number.NaN, Infinity])('a retryStrategy that computes %p still reconnects', async (delay) => {
+    let attempts = 0;
+    const redis = client({ port: await freePort(), host: '127.0.0.1', retryStrategy: () => (++attempts < 4 ? delay : null) }, null);
+    await emitted(redis, 'end');
+    expect(attempts).toBe(4);
+  });
+});

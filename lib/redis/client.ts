@@ -56,7 +56,7 @@ export class Redis extends CommandClient {
   constructor(...args: unknown[]) {
     super();
     this.options = resolveOptions(args);
-    this.condition = { select: this.options.db, subscriber: false };
+    this.condition = { select: this.options.db ?? 0, subscriber: false };
     const kin = (this.options as { [KIN]?: Kin })[KIN] ?? { profile: undefined, family: new Set<Redis>() };
     Object.defineProperty(this.options, KIN, { value: kin, enumerable: true });
     Object.defineProperty(this, CORE, { value: new Core(this, kin, SEND_COMMAND) });

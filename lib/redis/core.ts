@@ -450,10 +450,12 @@ export class Core implements ConnectionListener {
 
   retryDelay(attempt: number): number {
     this.retryAttempts = attempt;
-    const { retryStrategy } = this.#client.options;
-    if (typeof retryStrategy !== 'function') return -1;
-    const delay = retryStrategy(attempt);
-    return typeof delay === 'number' && Number.isFinite(delay) ? Math.max(Math.floor(delay), 0) : -1;
+    const { options } = this.#client;
+    if (typeof options.retryStrategy !== 'function') return -1;
+    const delay = options.retryStrategy(attempt);
+    if (typeof delay !== 'number') return -1;
+    // A timer of Node's fires at once for NaN and Infinity: a strategy that computes one still reconnects.
+    return Number.isFinite(delay) ? Math.max(Math.floor(delay), 0) : 1;
   }
 
   /** `close` is emitted before the next attempt begins, so that a listener may still disconnect; the status changes at once. */

@@ -162,15 +162,25 @@ export function resolveOptions(args: readonly unknown[], defaults: RedisOptions 
   }
   if (secure) fill(options, { tls: true });
   fill(options, defaults);
-  for (const name of ['port', 'db', 'family']) if (typeof options[name] === 'string') options[name] = Number(options[name]);
+  for (const name of ['port', 'db', 'family']) if (typeof options[name] === 'string') options[name] = integer(options[name]);
   check(options);
   showAs(options, () => redactedOptions(options));
   return options as unknown as ResolvedOptions;
 }
 
-/** Adds what is missing; symbols too, which carry what a client shares with its duplicates. */
+/** A number that came as text: what follows the digits does not count, as with the peer (`redis://host/0/`). */
+function integer(text: string): number {
+  return text === '' ? 0 : Number.parseInt(text, 10);
+}
+
+/**
+ * Adds what is missing; symbols too, which carry what a client shares with its duplicates. What options inherit counts as well, as with the peer: they may be made by
+ * `Object.create(shared)`, and without it the client would go to localhost.
+ */
 function fill(target: Record<string | symbol, unknown>, source: object): void {
   const given: Record<string | symbol, unknown> = { ...source };
+  // oxlint-disable-next-line guard-for-in -- what is inherited is wanted
+  for (const name in source) given[name] = (source as Record<string, unknown>)[name];
   for (const name of Reflect.ownKeys(given)) if (target[name] === undefined) target[name] = given[name];
 }
 
@@ -256,7 +266,9 @@ const FLAGS = new Set([
   ],
   ...SENTINEL_FLAGS,
 ]);
-const TEXTS = ['host', 'path', 'username', 'password', 'connectionName', 'clientInfoTag', ...SENTINEL_TEXTS];
+const TEXTS = ['host', 'path', 'connectionName', 'clientInfoTag', ...SENTINEL_TEXTS];
+/** Numbers too: a password of digits may come as one from a file of settings. */
+const CREDENTIALS = ['username', 'password'];
 
 function check(options: Record<string, unknown>): void {
   for (const name of REFUSED) {
@@ -265,6 +277,7 @@ function check(options: Record<string, unknown>): void {
   for (const name of NUMBERS) checkNumber(name, options[name]);
   for (const name of FLAGS) checkType(name, options[name], 'boolean');
   for (const name of TEXTS) checkType(name, options[name], 'string');
+  for (const name of CREDENTIALS) if (typeof options[name] !== 'number') checkType(name, options[name], 'string');
   const port = options['port'] as number;
   if (port < 1 || port > MAX_PORT) throw invalidOption('port', `port must be between 1 and ${MAX_PORT}`);
   for (const name of ['retryStrategy', 'reconnectOnError', ...SENTINEL_FUNCTIONS]) {
@@ -273,7 +286,8 @@ function check(options: Record<string, unknown>): void {
   checkScripts(options['scripts']);
   checkSentinels(options);
   const prefix = options['keyPrefix'];
-  if (typeof prefix !== 'string' && !Buffer.isBuffer(prefix)) throw invalidOption('keyPrefix', 'keyPrefix must be a string or a Buffer');
+  if (prefix !== null && typeof prefix !== 'string' && !Buffer.isBuffer(prefix))
+    throw invalidOption('keyPrefix', 'keyPrefix must be a string or a Buffer');
 }
 
 function checkScripts(scripts: unknown): void {
@@ -285,9 +299,10 @@ function checkScripts(scripts: unknown): void {
 
 function checkNumber(name: string, value: unknown): void {
   if (value === undefined || value === null) return;
-  // The peer takes a negative maxRetriesPerRequest as "no limit".
+  // The peer takes a negative maxRetriesPerRequest, and Infinity, as "no limit".
   const lowest = name === 'maxRetriesPerRequest' ? Number.NEGATIVE_INFINITY : 0;
-  if (typeof value !== 'number' || !Number.isFinite(value) || value < lowest) {
+  const unlimited = name === 'maxRetriesPerRequest' && value === Number.POSITIVE_INFINITY;
+  if (!unlimited && (typeof value !== 'number' || !Number.isFinite(value) || value < lowest)) {
     throw invalidOption(name, `${name} must be a number of 0 or more`);
   }
 }
@@ -313,14 +328,15 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
   const encrypted = !behindSentinels || options.enableTLSForSentinelMode === true;
   const asked = typeof options.reconnectOnError === 'function';
   return asJson({
-    host: options.host,
+    // Settings that are not set may be null or empty.
+    host: options.host || LOOK_ALIKE.host,
     port: options.port,
-    family: options.family,
-    path: options.path,
+    family: options.family ?? undefined,
+    path: options.path || undefined,
     sentinel: wireSentinel(options, sentinels, preset.sentinelRound ?? 'native'),
-    db: options.db,
-    username: options.username || undefined,
-    password: options.password || undefined,
+    db: options.db ?? undefined,
+    username: asText(options.username),
+    password: asText(options.password),
     connectionName: options.connectionName || undefined,
     readOnly: options.readOnly,
     protocol: options.protocol,
@@ -336,7 +352,7 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
     blockingTimeoutGraceMs: options.blockingTimeoutGrace,
     maxLoadingRetryTimeMs: options.maxLoadingRetryTime,
     retry: { kind: typeof options.retryStrategy === 'function' ? 'ask' : 'none' },
-    maxRetriesPerRequest: typeof retries === 'number' && retries >= 0 ? retries : null,
+    maxRetriesPerRequest: typeof retries === 'number' && retries >= 0 && Number.isFinite(retries) ? retries : null,
     autoResubscribe: options.autoResubscribe,
     resend: options.resend ?? (options.autoResendUnfulfilledCommands === false ? 'none' : 'all'),
     resendBlocking: options.resendBlocking,
@@ -354,6 +370,11 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
     library: preset.library,
     ...preset.wire,
   });
+}
+
+/** What is sent as text; nothing for what is not set. */
+function asText(value: string | number | null | undefined): string | undefined {
+  return value ? String(value) : undefined;
 }
 
 /** As JSON; what has no JSON (a BigInt, a circle) is named. */
