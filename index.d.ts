@@ -984,7 +984,7 @@ export declare interface CollectionOptions extends ConcernOptions, BsonOptions {
 declare class Command {
     /** The name as it is sent. */
     name: string;
-    /** Arguments, flattened and encodable. */
+    /** Arguments as they reach the server: flattened, numbers as text, those of a script with its sha and number of keys before them. */
     args: RedisValue[];
     /** Settles with the outcome. */
     readonly promise: Promise<unknown>;
@@ -1011,6 +1011,8 @@ declare class Command {
     };
     /** Whether the command is of a group that the peer names, such as `VALID_IN_SUBSCRIBER_MODE`. */
     static checkFlag(flag: string, name: string): boolean;
+    /** The arguments of the call: without what a script puts before them. */
+    get values(): RedisValue[];
     /** Keys among the arguments. */
     getKeys(): RedisValue[];
     /** The reply as the caller gets it. */
@@ -1122,7 +1124,7 @@ declare class CommandSpec {
     replyOf(_args: readonly RedisValue[]): ReplyTransformer | undefined;
     /** Keys among prepared arguments. */
     keys(args: readonly RedisValue[]): RedisValue[];
-    /** `args` with `prefix` before every key. */
+    /** `args` with `prefix` before every key, as the peer counts them. */
     prefixKeys(args: RedisValue[], prefix: KeyPrefix): RedisValue[];
     /** The arguments as they reach the server, for error reports. */
     shown(args: readonly RedisValue[]): readonly RedisValue[];
@@ -2122,7 +2124,8 @@ declare interface Member {
     readonly spec: CommandSpec;
     readonly args: RedisValue[];
     readonly buffers: boolean;
-    readonly callback: Callback | undefined;
+    /** Tells the callback of the call, in the async context of the call. */
+    readonly tell: ((result: MemberResult) => void) | undefined;
 }
 
 /** `[error]` or `[null, result]` of one member. */
@@ -3265,7 +3268,7 @@ export declare interface RedisCommands extends Omit<Generic, keyof Precise>, Pre
 
 /** Root of the errors about Redis. `instanceof` holds across copies of the package. */
 export declare class RedisError extends Error {
-    /** The command that failed, where there is one. */
+    /** The command that failed, where there is one; members of an EXEC reply have no such property. */
     command?: CommandInfo;
     constructor(message: string);
     /** What marks the class in `instanceof`. */

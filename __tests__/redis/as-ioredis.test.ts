@@ -175,3 +175,46 @@ describe('options', () => {
     expect(attempts).toBe(4);
   });
 });
+
+test('events of an attempt come in order: connecting, error, close, reconnecting', async () => {
+  const redis = new Redis({ port: await freePort(), host: '127.0.0.1', retryStrategy: (attempt) => (attempt < 2 ? 1 : null) });
+  const events: string[] = [];
+  for (const event of ['connecting', 'error', 'close', 'reconnecting', 'end']) redis.on(event, () => events.push(event));
+  await emitted(redis, 'end');
+  const attempt = ['connecting', 'error', 'close'];
+  expect(events).toEqual([...attempt, 'reconnecting', ...attempt, 'end']);
+});
+
+test('patched sendCommand sees a script as it is sent', async () => {
+  const redis = client({ scripts: { echoed: { lua: 'return KEYS[1]', numberOfKeys: 1 } }, keyPrefix: 'p:' });
+  await echo(redis, 'k');
+  const seen: unknown[] = [];
+  const original = redis.sendCommand.bind(redis);
+  redis.sendCommand = (command, ...rest: []) => {
+    // ioredis names it `eval` where the connection has not seen the script.
+    seen.push([command.name.replace(/^evalsha$/, 'eval'), command.args.slice(1), command.getKeys()]);
+    return original(command, ...rest);
+  };
+  expect(await echo(redis, 'k', 5)).toBe('p:k');
+  expect(await redis.hset('h', { n: 1 })).toBe(1);
+  expect(seen).toEqual([
+    ['eval', ['1', 'p:k', '5'], ['p:k']],
+    ['hset', ['n', '1'], ['p:h']],
+  ]);
+});
+
+test('a connect of a subclass is what connects, at once and by the first command', async () => {
+  const attempts: string[] = [];
+  class Counted extends Redis {
+    override connect(): Promise<void> {
+      attempts.push(this.status);
+      return super.connect();
+    }
+  }
+  for (const options of [{}, { lazyConnect: true }]) {
+    const made = new Counted(redisUri(), options);
+    clients.push(made);
+    expect(await made.ping()).toBe('PONG');
+  }
+  expect(attempts).toEqual(['wait', 'wait']);
+});

@@ -63,7 +63,7 @@ export class Redis extends CommandClient {
     if (this.options.connectionName) this.#madeAt = siteOf(deepError());
     for (const [name, definition] of Object.entries(this.options.scripts ?? {})) this.defineCommand(name, definition);
     if (this.options.lazyConnect === true) nextTick(() => this.emit('wait'));
-    else void this[CORE].connect().catch(() => {});
+    else void this.connect().catch(() => {});
   }
 
   /** The same as `new Redis(..)`. */
@@ -169,8 +169,10 @@ export class Redis extends CommandClient {
   }
   /** Sends a command object. Tracing code patches this; then every command comes by here. */
   sendCommand(command: Command): Promise<unknown> {
-    const { args, place } = command;
+    const { place } = command;
+    // Not everybody's command is of our class.
     const spec = (command.spec as CommandSpec | undefined) ?? specOf(command.name);
+    const args = spec.script === 0 ? command.args : command.values;
     const { resolve, reject, errorStack: stack } = command;
     this[CORE].send({ spec, args, buffers: true, resolve, reject, transform: undefined, stack }, place);
     return command.promise;

@@ -23,7 +23,7 @@ export interface CommandOptions {
 export class Command {
   /** The name as it is sent. */
   name: string;
-  /** Arguments, flattened and encodable. */
+  /** Arguments as they reach the server: flattened, numbers as text, those of a script with its sha and number of keys before them. */
   args: RedisValue[];
   /** Settles with the outcome. */
   readonly promise: Promise<unknown>;
@@ -42,8 +42,9 @@ export class Command {
   constructor(name: string | CommandSpec, args: Argument[] = [], options: CommandOptions = {}, callback?: Callback) {
     this.spec = typeof name === 'string' ? specOf(name) : name;
     this.name = this.spec.name;
-    const values = this.spec.prepare([...args]);
-    this.args = options.keyPrefix ? this.spec.prefixKeys(values, options.keyPrefix) : values;
+    const prepared = this.spec.prepare([...args]);
+    const values = options.keyPrefix ? this.spec.prefixKeys(prepared, options.keyPrefix) : prepared;
+    this.args = this.spec.shown(values).map((value) => (typeof value === 'number' ? String(value) : value));
     this.replyEncoding = options.replyEncoding;
     this.errorStack = options.errorStack;
     this.isReadOnly = options.readOnly === true;
@@ -86,15 +87,20 @@ export class Command {
     return false;
   }
 
+  /** The arguments of the call: without what a script puts before them. */
+  get values(): RedisValue[] {
+    return this.args.slice(this.spec.shown([]).length);
+  }
+
   /** Keys among the arguments. */
   getKeys(): RedisValue[] {
-    return this.spec.keys(this.args);
+    return this.spec.keys(this.values);
   }
 
   /** The reply as the caller gets it. */
   transformReply(reply: unknown): unknown {
     const decoded = this.replyEncoding ? asText(reply) : reply;
-    const transform = this.spec.replyOf(this.args);
+    const transform = this.spec.replyOf(this.values);
     return transform === undefined ? decoded : transform(decoded);
   }
 

@@ -217,7 +217,8 @@ export class Core implements ConnectionListener {
   /** Hands a command over, or settles it when the client's state forbids it. */
   send(outgoing: Entry, place: Place = ALONE): void {
     const client = this.#client;
-    if (client.status === 'wait') void this.connect().catch(() => {});
+    // Its method: a subclass or tracing code may have its own.
+    if (client.status === 'wait') void client.connect().catch(() => {});
     const refusal = this.#refusal(outgoing.spec);
     if (refusal !== undefined) {
       outgoing.reject(localError(refusal, 'MOORING_CLOSED', commandInfo(outgoing.spec.name, outgoing.args)));
@@ -395,6 +396,8 @@ export class Core implements ConnectionListener {
   onError(error: Error): void {
     this.lastError = error;
     this.#unresolved = isUnresolved(error) ? error : undefined;
+    // `connecting` may have come with it.
+    this.#events.catchUp();
     this.#client.silentEmit('error', error);
   }
 

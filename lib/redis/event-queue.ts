@@ -9,19 +9,40 @@ import { nextTick } from '../tick.js';
 /** Emits later what it was given. */
 export class EventQueue {
   #events: (() => void)[] = [];
+  #afterPromises = false;
 
   /**
    * Queues `emit` for the next tick; `afterPromises` for after the promises that the last replies settled, as with a socket's own `close`.
    */
   later(afterPromises: boolean, emit: () => void): void {
-    this.#events.push(emit);
-    if (this.#events.length > 1) return;
-    if (afterPromises) setImmediate(() => this.#emitAll());
-    else nextTick(() => this.#emitAll());
+    const events = this.#events;
+    events.push(emit);
+    if (events.length > 1) return;
+    this.#afterPromises = afterPromises;
+    const emitAll = (): void => this.#emitAll(events);
+    if (afterPromises) setImmediate(emitAll);
+    else nextTick(emitAll);
   }
 
-  #emitAll(): void {
+  /** Emits now what is due on the next tick, because what comes after it is emitted now. What is due after promises stays queued. */
+  catchUp(): void {
+    if (this.#events.length === 0 || this.#afterPromises) return;
     const events = this.#events;
+    this.#events = [];
+    for (const emit of events) {
+      try {
+        emit();
+      } catch (error) {
+        nextTick(() => {
+          throw error;
+        });
+      }
+    }
+  }
+
+  #emitAll(events: (() => void)[]): void {
+    // They were emitted by `catchUp`.
+    if (events !== this.#events) return;
     this.#events = [];
     for (const [index, emit] of events.entries()) {
       try {

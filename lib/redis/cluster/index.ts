@@ -162,7 +162,7 @@ export class Cluster extends CommandClient {
 
   /** Sends a command object to the node of its keys. Tracing code patches this; then every single command comes by here. */
   sendCommand(command: Command): Promise<unknown> {
-    const { spec, args, resolve, reject, errorStack: stack, isReadOnly: readOnly } = command;
+    const { spec, values: args, resolve, reject, errorStack: stack, isReadOnly: readOnly } = command;
     this[START]({ spec, args, buffers: true, resolve, reject, transform: undefined, stack, readOnly });
     return command.promise;
   }
