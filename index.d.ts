@@ -1098,6 +1098,8 @@ declare interface CommandOptions {
     /** The call's stack. */
     errorStack?: Error | undefined;
     readOnly?: boolean | undefined;
+    /** The arguments are those of a call that was prepared: transformers have seen them. @internal */
+    prepared?: boolean | undefined;
 }
 
 /** What is known about one command before it has arguments. */

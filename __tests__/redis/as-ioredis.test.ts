@@ -218,3 +218,18 @@ test('a connect of a subclass is what connects, at once and by the first command
   }
   expect(attempts).toEqual(['wait', 'wait']);
 });
+
+test('a transformer of arguments sees those of a pipeline once, also where sendCommand is patched', async () => {
+  const redis = client();
+  const original = redis.sendCommand.bind(redis);
+  redis.sendCommand = (command, ...rest: []) => original(command, ...rest);
+  const { Command } = Redis;
+  Command.setArgumentTransformer('set', (args) => [args[0], JSON.stringify(args[1])]);
+  try {
+    await redis.pipeline().set('in-pipeline', 'x').exec();
+    await redis.set('alone', 'x');
+  } finally {
+    Command.setArgumentTransformer('set', (args) => args);
+  }
+  expect(await redis.mget('in-pipeline', 'alone')).toEqual(['"x"', '"x"']);
+});

@@ -17,6 +17,8 @@ export interface CommandOptions {
   /** The call's stack. */
   errorStack?: Error | undefined;
   readOnly?: boolean | undefined;
+  /** The arguments are those of a call that was prepared: transformers have seen them. @internal */
+  prepared?: boolean | undefined;
 }
 
 /** One command and its promise. */
@@ -42,7 +44,7 @@ export class Command {
   constructor(name: string | CommandSpec, args: Argument[] = [], options: CommandOptions = {}, callback?: Callback) {
     this.spec = typeof name === 'string' ? specOf(name) : name;
     this.name = this.spec.name;
-    const prepared = this.spec.prepare([...args]);
+    const prepared = options.prepared === true ? (args as RedisValue[]) : this.spec.prepare([...args]);
     const values = options.keyPrefix ? this.spec.prefixKeys(prepared, options.keyPrefix) : prepared;
     this.args = this.spec.shown(values).map((value) => (typeof value === 'number' ? String(value) : value));
     this.replyEncoding = options.replyEncoding;

@@ -189,7 +189,7 @@ export class Pipeline implements Commander {
       node[CORE].send({ spec, args, buffers, resolve, reject, transform: spec.reply, stack: undefined }, place);
       return;
     }
-    const command = new Command(spec, args, { replyEncoding: buffers ? null : 'utf8' });
+    const command = new Command(spec, args, { replyEncoding: buffers ? null : 'utf8', prepared: true });
     command.place = place;
     command.promise.then(resolve, reject);
     void node.sendCommand(command)?.catch?.(() => {});

@@ -67,7 +67,7 @@ export class Journey {
   /** Tracing code looks at command objects. */
   #throughCommand(node: { sendCommand(command: Command): unknown }): void {
     const { spec, args, buffers } = this.#outgoing;
-    const command = new Command(spec, [...args], { replyEncoding: buffers ? null : 'utf8' });
+    const command = new Command(spec, [...args], { replyEncoding: buffers ? null : 'utf8', prepared: true });
     command.promise.then(this.#entry.resolve, this.#entry.reject);
     void node.sendCommand(command);
   }
@@ -82,7 +82,7 @@ export class Journey {
       this.#routes.subscriber.follow(spec.key, args);
       this.#outgoing.resolve(value);
     };
-    const command = new Command(spec, [...args], { replyEncoding: 'utf8' });
+    const command = new Command(spec, [...args], { replyEncoding: 'utf8', prepared: true });
     command.promise.then(resolve, this.#entry.reject);
     void subscriber.sendCommand(command);
   }

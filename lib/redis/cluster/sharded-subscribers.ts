@@ -77,7 +77,7 @@ export class ShardedSubscribers {
       }
       entry.resolve(value);
     };
-    const command = new Command(spec, [...args], { replyEncoding: 'utf8' });
+    const command = new Command(spec, [...args], { replyEncoding: 'utf8', prepared: true });
     command.promise.then(resolve, entry.reject);
     void client.sendCommand(command);
   }
