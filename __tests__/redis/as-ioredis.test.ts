@@ -176,8 +176,35 @@ describe('options', () => {
   });
 });
 
+describe('a server with a password', () => {
+  const password = '12345';
+
+  test('rejects what waits with its own text when none was given', async () => {
+    const server = new OwnServer(await freePort(), ['--requirepass', password]);
+    await server.start();
+    try {
+      const redis = client({ port: server.port, host: '127.0.0.1', retryStrategy: () => 10 }, null);
+      const errors = await Promise.all([
+        redis.get('a').catch((error: unknown) => error),
+        redis
+          .multi()
+          .get('a')
+          .exec()
+          .catch((error: unknown) => error),
+      ]);
+      for (const error of errors) {
+        expect(error).toMatchObject({ name: 'ReplyError', message: 'NOAUTH Authentication required.' });
+      }
+      const numeric = client({ port: server.port, host: '127.0.0.1', password: Number(password) } as unknown as RedisOptions, null);
+      expect(await numeric.ping()).toBe('PONG');
+    } finally {
+      await server.remove();
+    }
+  });
+});
+
 test('events of an attempt come in order: connecting, error, close, reconnecting', async () => {
-  const redis = new Redis({ port: await freePort(), host: '127.0.0.1', retryStrategy: (attempt) => (attempt < 2 ? 1 : null) });
+  const redis = new Redis({ port: await freePort(), host: '127.0.0.1', retryStrategy: (attempt) => (attempt < 2 ? 50 : null) });
   const events: string[] = [];
   for (const event of ['connecting', 'error', 'close', 'reconnecting', 'end']) redis.on(event, () => events.push(event));
   await emitted(redis, 'end');

@@ -58,8 +58,8 @@ pub enum WireError {
     /// One sentinel gave no usable answer, or named a server of another role.
     #[error("{0}")]
     Sentinel(String),
-    /// INFO was refused.
-    #[error("Ready check failed: {0}")]
+    /// INFO was refused. What waits is rejected with the server's text, as with the peer: users look for `NOAUTH`.
+    #[error("{0}")]
     ReadyCheck(String),
     /// The server does not speak RESP.
     #[error("Protocol error: {0}")]
@@ -197,10 +197,9 @@ impl WireError {
             Self::OfflineFull(_) => "offlineFull",
             Self::Connect(_) => "connect",
             Self::SocketTimeout(_) => "socketTimeout",
-            Self::Reply { .. } => "reply",
+            Self::Reply { .. } | Self::ReadyCheck(_) => "reply",
             Self::Unresolved { .. } => "unresolved",
             Self::Sentinel(_) => "sentinel",
-            Self::ReadyCheck(_) => "readyCheck",
             Self::Protocol(_) => "parser",
             Self::Internal(_) => "internal",
         }
