@@ -115,6 +115,14 @@ describe('commands', () => {
     expect(await prefixed.pipeline().get('a').exec()).toEqual([[null, '1']]);
   });
 
+  test("a number of keys that no call has is the server's to refuse", async () => {
+    for (const options of [{}, { keyPrefix: 'p:' }]) {
+      const redis = client(options);
+      for (const count of [1e21, '1e300', Number.MAX_SAFE_INTEGER]) await expect(redis.zunion(count, 'a')).rejects.toThrow(/^ERR/);
+      await expect(redis.eval('return 1', 2 ** 31, 'a')).rejects.toThrow(/^ERR/);
+    }
+  });
+
   test('refused by the server reject with its text, the command and a MooringError as cause', async () => {
     await redis.set('k', 'v');
     const error = await redis.lpush('k', 1).catch((caught: unknown) => caught as ReplyError);

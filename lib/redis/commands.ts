@@ -3,9 +3,19 @@
  *
  * The table of commands: names, flags for the ledger in Rust, cached RESP prefixes, transformers. Built from `@ioredis/commands`; constant afterwards.
  */
-import { exists, getKeyIndexes, hasFlag, list } from '@ioredis/commands';
+import { exists, hasFlag, list } from '@ioredis/commands';
 import { blockingKind, blockingMs } from './blocking.js';
-import { type Argument, fields, flattened, type KeyPrefix, normalise, prefixed, type RedisValue, spread } from './transformers.js';
+import {
+  type Argument,
+  fields,
+  flattened,
+  keyIndexes,
+  type KeyPrefix,
+  normalise,
+  prefixed,
+  type RedisValue,
+  spread,
+} from './transformers.js';
 
 /** Turns a decoded reply into what the caller gets. */
 export type ReplyTransformer = (reply: unknown) => unknown;
@@ -116,7 +126,7 @@ export class CommandSpec {
   /** Keys among prepared arguments. */
   keys(args: readonly RedisValue[]): RedisValue[] {
     if (!exists(this.key)) return [];
-    return getKeyIndexes(this.key, args as string[]).flatMap((index) => args[index] ?? []);
+    return keyIndexes(this.key, args).flatMap((index) => args[index] ?? []);
   }
 
   /** `args` with `prefix` before every key, as the peer counts them. */

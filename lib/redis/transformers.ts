@@ -75,10 +75,23 @@ export function withPrefix(key: RedisValue, prefix: KeyPrefix): RedisValue {
   return Buffer.concat([Buffer.from(prefix as string), Buffer.isBuffer(key) ? key : Buffer.from(key.toString())]);
 }
 
+/** Where the keys are among the arguments of a command. */
+export function keyIndexes(name: string, args: readonly RedisValue[]): number[] {
+  return getKeyIndexes(name, counted(args) as string[], { nameCaseInsensitive: true });
+}
+
+/** The table counts to the number of keys that a call states, wherever that leads: no further than there are arguments. */
+function counted(args: readonly RedisValue[]): readonly RedisValue[] {
+  const most = args.length;
+  // It is the first or the second argument.
+  if (!(Number(args[0]) > most || Number(args[1]) > most)) return args;
+  return args.map((argument, index) => (index < 2 && Number(argument) > most ? most : argument));
+}
+
 /** `args` with the prefix on every key of the command. */
 export function prefixed(name: string, args: RedisValue[], prefix: KeyPrefix): RedisValue[] {
   const result = [...args];
-  for (const found of getKeyIndexes(name, result, { nameCaseInsensitive: true })) {
+  for (const found of keyIndexes(name, result)) {
     const key = result[found];
     if (key !== undefined) result[found] = withPrefix(key, prefix);
   }
