@@ -103,8 +103,8 @@ pub(super) struct Entry {
     pub db: u32,
     /// Confirmations due, of the subscribe family; 0 unknown.
     pub due: i32,
-    /// Confirmations seen.
-    pub seen: i32,
+    /// Confirmations that are left on this connection; 0 before the first.
+    pub left: i32,
     /// Settled already; its reply is discarded.
     pub settled: bool,
     /// Written on an earlier connection.
@@ -132,7 +132,7 @@ impl Entry {
             as_eval: false,
             db: 0,
             due: 1,
-            seen: 0,
+            left: 0,
             settled: false,
             sent_before: false,
             end: 0,
@@ -232,16 +232,22 @@ pub(super) fn encode(args: &[&[u8]]) -> Bytes {
 
 /// The arguments of an encoded command, without its name first skipped: index 0 is the name.
 pub(super) fn arguments(bytes: &Bytes) -> Vec<Bytes> {
-    let mut out = Vec::new();
+    walk(bytes).collect()
+}
+
+/// The name of an encoded command, as it was written.
+pub(super) fn name(bytes: &Bytes) -> Bytes {
+    walk(bytes).next().unwrap_or_default()
+}
+
+fn walk(bytes: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
     let mut at = next_line(bytes, 0).map_or(bytes.len(), |(_, next)| next);
-    while let Some((length, start)) = next_line(bytes, at) {
-        let Some(end) = length.and_then(|length| start.checked_add(length)).filter(|end| *end <= bytes.len()) else {
-            break;
-        };
-        out.push(bytes.slice(start..end));
+    std::iter::from_fn(move || {
+        let (length, start) = next_line(bytes, at)?;
+        let end = length.and_then(|length| start.checked_add(length)).filter(|end| *end <= bytes.len())?;
         at = end + 2;
-    }
-    out
+        Some(bytes.slice(start..end))
+    })
 }
 
 /// The number after the type byte of the line at `at`, and where the next line starts.
@@ -254,7 +260,7 @@ fn next_line(bytes: &[u8], at: usize) -> Option<(Option<usize>, usize)> {
 
 #[cfg(test)]
 mod tests {
-    use super::{STRIDE, Submission, arguments, encode};
+    use super::{STRIDE, Submission, arguments, encode, name};
 
     #[test]
     fn splits_a_flush_into_its_commands() {
@@ -266,6 +272,7 @@ mod tests {
         let entries: Vec<_> = Submission::new(&all, &descriptors, 2).unwrap().entries(u32::MAX).collect();
         assert_eq!(entries.iter().map(|entry| entry.seq).collect::<Vec<_>>(), [u32::MAX, 0]);
         assert_eq!(arguments(&entries[1].bytes), [&b"SET"[..], b"k", b"\r\n*"]);
+        assert_eq!(name(&entries[1].bytes), "SET");
         assert!(Submission::new(&all, &descriptors, 1).is_err());
         assert!(Submission::new(&all[1..], &descriptors, 2).is_err());
         assert!(Submission::new(&all, &descriptors, 3).is_err());

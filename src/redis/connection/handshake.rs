@@ -74,6 +74,8 @@ impl Machine {
         self.out.discard();
         match (entry.origin, error) {
             (Origin::Auth | Origin::Hello, Some(error)) => self.authentication_refused(entry.origin, error, now),
+            (Origin::Hello, None) => self.speaks_resp3 = true,
+            (Origin::Resubscribe, Some(text)) => self.emit_error(WireError::Reply { command: "SUBSCRIBE", text }),
             (Origin::Select, Some(text)) => self.emit_error(WireError::Reply { command: "SELECT", text }),
             (Origin::Info, Some(error)) => self.info_refused(error, now),
             (Origin::Info, None) => return self.checked(&text, now),

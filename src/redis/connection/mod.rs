@@ -170,6 +170,8 @@ pub(super) struct Machine {
     own: VecDeque<Entry>,
     handshake_due: usize,
     monitoring: bool,
+    /// HELLO 3 was accepted.
+    speaks_resp3: bool,
     quit: Option<Quit>,
     /// Errors that JavaScript is asked about.
     asked: HashMap<u32, Asked>,
@@ -213,6 +215,7 @@ impl Machine {
             own: VecDeque::new(),
             handshake_due: 0,
             monitoring: false,
+            speaks_resp3: false,
             quit: None,
             asked: HashMap::new(),
             pulse: Pulse { last_read: now, busy_since: now, ping_at: None, ping_until: None, recycle_at: None },

@@ -1,7 +1,7 @@
 //! Replies on their way in: paired with the ledger, delivered, swallowed, or the reason to try elsewhere.
 
 use super::{Asked, Machine, Phase, Status, Transition};
-use crate::redis::command::{Entry, Flags, Origin};
+use crate::redis::command::{Entry, Flags, Origin, name};
 use crate::redis::error::WireError;
 use crate::redis::pubsub::{Frame, frame};
 use crate::redis::reply::token;
@@ -89,6 +89,10 @@ impl Machine {
             return true;
         }
         let pushed = reply.kind() == token::PUSH;
+        if !pushed && self.speaks_resp3 {
+            // Messages are pushes there: an array is the reply of a command, whatever it begins with.
+            return false;
+        }
         // An array that nothing was asked for may be a message too: the answer to SUBSCRIBE need not have been one that counts.
         let waits = self.ledger.front().is_none_or(|entry| entry.flags.has(Flags::SUBSCRIBE));
         if !pushed && (reply.kind() != token::ARRAY || (self.subscriptions.count() == 0 && !waits)) {
@@ -111,19 +115,30 @@ impl Machine {
         let channel = reply.item(2).filter(|(kind, ..)| *kind != token::NIL).map(|(_, _, bytes)| bytes.to_vec());
         let count = reply.item(3).map_or(0, |(_, value, _)| value);
         self.out.discard();
+        // Servers end subscriptions by themselves, of shard channels that move: that answers no command. They begin none.
+        let is_answered = |entry: &&mut Entry| {
+            let confirmation = Frame::Confirmation { set, adds };
+            entry.flags.has(Flags::SUBSCRIBE) && frame(&name(&entry.bytes).to_ascii_lowercase()) == Some(confirmation)
+        };
+        let waiting = self.ledger.front().filter(is_answered);
+        if adds && waiting.is_none() {
+            return;
+        }
         if let Some(channel) = channel {
             self.subscriptions.confirm(set, adds, &channel);
         }
-        self.tell_subscribed(self.subscriptions.count());
-        let Some(entry) = self.ledger.front().filter(|entry| entry.flags.has(Flags::SUBSCRIBE)) else {
-            return;
-        };
-        if entry.due == 0 {
-            // UNSUBSCRIBE without arguments is answered once per channel, and once if there is none.
-            entry.due = i32::try_from(before.max(1)).unwrap_or(i32::MAX);
-        }
-        entry.seen += 1;
-        if entry.seen < entry.due {
+        let total = self.subscriptions.count();
+        let left = waiting.map(|entry| {
+            if entry.left == 0 {
+                // UNSUBSCRIBE without arguments is answered once per channel, and once if there is none.
+                let channels = i32::try_from(before.max(1)).unwrap_or(i32::MAX);
+                entry.left = if entry.due > 0 { entry.due } else { channels };
+            }
+            entry.left -= 1;
+            entry.left
+        });
+        self.tell_subscribed(total);
+        if left != Some(0) {
             return;
         }
         if let Some(entry) = self.ledger.answered().filter(|entry| entry.origin == Origin::User && !entry.settled) {

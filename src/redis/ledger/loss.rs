@@ -79,7 +79,7 @@ impl Ledger {
             };
             entry.sent_before |= written;
             if fate == Fate::Keep {
-                (entry.expires, entry.seen, entry.as_eval) = (None, 0, false);
+                (entry.expires, entry.left, entry.as_eval) = (None, 0, false);
                 self.queued_bytes += entry.bytes.len();
                 self.watch(entry.deadline);
                 kept.push_back(entry);

@@ -196,7 +196,7 @@ fn bulk(
 
 fn aggregate(kind: u8, line: &[u8], out: &mut Tokens) -> Result<usize, ProtocolError> {
     let count = number(line).ok_or(ProtocolError::Number)?;
-    if count == -1 {
+    if count == -1 && kind == b'*' {
         out.pair(token::NIL_ARRAY, 0);
         return Ok(0);
     }

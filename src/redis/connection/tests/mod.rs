@@ -2,6 +2,7 @@
 
 mod harness;
 mod properties;
+mod pubsub;
 mod sentinel;
 
 use super::Plan;
