@@ -38,6 +38,8 @@ export const Flag = {
   client: 2048,
   mayBlock: 4096,
   loading: 8192,
+  watch: 16_384,
+  unwatch: 32_768,
 } as const;
 
 /** The six commands that change subscriptions. */
@@ -55,6 +57,8 @@ const FLAG_OF: Readonly<Record<string, number>> = {
   quit: Flag.quit,
   monitor: Flag.monitor,
   client: Flag.client,
+  watch: Flag.watch,
+  unwatch: Flag.unwatch,
 };
 /** Their keys follow a subcommand, and the peer puts no prefix before those: users name them in full. */
 const NOT_PREFIXED = new Set(['xgroup', 'xinfo', 'object', 'memory']);

@@ -12,6 +12,7 @@ import type { Placement } from './encode.js';
 import type { Redis } from './client.js';
 import { EventQueue } from './event-queue.js';
 import { commandInfo, CONNECTION_CLOSED, isUnresolved, localError } from './errors.js';
+import { ALONE, InlineTransaction } from './inline-transaction.js';
 import { LOOK_ALIKE_PRESET, type Preset, type ResolvedOptions, wireOptions } from './options.js';
 import { emitMessage, emitMonitorLine, Subscriptions } from './pubsub.js';
 import type { Script } from './script.js';
@@ -49,7 +50,6 @@ export interface Place {
   readonly deadlineMs?: number | undefined;
 }
 
-const ALONE: Place = { group: 0, index: 0 };
 const SUBSCRIBER_MODE = 'Connection in subscriber mode, only subscriber commands may be used';
 const MONITOR_MODE = "Connection is in monitoring mode, can't process commands.";
 const OFFLINE_QUEUE_DISABLED = "Stream isn't writeable and enableOfflineQueue options is false";
@@ -80,9 +80,7 @@ export class Core implements ConnectionListener {
   #held = false;
   #nameSent: string | null | undefined;
   #lastGroup = 0;
-  /** The group of a MULTI that was sent command by command, and how many members it has. */
-  #inlineGroup = 0;
-  #inlineCount = 0;
+  readonly #inline = new InlineTransaction(() => this.nextGroup());
   #autoPipelined = 0;
   /** Whether the wire itself has said that it ended: a call may know before its event was drained. */
   #endTold = false;
@@ -224,9 +222,10 @@ export class Core implements ConnectionListener {
       outgoing.reject(localError(refusal, 'MOORING_CLOSED', commandInfo(outgoing.spec.name, outgoing.args)));
       return;
     }
-    const { group, index } = place.group === 0 ? this.#inline(outgoing.spec) : place;
+    const isInline = place.group === 0;
+    const { group, index } = isInline ? this.#inline.place(outgoing.spec) : place;
     const deadlineMs = place.deadlineMs ?? client.options.commandTimeout ?? 0;
-    const entry = this.#entry(outgoing);
+    const entry = isInline && group !== 0 ? this.#member(this.#entry(outgoing), group) : this.#entry(outgoing);
     const placement = { group, index, deadlineMs };
     if (client.options.enableAutoPipelining === true) this.#countAutoPipelined(outgoing.spec, group);
     if (CHANNELS.command.hasSubscribers === false) this.#connection?.send(entry, placement);
@@ -264,16 +263,13 @@ export class Core implements ConnectionListener {
     return undefined;
   }
 
-  /** MULTI without a pipeline: the commands until EXEC or DISCARD belong together. */
-  #inline(spec: CommandSpec): Place {
-    if ((spec.flags & Flag.multi) !== 0) {
-      this.#inlineGroup = this.nextGroup();
-      this.#inlineCount = 0;
-    }
-    if (this.#inlineGroup === 0) return ALONE;
-    const place = { group: this.#inlineGroup, index: this.#inlineCount++ };
-    if ((spec.flags & Flag.exec) !== 0) this.#inlineGroup = 0;
-    return place;
+  /** A member of a transaction that is sent command by command. */
+  #member(outgoing: Entry, group: number): Entry {
+    const reject = (error: Error): void => {
+      this.#inline.failed(group, outgoing.spec, error);
+      outgoing.reject(error);
+    };
+    return { ...outgoing, reject };
   }
 
   #entry(outgoing: Entry): Entry {

@@ -39,6 +39,10 @@ impl Flags {
     pub const MAY_BLOCK: Self = Self(4096);
     /// Valid while a server loads its data: never refused once a socket is open.
     pub const LOADING: Self = Self(8192);
+    /// WATCH.
+    pub const WATCH: Self = Self(16_384);
+    /// UNWATCH.
+    pub const UNWATCH: Self = Self(32_768);
 
     /// Whether any of `other`'s bits is set.
     pub fn has(self, other: Self) -> bool {

@@ -99,6 +99,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("redis", "core"),
     ("redis", "encode"),
     ("redis", "event_queue"),
+    ("redis", "inline_transaction"),
     ("redis", "ioredis"),
     ("redis", "lock_watch"),
     ("redis", "managed"),

@@ -191,6 +191,7 @@ impl Machine {
         self.handshake_due = 0;
         self.monitoring = false;
         self.speaks_resp3 = false;
+        self.databases.queued = None;
         self.scripts.forget_all();
         (self.pulse.ping_at, self.pulse.ping_until, self.pulse.recycle_at) = (None, None, None);
         if !self.options.auto_resubscribe {

@@ -124,6 +124,8 @@ struct Databases {
     expected: u32,
     wire: u32,
     confirmed: u32,
+    /// Selected inside a transaction that is not executed yet.
+    queued: Option<u32>,
 }
 
 /// Points in time that timers are computed from.
@@ -211,7 +213,7 @@ impl Machine {
             subscriptions: Subscriptions::default(),
             told_subscribed: 0,
             next_seq: 0,
-            databases: Databases { expected: db, wire: 0, confirmed: db },
+            databases: Databases { expected: db, wire: 0, confirmed: db, queued: None },
             own: VecDeque::new(),
             handshake_due: 0,
             monitoring: false,

@@ -65,6 +65,9 @@ impl Machine {
             }
             return self.garbled(ProtocolError::Unexpected, now);
         };
+        if entry.origin == Origin::User {
+            self.ledger.follow(&entry, self.out.reply().error());
+        }
         if entry.origin != Origin::User {
             self.own_answer(&entry, now);
         } else if entry.settled {
@@ -155,12 +158,21 @@ impl Machine {
             return;
         }
         let flags = entry.flags;
-        if flags.has(Flags::SELECT) {
-            self.selected(&entry, error.is_none());
+        let is_queued = self.out.reply().kind() == token::SIMPLE && self.out.reply().bytes() == b"QUEUED";
+        if flags.has(Flags::SELECT) && is_queued {
+            self.databases.queued = Some(entry.db);
+        } else if flags.has(Flags::SELECT) {
+            self.selected(entry.db, error.is_none());
         }
-        if flags.has(Flags::EXEC) && (error.is_some() || self.out.reply().kind() == token::NIL_ARRAY) {
-            // Scripts sent inside were not run, so the server may not know them.
-            self.scripts.forget_all();
+        if flags.has(Flags::EXEC) {
+            let ran = self.out.reply().kind() == token::ARRAY;
+            if !ran {
+                // Scripts sent inside were not run, so the server may not know them.
+                self.scripts.forget_all();
+            }
+            if let Some(db) = self.databases.queued.take() {
+                self.selected(db, ran);
+            }
         }
         self.out.accept(entry.seq);
         if flags.has(Flags::MONITOR) && error.is_none() {
@@ -174,14 +186,14 @@ impl Machine {
         }
     }
 
-    fn selected(&mut self, entry: &Entry, done: bool) {
+    fn selected(&mut self, db: u32, done: bool) {
         if !done {
-            self.databases.refused();
-            return self.ledger.move_database(entry.db, self.databases.confirmed);
+            self.databases.refused(db);
+            return self.ledger.move_database(db, self.databases.confirmed);
         }
-        if self.databases.confirmed != entry.db {
-            self.databases.confirmed = entry.db;
-            self.out.control(&[token::SELECTED, i32::try_from(entry.db).unwrap_or(0)]);
+        if self.databases.confirmed != db {
+            self.databases.confirmed = db;
+            self.out.control(&[token::SELECTED, i32::try_from(db).unwrap_or(0)]);
         }
     }
 

@@ -45,7 +45,7 @@ impl Machine {
             return self.refuse(entry.seq, WireError::OfflineDisabled);
         }
         if (!ready || self.ledger.queued_bytes() > WRITE_HIGH) && self.is_full() {
-            return self.refuse(entry.seq, WireError::OfflineFull(self.ledger.queued()));
+            return self.refuse_full(&entry, now);
         }
         if entry.flags.has(Flags::SELECT) {
             self.databases.expected = database_of(&entry).unwrap_or(self.databases.expected);
@@ -58,6 +58,18 @@ impl Machine {
             entry.expires = millis(self.options.blocking_timeout_ms).map(|wait| now + wait);
         }
         self.ledger.enqueue(entry);
+    }
+
+    /// A transaction that does not fit is refused as a whole: without its EXEC it would swallow what comes after it.
+    fn refuse_full(&mut self, entry: &Entry, now: Instant) {
+        let failure = self.out.failure(WireError::OfflineFull(self.ledger.queued()).into());
+        for (seq, maybe_sent) in self.ledger.give_up_transaction(entry) {
+            self.out.fail(seq, failure, maybe_sent);
+        }
+        self.out.fail(entry.seq, failure, false);
+        if self.ledger.stays_open(entry.group) {
+            self.pulse.recycle_at.get_or_insert(now);
+        }
     }
 
     fn is_full(&self) -> bool {
@@ -171,10 +183,13 @@ impl Machine {
 }
 
 impl Databases {
-    /// The server refused a SELECT: commands behind it run where they were.
-    pub(super) fn refused(&mut self) {
-        self.expected = self.confirmed;
-        self.wire = self.confirmed;
+    /// The server refused a SELECT, or did not run it: commands behind it run where they were, unless another one came since.
+    pub(super) fn refused(&mut self, db: u32) {
+        for known in [&mut self.expected, &mut self.wire] {
+            if *known == db {
+                *known = self.confirmed;
+            }
+        }
     }
 }
 

@@ -97,13 +97,19 @@ impl Ledger {
             }
         }
         self.queue = kept;
+        self.session = self.session.lost();
+        self.lose_unguarded(&mut losses);
         (self.taken, self.written, self.tombstones, self.tombstoned_at, self.blocked) = (0, 0, 0, None, 0);
         losses
     }
 
-    /// The groups that have members in flight.
+    /// The groups that have members in flight, and the one whose transaction is open.
     fn groups(&self) -> HashMap<i32, Group> {
         let mut groups: HashMap<i32, Group> = HashMap::new();
+        if self.session.open != 0 {
+            let open = Group { begun: true, written: true, multi: true, ..Group::default() };
+            groups.insert(self.session.open, open);
+        }
         let grouped = |entry: &&Entry| entry.group != 0 && entry.origin == Origin::User;
         for entry in self.flight.iter().filter(grouped) {
             // The first member in flight tells whether earlier ones were answered.

@@ -5,12 +5,14 @@
 //! Pure: does no I/O, reads no clock.
 
 mod loss;
+mod session;
 #[cfg(test)]
 mod tests;
 
 pub(super) use loss::LossRule;
 
 use super::command::{Entry, Flags, Origin};
+use session::Session;
 use std::collections::{HashSet, VecDeque};
 use std::time::Duration;
 use tokio::time::Instant;
@@ -38,6 +40,7 @@ pub(super) struct Ledger {
     tombstoned_at: Option<Instant>,
     /// Transactions that lost their connection: members that still come are refused.
     broken: HashSet<i32>,
+    session: Session,
     /// Blocking commands in flight.
     blocked: usize,
 }
@@ -91,17 +94,6 @@ impl Ledger {
     /// Whether a blocking command is in flight.
     pub(super) fn is_blocked(&self) -> bool {
         self.blocked > 0
-    }
-
-    /// Whether this transaction lost its connection; forgets it with its last member.
-    pub(super) fn is_broken(&mut self, entry: &Entry) -> bool {
-        if self.broken.is_empty() || !self.broken.contains(&entry.group) {
-            return false;
-        }
-        if entry.flags.has(Flags::EXEC) {
-            self.broken.remove(&entry.group);
-        }
-        true
     }
 
     /// Puts a command at the end of the queue.
@@ -185,15 +177,17 @@ impl Ledger {
         if self.earliest.is_none_or(|earliest| earliest > now) {
             return expiry;
         }
-        self.expire_waiting(now, &mut expiry);
-        self.expire_flight(now, &mut expiry);
+        let mut groups = self.expire_waiting(now, &mut expiry);
+        groups.extend(self.expire_flight(now, &mut expiry));
+        // Whoever was told that a member failed need not end the transaction, and what comes next must not become part of it.
+        expiry.recycle |= groups.iter().any(|group| self.stays_open(*group));
         let flying = self.flight.iter().filter(|entry| !entry.settled);
         let unsettled = flying.chain(&self.again).chain(&self.queue);
         self.earliest = unsettled.flat_map(|entry| [entry.deadline, entry.expires]).flatten().min();
         expiry
     }
 
-    fn expire_waiting(&mut self, now: Instant, expiry: &mut Expiry) {
+    fn expire_waiting(&mut self, now: Instant, expiry: &mut Expiry) -> HashSet<i32> {
         let has_passed = |at: Option<Instant>| at.is_some_and(|at| at <= now);
         let is_over = |entry: &Entry| has_passed(entry.deadline) || has_passed(entry.expires);
         let both = || self.again.iter().chain(&self.queue);
@@ -211,9 +205,11 @@ impl Ledger {
         };
         self.again.retain(&mut keep);
         self.queue.retain(&mut keep);
+        groups
     }
 
-    fn expire_flight(&mut self, now: Instant, expiry: &mut Expiry) {
+    fn expire_flight(&mut self, now: Instant, expiry: &mut Expiry) -> HashSet<i32> {
+        let mut groups = HashSet::new();
         for entry in self.flight.iter_mut().filter(|entry| !entry.settled) {
             let blocking = entry.expires.is_some_and(|at| at <= now);
             if !blocking && entry.deadline.is_none_or(|deadline| deadline > now) {
@@ -230,9 +226,11 @@ impl Ledger {
             self.tombstones += 1;
             self.tombstoned_at.get_or_insert(now);
             if entry.origin == Origin::User {
+                groups.insert(entry.group);
                 expiry.expired.push(Expired { seq: entry.seq, maybe_sent, blocking });
             }
         }
+        groups
     }
 
     /// The connection's replies cannot be understood: settles what was written, so that it is not sent again, and hands out the numbers of the user's.
@@ -268,7 +266,8 @@ impl Ledger {
             .filter(|(_, entry)| entry.origin == Origin::User && !entry.settled)
             .map(|(maybe_sent, entry)| (entry.seq, maybe_sent))
             .collect();
-        *self = Self { broken: std::mem::take(&mut self.broken), ..Self::default() };
+        let (broken, session) = (std::mem::take(&mut self.broken), std::mem::take(&mut self.session));
+        *self = Self { broken, session, ..Self::default() };
         out
     }
 

@@ -4,6 +4,7 @@ mod harness;
 mod properties;
 mod pubsub;
 mod sentinel;
+mod session;
 
 use super::Plan;
 use harness::{Happened, Harness, READ};
