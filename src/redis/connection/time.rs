@@ -27,8 +27,10 @@ impl Machine {
             _ => None,
         };
         let quit = self.quit.and_then(|quit| quit.until);
-        let pulse = [self.pulse.ping_at, self.pulse.ping_until, self.pulse.recycle_at, self.silence_ends()];
-        [phase, quit, self.ledger.next_look()].into_iter().chain(pulse).flatten().min()
+        // Only a connection that serves is pinged: on the way out these times would pass again and again.
+        let pings = [self.pulse.ping_at, self.pulse.ping_until].map(|at| at.filter(|_| self.phase == Phase::Ready));
+        let others = [phase, quit, self.ledger.next_look(), self.pulse.recycle_at, self.silence_ends()];
+        others.into_iter().chain(pings).flatten().min()
     }
 
     fn expire_commands(&mut self, now: Instant) {

@@ -203,3 +203,15 @@ fn a_refused_database_does_not_undo_the_next_one() {
     h.exchange();
     assert!(h.server.received.iter().any(|args| args.join(" ") == "SELECT 2"), "{:?}", h.server.received);
 }
+
+#[test]
+fn on_the_way_out_no_ping_is_waited_for() {
+    let mut h = served(r#"{"heartbeatMs":15000,"quitTimeoutMs":0}"#);
+    h.flush_blocking(&["BLPOP", "k"], 0);
+    h.server.mute = true;
+    h.exchange();
+    h.flush(&["QUIT"], 512);
+    h.exchange();
+    h.advance(SECOND * 20);
+    assert!(h.machine.next_time().is_none_or(|at| at > h.now), "a driver would turn without a pause");
+}
