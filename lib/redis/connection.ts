@@ -13,7 +13,7 @@ import { KeepAlive } from '../lane.js';
 import { type FailureRecord, native, type RedisWire, type WireAddress, type WireTransition } from '../native.js';
 import type { CommandSpec } from './commands.js';
 import { OutBuffer, type Placement } from './encode.js';
-import { commandInfo, CONNECTION_CLOSED, localError, replyError, wireError, withStack } from './errors.js';
+import { commandError, commandInfo, CONNECTION_CLOSED, localError, wireError, withStack } from './errors.js';
 import { ReplyReader } from './reply.js';
 import type { Script } from './script.js';
 import type { RedisValue, Reply } from './transformers.js';
@@ -388,7 +388,7 @@ export class Connection {
     reader.int();
     const text = reader.value(false) as Error;
     const entry = this.#ring[(seq >>> 0) & (this.#ring.length - 1)];
-    const error = entry === undefined ? text : replyError(text.message, commandInfo(entry.spec.name, entry.spec.shown(entry.args)));
+    const error = entry === undefined ? text : commandError(text, entry.spec.name, entry.spec.shown(entry.args));
     let verdict = 0;
     this.#guard(() => (verdict = this.#listener.reconnectVerdict(error)));
     if (verdict !== 2) {
@@ -436,8 +436,7 @@ export class Connection {
   }
 
   #rejectReply(entry: Entry, error: Error): void {
-    Object.assign(error, { command: commandInfo(entry.spec.name, entry.spec.shown(entry.args)) });
-    this.#reject(entry, error);
+    this.#reject(entry, commandError(error, entry.spec.name, entry.spec.shown(entry.args)));
   }
 
   #reject(entry: Entry, error: Error): void {

@@ -21,6 +21,9 @@ export interface CommandInfo {
 
 /** Commands whose arguments are credentials: never shown. */
 const SECRET_COMMANDS = new Set(['auth', 'hello', 'migrate', 'acl']);
+/** Commands that write settings, and what those are called that are credentials. */
+const SETTING_COMMANDS = new Set(['config', 'sentinel']);
+const SECRET_SETTING = /pass|auth/i;
 const BRAND = Symbol.for('mooring.redis.error');
 
 /** Root of the errors about Redis. `instanceof` holds across copies of the package. */
@@ -124,8 +127,23 @@ export const CONNECTION_CLOSED = 'Connection is closed.';
 
 /** What a `RedisError` shows of a command: its arguments unless they are credentials. */
 export function commandInfo(name: string, args: readonly RedisValue[]): CommandInfo {
-  const secret = SECRET_COMMANDS.has(name.toLowerCase());
-  return { name, args: args.map((argument) => (secret ? '?' : typeof argument === 'number' ? String(argument) : argument)) };
+  const key = name.toLowerCase();
+  const secret = SECRET_COMMANDS.has(key);
+  const settings = SETTING_COMMANDS.has(key);
+  const isSecret = (index: number): boolean => secret || (settings && index > 0 && SECRET_SETTING.test(String(args[index - 1])));
+  return {
+    name,
+    args: args.map((argument, index) => (isSecret(index) ? '?' : typeof argument === 'number' ? String(argument) : argument)),
+  };
+}
+
+/** The error of a reply to a command, with that command. A server that does not know one repeats the arguments it got, cut off somewhere. */
+export function commandError(error: Error, name: string, args: readonly RedisValue[]): Error {
+  const command = commandInfo(name, args);
+  const key = name.toLowerCase();
+  const [text] = error.message.split(', with args beginning with', 1);
+  if (text === error.message || !(SECRET_COMMANDS.has(key) || SETTING_COMMANDS.has(key))) return Object.assign(error, { command });
+  return replyError(text ?? '', command);
 }
 
 /** The error of an error reply. Its `cause` is made when somebody looks. */

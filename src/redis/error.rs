@@ -3,7 +3,7 @@
 //! `details.kind` tells TypeScript which error class to build. Nothing here holds a credential.
 
 use super::resp::ProtocolError;
-use crate::error::{Classify, ErrorCode, Failure, Phase, Verdict, redact_text};
+use crate::error::{Classify, ErrorCode, Failure, Phase, REDACTED, Verdict, redact_text};
 use std::io;
 use std::time::Duration;
 
@@ -128,6 +128,15 @@ impl ConnectError {
     /// TLS could not be agreed on.
     pub fn tls(code: &'static str, message: String) -> Self {
         Self { message, code, syscall: "connect", ..Self::default() }
+    }
+}
+
+/// An error reply to a command that holds `secret`. A server that does not know the command repeats the arguments it got, cut off somewhere.
+pub(super) fn without_secret(text: &str, secret: Option<&str>) -> String {
+    let text = text.split_once(", with args beginning with").map_or(text, |(before, _)| before);
+    match secret.filter(|secret| !secret.is_empty()) {
+        Some(secret) => text.replace(secret, REDACTED),
+        None => text.to_owned(),
     }
 }
 

@@ -3,7 +3,7 @@
 use super::life::NOTICE_WARNING;
 use super::{Machine, Phase, Status};
 use crate::redis::command::{Entry, Origin};
-use crate::redis::error::WireError;
+use crate::redis::error::{WireError, without_secret};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -73,7 +73,7 @@ impl Machine {
         let text = if entry.origin == Origin::Info { reply.text() } else { String::new() };
         self.out.discard();
         match (entry.origin, error) {
-            (Origin::Auth | Origin::Hello, Some(error)) => self.authentication_refused(entry.origin, error, now),
+            (Origin::Auth | Origin::Hello, Some(error)) => self.authentication_refused(entry.origin, &error, now),
             (Origin::Hello, None) => self.speaks_resp3 = true,
             (Origin::Resubscribe, Some(text)) => self.emit_error(WireError::Reply { command: "SUBSCRIBE", text }),
             (Origin::Select, Some(text)) => self.emit_error(WireError::Reply { command: "SELECT", text }),
@@ -100,7 +100,8 @@ impl Machine {
         }
     }
 
-    fn authentication_refused(&mut self, origin: Origin, error: String, now: Instant) {
+    fn authentication_refused(&mut self, origin: Origin, error: &str, now: Instant) {
+        let error = without_secret(error, self.options.password.as_deref());
         let lower = error.to_ascii_lowercase();
         let warning = if lower.contains("no password is set") {
             NO_PASSWORD

@@ -2,7 +2,7 @@
 
 use super::options::{Address, SentinelOptions};
 use crate::redis::command::encode;
-use crate::redis::error::{ConnectError, WireError};
+use crate::redis::error::{ConnectError, WireError, without_secret};
 use crate::redis::io;
 use crate::redis::options::{Options, millis};
 use crate::redis::reply::{Tokens, has_bytes, token};
@@ -79,7 +79,9 @@ impl Dialogue {
         args.extend(user.map(str::as_bytes));
         args.push(password.as_bytes());
         match self.call(&args).await? {
-            Value::Error(text) if !is_needless(&text) => Err(WireError::Reply { command: "AUTH", text }),
+            Value::Error(text) if !is_needless(&text) => {
+                Err(WireError::Reply { command: "AUTH", text: without_secret(&text, Some(password)) })
+            }
             _ => Ok(()),
         }
     }

@@ -111,6 +111,7 @@ pub(super) struct Harness {
     output: Vec<u8>,
     input: BytesMut,
     happened: Vec<Happened>,
+    texts: Vec<String>,
     inbox: Inbox,
 }
 
@@ -125,6 +126,7 @@ impl Harness {
             output: Vec::new(),
             input: BytesMut::new(),
             happened: Vec::new(),
+            texts: Vec::new(),
             inbox: Inbox::default(),
         }
     }
@@ -261,6 +263,12 @@ impl Harness {
         self.events().iter().filter_map(pick).collect()
     }
 
+    /// The texts of the failures and notices so far.
+    pub(super) fn texts(&mut self) -> Vec<String> {
+        self.events();
+        self.texts.clone()
+    }
+
     /// Everything that has happened since the beginning.
     pub(super) fn events(&mut self) -> &[Happened] {
         if let Some(chunk) = self.machine.take_chunk() {
@@ -272,6 +280,7 @@ impl Harness {
             if count == 0 {
                 return &self.happened;
             }
+            self.texts.extend((1..100).filter_map(|id| self.inbox.failure(id)).map(|failure| failure.message.clone()));
             let mut reader =
                 Reader { meta: meta[4..usize::try_from(count).unwrap()].iter().copied().collect(), blob: &blob };
             while let Some(kind) = reader.meta.pop_front() {

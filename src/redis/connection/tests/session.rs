@@ -1,6 +1,6 @@
 //! What a server keeps for a connection, and what becomes of it when the connection goes: transactions, watched keys, the database.
 
-use super::harness::{Harness, READ};
+use super::harness::{Happened, Harness, READ};
 use std::time::Duration;
 
 const SECOND: Duration = Duration::from_secs(1);
@@ -214,4 +214,20 @@ fn on_the_way_out_no_ping_is_waited_for() {
     h.exchange();
     h.advance(SECOND * 20);
     assert!(h.machine.next_time().is_none_or(|at| at > h.now), "a driver would turn without a pause");
+}
+
+#[test]
+fn a_server_that_repeats_a_password_in_its_error_is_not_quoted() {
+    for options in [r#"{"password":"S3CR3T"}"#, r#"{"password":"S3CR3T","protocol":3}"#] {
+        let mut h = Harness::new(options);
+        let name = if options.contains("protocol") { "HELLO" } else { "AUTH" };
+        h.server.refuse = Some((name, "ERR unknown command `X`, with args beginning with: `S3CR`, "));
+        h.flush(&["GET", "0"], READ);
+        h.connect();
+        h.exchange();
+        let texts: Vec<String> = h.texts();
+        assert!(texts.iter().any(|text| text == "ERR unknown command `X`"), "{texts:?}");
+        assert!(!texts.concat().contains("S3CR"));
+        assert!(h.events().iter().any(|event| matches!(event, Happened::Error(_))));
+    }
 }
