@@ -25,7 +25,9 @@ pub(super) fn own_options(options: &Options, purpose: &str) -> Options {
 /// How a command ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer<'a> {
-    /// Not at all, or with an error.
+    /// Not at all.
+    Unanswered,
+    /// With an error.
     Failed,
     /// With a string.
     Text(&'a [u8]),
@@ -62,7 +64,7 @@ impl<'a> Reader<'a> {
                 token::FAIL => {
                     let seq = self.int()?.cast_unsigned();
                     self.skip(2)?;
-                    return Some((seq, Answer::Failed));
+                    return Some((seq, Answer::Unanswered));
                 }
                 token::STATUS | token::NOTICE => self.skip(3)?,
                 token::ASK_RETRY | token::ERROR_EVENT => self.skip(2)?,
@@ -141,7 +143,7 @@ mod tests {
             (6, Answer::Number(1)),
             (7, Answer::Failed),
             (8, Answer::Other),
-            (9, Answer::Failed),
+            (9, Answer::Unanswered),
             (10, Answer::List(Vec::new())),
         ];
         assert_eq!(answers, expected);

@@ -10,6 +10,7 @@ use crate::redis::connection::Status;
 use crate::redis::reply::{Chunk, ReplySink};
 use sha1::{Digest, Sha1};
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::Notify;
@@ -66,11 +67,13 @@ pub(super) struct Answers {
     waiting: Waiting,
     book: Arc<Mutex<Book>>,
     wake: Arc<Notify>,
+    /// A renewal was not answered in its time: the connection may be a dead one that nobody has closed.
+    in_doubt: AtomicBool,
 }
 
 impl Answers {
     pub(super) fn new(book: Arc<Mutex<Book>>, wake: Arc<Notify>) -> Self {
-        Self { waiting: Mutex::default(), book, wake }
+        Self { waiting: Mutex::default(), book, wake, in_doubt: AtomicBool::new(false) }
     }
 }
 
@@ -83,16 +86,21 @@ impl ReplySink for Answers {
             let Some(claims) = lock(&self.waiting).remove(&number) else {
                 continue;
             };
+            if answer == Answer::Unanswered {
+                self.in_doubt.store(true, Ordering::SeqCst);
+            }
             let mut book = lock(&self.book);
             match answer {
                 Answer::List(refused) => book.answered(claims, &refused, now),
                 Answer::Number(1) => book.answered(claims, &[], now),
                 Answer::Number(_) => {
-                    let refused: Vec<String> = claims.iter().map(|(id, _)| id.clone()).collect();
+                    let refused: Vec<String> = claims.iter().map(|claim| claim.id.clone()).collect();
                     let refused: Vec<&[u8]> = refused.iter().map(String::as_bytes).collect();
                     book.answered(claims, &refused, now);
                 }
-                Answer::Failed | Answer::Text(_) | Answer::Other => book.unanswered(claims, now),
+                Answer::Unanswered | Answer::Failed | Answer::Text(_) | Answer::Other => {
+                    book.unanswered(claims, now);
+                }
             }
             drop(book);
             self.wake.notify_one();
@@ -121,8 +129,13 @@ impl Asker {
 
     /// Asks for these locks; answers go to the book.
     pub(super) fn ask(&mut self, client: &Client, claims: Vec<Claim>, now: Instant) {
-        if matches!(client.transition().status, Status::Wait | Status::End) && client.connect().is_err() {
+        let status = client.transition().status;
+        if matches!(status, Status::Wait | Status::End) && client.connect().is_err() {
             return lock(&self.answers.book).unanswered(claims, now);
+        }
+        // Locks end long before the network says that a peer is gone. Refused only when the environment is going away.
+        if self.answers.in_doubt.swap(false, Ordering::SeqCst) && status == Status::Ready {
+            drop(client.disconnect(true));
         }
         let limit = lock(&self.answers.book).period().max(LEAST);
         let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
@@ -141,15 +154,15 @@ impl Asker {
     }
 
     fn batch(&self, claims: &[Claim]) -> Vec<u8> {
-        let tokens = packed(claims.iter().map(|(_, token)| token.as_str()));
-        let ids = packed(claims.iter().map(|(id, _)| id.as_str()));
+        let tokens = packed(claims.iter().map(|claim| claim.token.as_str()));
+        let ids = packed(claims.iter().map(|claim| claim.id.as_str()));
         let duration = self.locks.lock.as_millis().to_string();
         let Locks { prefix, stalled, .. } = &self.locks;
         let head = ["EVALSHA", &self.digest, "1", stalled, prefix].map(str::as_bytes);
         encode(&[&head[..], &[&tokens, &ids, duration.as_bytes()]].concat()).to_vec()
     }
 
-    fn single(&self, (id, token): &Claim) -> Vec<u8> {
+    fn single(&self, Claim { id, token, .. }: &Claim) -> Vec<u8> {
         let Locks { prefix, stalled, .. } = &self.locks;
         let (key, duration) = (format!("{prefix}{id}:lock"), self.locks.lock.as_millis().to_string());
         let parts = ["EVALSHA", &self.digest, "2", &key, stalled, token, &duration, id];

@@ -6,8 +6,15 @@ use std::collections::{BTreeSet, HashMap};
 use std::time::Duration;
 use tokio::time::Instant;
 
-/// A lock that is asked for again: id of the job and token.
-pub(super) type Claim = (String, String);
+/// A lock that is asked for again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Claim {
+    /// The job.
+    pub id: String,
+    pub token: String,
+    /// Which time the job is tracked: a queue of Bull takes a job that it runs again with the same token.
+    number: u64,
+}
 
 /// The shortest time between two attempts for one lock.
 const SHORTEST: Duration = Duration::from_millis(20);
@@ -30,6 +37,8 @@ pub struct News {
 /// The locks of one worker.
 pub(super) struct Book {
     jobs: HashMap<String, Held>,
+    /// Jobs tracked so far.
+    tracked: u64,
     /// Time between two renewals of one lock.
     period: Duration,
     /// Silence of the event loop after which everything is let go.
@@ -46,6 +55,7 @@ pub(super) struct Book {
 
 struct Held {
     token: String,
+    number: u64,
     due: Instant,
     /// A renewal is under way.
     asked: bool,
@@ -55,6 +65,7 @@ impl Book {
     pub(super) fn new(lock: Duration, patience: Duration, now: Instant, random: fn() -> f64) -> Self {
         Self {
             jobs: HashMap::new(),
+            tracked: 0,
             period: (lock / 3).max(SHORTEST),
             patience,
             seen: now,
@@ -81,7 +92,8 @@ impl Book {
         self.refused.remove(&id);
         self.let_go.remove(&id);
         let due = now + self.early(self.period).saturating_sub(age);
-        self.jobs.insert(id, Held { token, due, asked: false });
+        self.tracked += 1;
+        self.jobs.insert(id, Held { token, number: self.tracked, due, asked: false });
         self.looks_at.is_none_or(|at| at > due)
     }
 
@@ -123,17 +135,17 @@ impl Book {
         let due = self.jobs.iter_mut().filter(|(_, held)| !held.asked && held.due <= soon);
         due.map(|(id, held)| {
             held.asked = true;
-            (id.clone(), held.token.clone())
+            Claim { id: id.clone(), token: held.token.clone(), number: held.number }
         })
         .collect()
     }
 
     /// The server answered for `claims`; those in `refused` are another's or gone.
     pub(super) fn answered(&mut self, claims: Vec<Claim>, refused: &[&[u8]], now: Instant) {
-        for (id, token) in claims {
+        for Claim { id, number, .. } in claims {
             let next = now + self.early(self.period);
             // A job that ended in the meantime, or was taken anew, is another matter.
-            let Some(held) = self.jobs.get_mut(&id).filter(|held| held.token == token) else {
+            let Some(held) = self.jobs.get_mut(&id).filter(|held| held.number == number) else {
                 continue;
             };
             if refused.contains(&id.as_bytes()) {
@@ -150,8 +162,8 @@ impl Book {
     /// There was no answer for `claims`: soon again.
     pub(super) fn unanswered(&mut self, claims: Vec<Claim>, now: Instant) {
         let again = now + self.early((self.period / 4).clamp(SHORTEST, RETRY));
-        for (id, token) in claims {
-            if let Some(held) = self.jobs.get_mut(&id).filter(|held| held.token == token) {
+        for Claim { id, number, .. } in claims {
+            if let Some(held) = self.jobs.get_mut(&id).filter(|held| held.number == number) {
                 (held.due, held.asked) = (again, false);
             }
         }
@@ -179,8 +191,9 @@ mod tests {
         Book::new(900 * MS, 5000 * MS, now, || 0.0)
     }
 
-    fn claim(id: &str, token: &str) -> Claim {
-        (id.to_owned(), token.to_owned())
+    /// Ids and tokens of what is due.
+    fn shown(claims: &[Claim]) -> Vec<(&str, &str)> {
+        claims.iter().map(|claim| (&*claim.id, &*claim.token)).collect()
     }
 
     fn track(book: &mut Book, id: &str, now: Instant) {
@@ -198,8 +211,8 @@ mod tests {
         assert_eq!(book.next(None), Some(start + 300 * MS));
         assert_eq!(book.take_due(start + 299 * MS), []);
         let mut due = book.take_due(start + 300 * MS);
-        due.sort();
-        assert_eq!(due, [claim("a", "t"), claim("b", "t")]);
+        due.sort_by(|a, b| a.id.cmp(&b.id));
+        assert_eq!(shown(&due), [("a", "t"), ("b", "t")]);
         // Those are under way.
         assert_eq!(book.next(None), Some(start + 500 * MS));
         book.answered(due, &[], start + 310 * MS);
@@ -233,21 +246,24 @@ mod tests {
         book.untrack("c", start + 300 * MS);
         let news = book.beat(start + 300 * MS);
         assert_eq!((news.refused, news.renewed), (vec!["a".to_owned()], vec!["b".to_owned()]));
-        assert_eq!(book.take_due(start + 600 * MS), [claim("b", "t")]);
+        assert_eq!(shown(&book.take_due(start + 600 * MS)), [("b", "t")]);
         assert_eq!(book.len(), 1);
     }
 
     #[test]
-    fn an_answer_for_an_earlier_token_is_nothing_to_the_job_that_runs_now() {
-        let start = Instant::now();
-        let mut book = book(start);
-        track(&mut book, "a", start);
-        let due = book.take_due(start + 300 * MS);
-        book.untrack("a", start + 310 * MS);
-        book.track("a".to_owned(), "second".to_owned(), Duration::ZERO, start + 320 * MS);
-        book.answered(due, &[b"a"], start + 330 * MS);
-        assert_eq!(book.beat(start + 330 * MS), News::default());
-        assert_eq!(book.take_due(start + 620 * MS), [claim("a", "second")]);
+    fn an_answer_for_an_earlier_run_is_nothing_to_the_one_of_now() {
+        // A queue of Bull takes the job that it runs again with the same token.
+        for token in ["second", "t"] {
+            let start = Instant::now();
+            let mut book = book(start);
+            track(&mut book, "a", start);
+            let due = book.take_due(start + 300 * MS);
+            book.untrack("a", start + 310 * MS);
+            book.track("a".to_owned(), token.to_owned(), Duration::ZERO, start + 320 * MS);
+            book.answered(due, &[b"a"], start + 330 * MS);
+            assert_eq!(book.beat(start + 330 * MS), News::default());
+            assert_eq!(shown(&book.take_due(start + 620 * MS)), [("a", token)]);
+        }
     }
 
     #[test]

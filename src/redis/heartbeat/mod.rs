@@ -28,6 +28,8 @@ use tokio::time::{Instant, sleep_until};
 
 /// A connection without locks to renew is closed after this long.
 const IDLE: Duration = Duration::from_secs(30);
+/// How long a peer that did not answer a renewal may take to say goodbye.
+const DISCONNECT_MS: u32 = 100;
 
 /// Renews the locks of one worker's jobs until it is dropped or stopped.
 pub struct Heartbeat {
@@ -82,6 +84,7 @@ fn options(options: &Options) -> Options {
     };
     Options {
         offline_queue_max: 0,
+        disconnect_timeout_ms: DISCONNECT_MS,
         sentinel: options.sentinel.as_ref().map(natively),
         ..own_options(options, "lock heartbeat")
     }
