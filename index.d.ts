@@ -1484,8 +1484,8 @@ declare class Core implements ConnectionListener {
     /** Holds the loop as long as the client is open, or not. */
     hold(on: boolean): void;
     addScript(script: Script): void;
-    /** The id of the next script. */
-    get nextScript(): number;
+    /** The id of a script with this text. */
+    scriptId(lua: string): number;
     /** A number for a new pipeline. */
     nextGroup(): number;
     /** Hands a command over, or settles it when the client's state forbids it. */

@@ -198,7 +198,7 @@ export class Redis extends CommandClient {
   /** @internal */
   [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script {
     const core = this[CORE];
-    const script = new Script(core.nextScript, name, definition);
+    const script = new Script(core.scriptId(definition.lua), name, definition);
     core.addScript(script);
     return script;
   }

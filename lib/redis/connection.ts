@@ -297,6 +297,7 @@ export class Connection {
       reader.begin(HEADER_INTS, reader.meta[1] ?? 0, (flags & 1) === 1);
       while (reader.at < used && !this.#released) this.#token(reader);
       if ((flags & MORE) === MORE) setImmediate(this.#drainLater);
+      else reader.trim(BLOB_BYTES);
       break;
     }
     this.#listener.onDrained();

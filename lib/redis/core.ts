@@ -67,7 +67,8 @@ export class Core implements ConnectionListener {
   readonly #profile: Profile | undefined;
   readonly #family: Set<Redis>;
   readonly #sendCommand: Redis['sendCommand'];
-  readonly #scripts: Script[] = [];
+  /** By text: one that is defined again and again is known to the wire once. */
+  readonly #scripts = new Map<string, Script>();
   readonly subscriptions = new Subscriptions();
   #connection: Connection | undefined;
   #waiters: Waiter[] = [];
@@ -197,13 +198,14 @@ export class Core implements ConnectionListener {
   }
 
   addScript(script: Script): void {
-    this.#scripts.push(script);
+    if (this.#scripts.get(script.lua)?.script === script.script) return;
+    this.#scripts.set(script.lua, script);
     this.#connection?.registerScript(script);
   }
 
-  /** The id of the next script. */
-  get nextScript(): number {
-    return this.#scripts.length + 1;
+  /** The id of a script with this text. */
+  scriptId(lua: string): number {
+    return this.#scripts.get(lua)?.script ?? this.#scripts.size + 1;
   }
 
   /** A number for a new pipeline. */
@@ -307,7 +309,7 @@ export class Core implements ConnectionListener {
     );
     this.#connection = connection;
     this.#nameSent = options.connectionName;
-    for (const script of this.#scripts) connection.registerScript(script);
+    for (const script of this.#scripts.values()) connection.registerScript(script);
     if (this.#held) connection.keepAlive.acquire();
     this.#family.add(this.#client);
     return connection;

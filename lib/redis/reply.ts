@@ -26,6 +26,8 @@ const Type = {
 } as const;
 /** Batches up to this size that are pure ASCII become one string which values are cut from. */
 const ONE_STRING_BYTES = 64 * 1024;
+/** A blob that has grown beyond this is not kept. */
+const KEEP_BYTES = 16 * 1024 * 1024;
 /** Longer values are cut from the blob, so that a small substring does not keep a whole batch in memory. */
 const SUBSTRING_BYTES = 256;
 
@@ -63,6 +65,11 @@ export class ReplyReader {
   grow(metaEntries: number, blobBytes: number): void {
     if (metaEntries > this.meta.length) this.meta = new Int32Array(metaEntries);
     if (blobBytes > this.blob.length) this.blob = Buffer.allocUnsafeSlow(blobBytes) as FastBuffer;
+  }
+
+  /** Lets go of the room that an unusually large batch took. Values are copies. */
+  trim(blobBytes: number): void {
+    if (this.blob.length > KEEP_BYTES) this.blob = Buffer.allocUnsafeSlow(blobBytes) as FastBuffer;
   }
 
   /** One number of the token stream. */

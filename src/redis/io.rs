@@ -25,7 +25,7 @@ use tokio::time::{Instant, Sleep, sleep_until};
 const HANDSHAKES: usize = 8;
 /// Room for one read, and the most that one read brings.
 const READ_BYTES: usize = 64 * 1024;
-/// An input buffer beyond this size is given back when it is empty.
+/// A buffer beyond this size is given back when it is empty.
 const KEEP_BYTES: usize = 1024 * 1024;
 /// Where a timer points that has nothing to wait for.
 const FAR: Duration = Duration::from_hours(24);
@@ -221,6 +221,7 @@ impl<'a> Served<'a> {
             }
             if *sent == output.len() {
                 output.clear();
+                output.shrink_to(KEEP_BYTES);
                 *sent = 0;
                 if shared.direct().admit_driver(machine, output, flushed) {
                     machine.take_output(output, now);

@@ -62,7 +62,7 @@ export class Cluster extends CommandClient {
   readonly #routes: Routes;
   readonly #life: ClusterLife;
   readonly #auto: AutoPipelines;
-  readonly #scripts: Script[] = [];
+  readonly #scripts = new Map<string, Script>();
   #held = false;
 
   /**
@@ -180,8 +180,10 @@ export class Cluster extends CommandClient {
 
   /** @internal */
   [MAKE_SCRIPT](name: string, definition: ScriptDefinition): Script {
-    const script = new Script(FIRST_SCRIPT + this.#scripts.length, name, definition);
-    this.#scripts.push(script);
+    const known = this.#scripts.get(definition.lua);
+    const script = new Script(known?.script ?? FIRST_SCRIPT + this.#scripts.size, name, definition);
+    if (known !== undefined) return script;
+    this.#scripts.set(definition.lua, script);
     for (const node of this.nodes()) node[CORE].addScript(script);
     return script;
   }
@@ -223,7 +225,7 @@ export class Cluster extends CommandClient {
   }
 
   #prepare(node: Redis): void {
-    for (const script of this.#scripts) node[CORE].addScript(script);
+    for (const script of this.#scripts.values()) node[CORE].addScript(script);
   }
 
   /** Without credentials. */

@@ -21,6 +21,8 @@ use tokio::time::Instant;
 const STEP: Duration = Duration::from_millis(10);
 /// Settled commands whose replies are still due: beyond this, or this age, the connection is replaced.
 const TOMBSTONES: usize = 10_000;
+/// Room for this many entries is kept when a burst is over.
+const KEEP_ENTRIES: usize = 4096;
 const TOMBSTONE_AGE: Duration = Duration::from_mins(1);
 
 /// All unanswered commands of one client.
@@ -119,6 +121,7 @@ impl Ledger {
     /// Takes the next command to send.
     pub(super) fn take(&mut self) -> Option<Entry> {
         let entry = self.again.pop_front().or_else(|| self.queue.pop_front())?;
+        shrink(&mut self.queue);
         self.queued_bytes -= entry.bytes.len();
         Some(entry)
     }
@@ -151,6 +154,7 @@ impl Ledger {
     /// The reply of the oldest command came.
     pub(super) fn answered(&mut self) -> Option<Entry> {
         let entry = self.flight.pop_front()?;
+        shrink(&mut self.flight);
         self.blocked -= usize::from(entry.flags.has(Flags::BLOCKING));
         if entry.settled {
             self.tombstones = self.tombstones.saturating_sub(1);
@@ -284,5 +288,12 @@ impl Ledger {
         if let Some(deadline) = deadline {
             self.earliest = Some(self.earliest.map_or(deadline, |earliest| earliest.min(deadline)));
         }
+    }
+}
+
+/// Gives back what a burst took, once it is over.
+fn shrink(entries: &mut VecDeque<Entry>) {
+    if entries.is_empty() && entries.capacity() > KEEP_ENTRIES {
+        entries.shrink_to(KEEP_ENTRIES);
     }
 }

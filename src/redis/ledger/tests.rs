@@ -143,3 +143,11 @@ fn old_tombstones_cost_their_connection() {
     assert!(ledger.next_look().is_some());
     assert!(ledger.expire(now + Duration::from_secs(61)).recycle);
 }
+
+#[test]
+fn the_room_of_a_burst_is_given_back_when_it_is_over() {
+    let burst: Vec<Entry> = (0..50_000).map(|seq| entry(seq, READ)).collect();
+    let mut ledger = ledger(&burst, burst.len());
+    while ledger.answered().is_some() {}
+    assert!(ledger.queue.capacity() <= super::KEEP_ENTRIES && ledger.flight.capacity() <= super::KEEP_ENTRIES);
+}
