@@ -3499,10 +3499,10 @@ declare class Routes implements Surroundings {
     nodeOf(slot: number | undefined, scale: NodeRole | ScaleReads, command: () => CommandInfo): Redis | undefined;
     /** A node for a command without a slot, or whose slot's node is not there: it will say where the slot is. */
     anyNode(scale: NodeRole | ScaleReads): Redis | undefined;
-    /** MOVED: remembers the new master of a slot. */
-    follow(slot: number, announced: NodeKey): void;
-    /** The client of a node that an error reply named. */
-    connect(announced: NodeKey): Redis;
+    /** MOVED: remembers the new master of a slot, and gives its client. */
+    follow(slot: number, announced: NodeKey, answered?: Redis): Redis;
+    /** The client of a node that an error reply named; without a host it is on that of the node which answered. */
+    connect(announced: NodeKey, answered?: Redis): Redis;
     /** The address where an announced one is reached. */
     reached(announced: NodeAddress): NodeAddress;
     /** When a command that is called now has lived for its `commandTimeout`; 0 for never. */
@@ -3863,7 +3863,7 @@ declare class SlotTable {
     get known(): boolean;
     /** Nodes of a slot; none when nobody is known to serve it. */
     nodes(slot: number | undefined): readonly NodeKey[] | undefined;
-    /** Takes over what a refresh told. Slots that it does not name are nobody's. */
+    /** Takes over what a refresh told. Slots that it does not name are nobody's; ranges of slots that do not exist are passed over. */
     replace(ranges: readonly SlotRange[]): void;
     /** MOVED: the slot has another master. The next refresh tells the rest. */
     move(slot: number, master: NodeKey): void;

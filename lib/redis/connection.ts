@@ -441,7 +441,7 @@ export class Connection {
   }
 
   #reject(entry: Entry, error: Error): void {
-    entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack));
+    this.#guard(() => entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack)));
   }
 
   /** Runs user code; what it throws surfaces as an uncaught exception, after this batch. */

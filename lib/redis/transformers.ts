@@ -69,6 +69,13 @@ export function spread(position: 0 | 1, flat: Argument[]): Argument[] {
   return position === 0 ? entries(last) : [flat[0], ...entries(last)];
 }
 
+/** About what the arguments take in memory. */
+export function byteLength(args: readonly RedisValue[]): number {
+  let bytes = 32;
+  for (const argument of args) bytes += typeof argument === 'number' ? 8 : argument.length;
+  return bytes;
+}
+
 /** One key with its prefix. */
 export function withPrefix(key: RedisValue, prefix: KeyPrefix): RedisValue {
   if (typeof prefix === 'string' && !Buffer.isBuffer(key)) return prefix + key.toString();

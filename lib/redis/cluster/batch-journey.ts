@@ -11,7 +11,7 @@ import { nodeKey } from './options.js';
 import { Redirections } from './redirect.js';
 import type { Routes } from './routes.js';
 import { commonSlot, type NodeKey, slotOf, SLOTS } from './slots.js';
-import { byteLength } from './journey.js';
+import { byteLength } from '../transformers.js';
 
 const SAME_SLOT = 'All the keys in a pipeline command should belong to the same slot';
 const SAME_GROUP = 'All keys in the pipeline should belong to the same slots allocation group';
@@ -33,6 +33,8 @@ export class BatchJourney {
   readonly #expires: number;
   #preferred: NodeKey | undefined;
   #asked = false;
+  /** Where the last attempt was made. */
+  #node: Redis | undefined;
 
   constructor(routes: Routes, batch: Batch, settle: { resolve: (results: MemberResult[]) => void; reject: (error: Error) => void }) {
     this.#routes = routes;
@@ -44,6 +46,19 @@ export class BatchJourney {
 
   /** Makes an attempt. */
   go(): void {
+    this.#try(() => this.#go());
+  }
+
+  /** Functions of the user's may throw, and so may addresses that a server names: that is this pipeline's outcome and nobody else's. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#reject(error as Error);
+    }
+  }
+
+  #go(): void {
     const routes = this.#routes;
     if (routes.status === 'end') return this.#all(() => localError(CONNECTION_CLOSED, 'MOORING_CLOSED'));
     if (routes.table.known) {
@@ -56,7 +71,11 @@ export class BatchJourney {
     this.#asked = false;
     this.#preferred = undefined;
     const deadlineMs = routes.millisecondsTo(this.#expires);
-    void this.#batch.attempt(node, { asking: asked, deadlineMs }).then((results) => this.#answered(results));
+    this.#node = node;
+    this.#batch.attempt(node, { asking: asked, deadlineMs }).then(
+      (results) => this.#try(() => this.#answered(results)),
+      (error: Error) => this.#reject(error),
+    );
   }
 
   #wait(): void {
@@ -109,17 +128,18 @@ export class BatchJourney {
       error,
       this.#routes,
       {
-        moved: (slot, key) => {
-          this.#preferred = nodeKey(this.#routes.connect(key).options);
-          this.#routes.follow(slot, key);
-          this.#routes.refresh();
-          this.go();
-        },
-        ask: (key) => {
-          this.#preferred = nodeKey(this.#routes.connect(key).options);
-          this.#asked = true;
-          this.go();
-        },
+        moved: (slot, key) =>
+          this.#try(() => {
+            this.#preferred = nodeKey(this.#routes.follow(slot, key, this.#node).options);
+            this.#routes.refresh();
+            this.go();
+          }),
+        ask: (key) =>
+          this.#try(() => {
+            this.#preferred = nodeKey(this.#routes.connect(key, this.#node).options);
+            this.#asked = true;
+            this.go();
+          }),
         again: () => this.go(),
         // The members' own errors say more than one about redirections.
         giveUp: () => this.#resolve(results),

@@ -14,6 +14,7 @@ import { type NodeRole, nodeKey, type ScaleReads } from './options.js';
 import { Redirections } from './redirect.js';
 import type { Routes } from './routes.js';
 import { commonSlot, type NodeKey } from './slots.js';
+import { byteLength } from '../transformers.js';
 
 /** What a member of a cluster's command is about. */
 export interface Outgoing extends Entry {
@@ -34,6 +35,8 @@ export class Journey {
   readonly #redirections = new Redirections();
   readonly #expires: number;
   #slot: number | undefined;
+  /** Where the last attempt was made. */
+  #node: Redis | undefined;
 
   constructor(routes: Routes, outgoing: Outgoing) {
     const { spec, args, buffers, resolve, transform, stack } = outgoing;
@@ -46,6 +49,19 @@ export class Journey {
 
   /** Makes an attempt: at the slot's node, at any node, or at the one that the slot's node named. */
   go(anywhere = false, asked?: NodeKey): void {
+    this.#try(() => this.#go(anywhere, asked));
+  }
+
+  /** Functions of the user's may throw, and so may addresses that a server names: that is this command's outcome and nobody else's. */
+  #try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      this.#outgoing.reject(error as Error);
+    }
+  }
+
+  #go(anywhere: boolean, asked: NodeKey | undefined): void {
     const { spec, args } = this.#outgoing;
     const routes = this.#routes;
     if (routes.status === 'end') return this.#entry.reject(new AbortError(CLUSTER_ENDED));
@@ -56,6 +72,7 @@ export class Journey {
     if (routes.options.enableOfflineQueue === false && node.status !== 'ready' && node.status !== 'wait') {
       return this.#entry.reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED', commandInfo(spec.name, args)));
     }
+    this.#node = node;
     const core = node[CORE];
     const deadlineMs = routes.millisecondsTo(this.#expires);
     if (asked !== undefined)
@@ -113,26 +130,20 @@ export class Journey {
       error,
       this.#routes,
       {
-        moved: (slot, key) => {
-          this.#slot = slot;
-          this.#routes.follow(slot, key);
-          this.go();
-          this.#routes.refresh();
-        },
-        ask: (key) => this.go(false, nodeKey(this.#routes.connect(key).options)),
+        moved: (slot, key) =>
+          this.#try(() => {
+            this.#slot = slot;
+            this.#routes.follow(slot, key, this.#node);
+            this.go();
+            this.#routes.refresh();
+          }),
+        ask: (key) => this.#try(() => this.go(false, nodeKey(this.#routes.connect(key, this.#node).options))),
         again: () => this.go(true),
         giveUp: (final) => this.#outgoing.reject(final),
       },
       this.#routes.mayRepeat(error, spec.flagsWith(this.#outgoing.args, spec.blockingMs(this.#outgoing.args))),
     );
   }
-}
-
-/** About what the arguments take in memory. */
-export function byteLength(args: Entry['args']): number {
-  let bytes = 32;
-  for (const argument of args) bytes += typeof argument === 'number' ? 8 : argument.length;
-  return bytes;
 }
 
 /** One of a slot's nodes, by the option `scaleReads`. */

@@ -5,7 +5,7 @@
  */
 import { CONNECTION_CLOSED, localError, type Sent } from '../errors.js';
 import type { ResolvedClusterOptions } from './options.js';
-import type { NodeKey } from './slots.js';
+import { isSlot, type NodeKey } from './slots.js';
 import type { DelayQueue } from './waiting.js';
 
 /** What follows from an error. */
@@ -45,7 +45,7 @@ export class Redirections {
     }
     const [kind, slot, key] = error.message.split(' ');
     const again = (): void => verdicts.again();
-    if (kind === 'MOVED' && key !== undefined) {
+    if (kind === 'MOVED' && key !== undefined && isSlot(Number(slot))) {
       const move = (): void => verdicts.moved(Number(slot), key);
       const delayMs = options.retryDelayOnMoved ?? 0;
       if (delayMs > 0) delays.push('moved', delayMs, move);

@@ -101,14 +101,17 @@ export class Routes implements Surroundings {
     return this.pool.getSampleInstance(typeof scale === 'function' ? 'all' : scale) ?? this.pool.getSampleInstance('all');
   }
 
-  /** MOVED: remembers the new master of a slot. */
-  follow(slot: number, announced: NodeKey): void {
-    this.table.move(slot, nodeKey(this.connect(announced).options));
+  /** MOVED: remembers the new master of a slot, and gives its client. */
+  follow(slot: number, announced: NodeKey, answered?: Redis): Redis {
+    const node = this.connect(announced, answered);
+    this.table.move(slot, nodeKey(node.options));
+    return node;
   }
 
-  /** The client of a node that an error reply named. */
-  connect(announced: NodeKey): Redis {
-    return this.pool.findOrCreate({ ...this.reached(addressOf(announced)) });
+  /** The client of a node that an error reply named; without a host it is on that of the node which answered. */
+  connect(announced: NodeKey, answered?: Redis): Redis {
+    const { host, port } = addressOf(announced);
+    return this.pool.findOrCreate({ ...this.reached({ host: host || answered?.options.host || '', port }) });
   }
 
   /** The address where an announced one is reached. */

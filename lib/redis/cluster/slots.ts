@@ -19,6 +19,11 @@ export interface SlotRange {
   readonly keys: readonly NodeKey[];
 }
 
+/** Whether there is such a slot: what a server names need not be one. */
+export function isSlot(slot: number): boolean {
+  return Number.isInteger(slot) && slot >= 0 && slot < SLOTS;
+}
+
 /** The slot of one key. */
 export function slotOf(key: RedisValue): number {
   return keySlot(typeof key === 'number' ? String(key) : key);
@@ -50,15 +55,16 @@ export class SlotTable {
     return slot === undefined ? undefined : this.slots[slot];
   }
 
-  /** Takes over what a refresh told. Slots that it does not name are nobody's. */
+  /** Takes over what a refresh told. Slots that it does not name are nobody's; ranges of slots that do not exist are passed over. */
   replace(ranges: readonly SlotRange[]): void {
     this.slots.length = 0;
     this.#numbers.clear();
     this.groups.fill(undefined);
     for (const { start, end, keys } of ranges) {
+      if (!isSlot(start) || !isSlot(end)) continue;
       const nodes = [...keys];
       const group = this.#group(nodes);
-      for (let slot = start; slot <= end && slot < SLOTS; slot++) {
+      for (let slot = start; slot <= end; slot++) {
         this.slots[slot] = nodes;
         this.groups[slot] = group;
       }
