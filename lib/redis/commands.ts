@@ -40,6 +40,8 @@ export const Flag = {
   loading: 8192,
   watch: 16_384,
   unwatch: 32_768,
+  /** Rust does not know it: never sent. */
+  reset: 65_536,
 } as const;
 
 /** The six commands that change subscriptions. */
@@ -59,6 +61,7 @@ const FLAG_OF: Readonly<Record<string, number>> = {
   client: Flag.client,
   watch: Flag.watch,
   unwatch: Flag.unwatch,
+  reset: Flag.reset,
 };
 /** Their keys follow a subcommand, and the peer puts no prefix before those: users name them in full. */
 const NOT_PREFIXED = new Set(['xgroup', 'xinfo', 'object', 'memory']);
@@ -175,6 +178,17 @@ export class CommandSpec {
 /** SET whose repetition changes nothing: no NX, XX, GET, KEEPTTL. */
 function plainSet(args: readonly RedisValue[]): boolean {
   return args.length === 2 || (args.length === 4 && SET_EXPIRY.has(String(args[2]).toUpperCase()));
+}
+
+const UNANSWERED = 'CLIENT REPLY OFF and SKIP are not possible: the client waits for a reply to every command';
+const UNTOLD = "RESET is not possible: user, database, name and subscriptions of the connection are the client's, which would not know";
+
+/** Why a command must not be sent: one after which replies no longer belong to their commands, or the connection is not what the client takes it for. */
+export function forbidden(spec: CommandSpec, args: readonly RedisValue[]): string | undefined {
+  if ((spec.flags & (Flag.client | Flag.reset)) === 0) return undefined;
+  if ((spec.flags & Flag.reset) !== 0) return UNTOLD;
+  const [what, how] = args.slice(0, 2).map((argument) => String(argument).toLowerCase());
+  return what === 'reply' && how !== 'on' ? UNANSWERED : undefined;
 }
 
 /** Built-in commands that get a method, as the peer lists them. */

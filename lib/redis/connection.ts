@@ -255,6 +255,8 @@ export class Connection {
       const entry = this.#take(seq);
       if (entry !== undefined) this.#reject(entry, wireError(failure, 'no', commandInfo(entry.spec.name, entry.spec.shown(entry.args))));
     }
+    // It has not counted them either: the next command has the number of the first of these.
+    if (failure.code === 'MOORING_INVALID_ARGUMENT') this.#tail = (this.#tail - commands) >>> 0;
   }
 
   #makeRoom(): void {
@@ -440,6 +442,7 @@ export class Connection {
     this.#reject(entry, commandError(error, entry.spec.name, entry.spec.shown(entry.args)));
   }
 
+  /** A cluster goes on from here, with functions of its user's: what they throw must not keep the rest of a batch from those it belongs to. */
   #reject(entry: Entry, error: Error): void {
     this.#guard(() => entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack)));
   }

@@ -6,7 +6,7 @@
  * Guarantees: `connect()` settles; the loop is held while commands are unsettled, a connect is awaited or somebody waits for `ready`, and by nothing else.
  */
 import { isAutoPipelined } from './auto-pipeline.js';
-import { type CommandSpec, Flag, specOf } from './commands.js';
+import { type CommandSpec, Flag, forbidden, specOf } from './commands.js';
 import { Connection, type ConnectionListener, type Entry, type Status } from './connection.js';
 import type { Placement } from './encode.js';
 import type { Redis } from './client.js';
@@ -224,6 +224,11 @@ export class Core implements ConnectionListener {
       outgoing.reject(localError(refusal, 'MOORING_CLOSED', commandInfo(outgoing.spec.name, outgoing.args)));
       return;
     }
+    const unfit = forbidden(outgoing.spec, outgoing.args);
+    if (unfit !== undefined) {
+      outgoing.reject(localError(unfit, 'MOORING_INVALID_ARGUMENT', commandInfo(outgoing.spec.name, outgoing.args)));
+      return;
+    }
     const isInline = place.group === 0;
     const { group, index } = isInline ? this.#inline.place(outgoing.spec) : place;
     const deadlineMs = place.deadlineMs ?? client.options.commandTimeout ?? 0;
@@ -358,8 +363,9 @@ export class Core implements ConnectionListener {
       if (status !== 'ready') this.#client.status = status;
       this.#settleWaiters(status);
     }
-    this.#endTold = status === 'end';
-    if (this.#endTold) this.#endAwaited();
+    // An end that a later connect() has overtaken is not the wire's.
+    this.#endTold = status === 'end' && current;
+    if (status === 'end') this.#endAwaited();
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
     if (status === 'connecting') this.#unresolved = undefined;
     if (status === 'connecting') this.#attempt.begin(this.#client.options);

@@ -5,6 +5,7 @@
  *
  * Guarantees: the bytes of a command are complete or absent; a command that fails to encode leaves nothing behind. Does not know promises.
  */
+import { invalidArgument } from '../error/index.js';
 import type { CommandSpec } from './commands.js';
 import type { RedisValue } from './transformers.js';
 
@@ -16,6 +17,8 @@ const KEEP_BYTES = 4 * 1024 * 1024;
 const DESCRIPTORS = 512;
 /** Below this many characters a loop beats the native call. */
 const LOOP_CHARACTERS = 40;
+/** The longest command and the longest time that a descriptor can hold. */
+const MOST = 0x7fff_ffff;
 /** The widest length line: `$536870912\r\n`, and the trailing CRLF. */
 const FRAME_BYTES = 16;
 const CR = 13;
@@ -61,6 +64,7 @@ export class OutBuffer {
       else if (typeof argument === 'number') at = this.#text(String(argument), at);
       else at = this.#bytes(argument, at);
     }
+    if (at - start > MOST) throw invalidArgument('args', `command is larger than ${MOST} bytes`);
     this.length = at;
     this.#describe(spec, args, placement, at - start);
   }
@@ -85,7 +89,7 @@ export class OutBuffer {
     descriptors[base + 1] = spec.flagsWith(args, blocking);
     descriptors[base + 2] = placement.group;
     descriptors[base + 3] = placement.index;
-    descriptors[base + 4] = placement.deadlineMs;
+    descriptors[base + 4] = placement.deadlineMs > 0 ? Math.min(Math.ceil(placement.deadlineMs), MOST) : 0;
     descriptors[base + 5] = spec.script;
     descriptors[base + 6] = blocking;
     descriptors[base + 7] = (spec.flags & 32) === 0 ? 1 : args.length;

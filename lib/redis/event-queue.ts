@@ -29,14 +29,13 @@ export class EventQueue {
     if (this.#events.length === 0 || this.#afterPromises) return;
     const events = this.#events;
     this.#events = [];
-    for (const emit of events) {
-      try {
-        emit();
-      } catch (error) {
-        nextTick(() => {
-          throw error;
-        });
-      }
+    try {
+      emitEach(events);
+    } catch (error) {
+      // As when they are emitted by themselves: whoever is emitted next is not the listener's to stop.
+      nextTick(() => {
+        throw error;
+      });
     }
   }
 
@@ -44,15 +43,19 @@ export class EventQueue {
     // They were emitted by `catchUp`.
     if (events !== this.#events) return;
     this.#events = [];
-    for (const [index, emit] of events.entries()) {
-      try {
-        emit();
-      } catch (error) {
-        // A listener's error is the process's matter; the other events come all the same.
-        const rest = events.slice(index + 1);
-        if (rest.length > 0) setImmediate(() => rest.forEach((next) => next()));
-        throw error;
-      }
+    emitEach(events);
+  }
+}
+
+function emitEach(events: readonly (() => void)[]): void {
+  for (const [index, emit] of events.entries()) {
+    try {
+      emit();
+    } catch (error) {
+      // A listener's error is the process's matter; the other events come all the same.
+      const rest = events.slice(index + 1);
+      if (rest.length > 0) setImmediate(() => emitEach(rest));
+      throw error;
     }
   }
 }

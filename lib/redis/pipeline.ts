@@ -11,7 +11,8 @@ import { type Call, type Commander, installCommands, RUN } from './commander.js'
 import { type CommandSpec, specOf } from './commands.js';
 import { CORE, type Place } from './core.js';
 import { CHANNELS, traced, tracedServer } from './tracing.js';
-import { type Argument, asText, pairs, type RedisValue } from './transformers.js';
+import { type Argument, asText, byteLength, pairs, type RedisValue } from './transformers.js';
+import { invalidArgument } from '../error/index.js';
 
 /** `[error]` or `[null, result]` of one member. */
 export type MemberResult = [Error | null, unknown];
@@ -57,6 +58,9 @@ export interface ChainableCommander extends Omit<Pipeline, 'multi' | 'addBatch'>
   addBatch(commands?: readonly (readonly Argument[])[]): ChainableCommander;
 }
 
+/** Arguments of a member: as much as a server takes by default, and as text three times as long still one command of the wire. */
+const MOST_BYTES = 512 * 1024 * 1024;
+
 const ASKING: Omit<Member, 'tell'> = { spec: specOf('asking'), args: [], buffers: false };
 
 /** Collects commands until `exec()`. */
@@ -87,6 +91,8 @@ export class Pipeline implements Commander {
   [RUN]({ spec, args, buffers, callback }: Call): this {
     const { keyPrefix } = this.options;
     const prepared = spec.prepare(args);
+    // What cannot be encoded must not leave a transaction without one of its members.
+    if (byteLength(prepared) > MOST_BYTES) throw invalidArgument('args', `command is larger than ${MOST_BYTES} bytes`);
     const values = keyPrefix ? spec.prefixKeys(prepared, keyPrefix) : prepared;
     this.#members.push({ spec, args: values, buffers, tell: callback && teller(callback) });
     return this;
