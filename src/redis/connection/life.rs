@@ -210,6 +210,7 @@ impl Machine {
         for loss in losses {
             self.fail_lost(loss.seq, if loss.aborted { aborted } else { closed }, loss.maybe_sent);
         }
+        self.forget_selects();
     }
 
     /// Fails a command whose connection goes; QUIT has what it wanted.

@@ -334,6 +334,7 @@ impl Machine {
         if commands.is_empty() {
             return;
         }
+        self.forget_selects();
         let failure = self.out.failure(Failure::from(error.clone()));
         let quit = self.quit.take();
         for (seq, maybe_sent) in commands {

@@ -67,9 +67,16 @@ impl Machine {
             self.out.fail(seq, failure, maybe_sent);
         }
         self.out.fail(entry.seq, failure, false);
+        self.forget_selects();
         if self.ledger.stays_open(entry.group) {
             self.pulse.recycle_at.get_or_insert(now);
         }
+    }
+
+    /// Commands were settled without a reply: what comes next belongs where it would have been without a SELECT among them.
+    pub(super) fn forget_selects(&mut self) {
+        let known = self.ledger.last_database().or(self.databases.queued);
+        self.databases.expected = known.unwrap_or(self.databases.confirmed);
     }
 
     fn is_full(&self) -> bool {

@@ -48,6 +48,9 @@ impl Machine {
                 }
             }
         }
+        if !expiry.expired.is_empty() {
+            self.forget_selects();
+        }
         if let Some(late) = expiry.deaf {
             self.notice(NOTICE_DEAF, u32::try_from(late.as_millis()).unwrap_or(u32::MAX), None);
         }

@@ -275,6 +275,12 @@ impl Ledger {
         out
     }
 
+    /// The database of the last SELECT that may still succeed.
+    pub(super) fn last_database(&self) -> Option<u32> {
+        let selects = |entry: &&Entry| entry.origin == Origin::User && !entry.settled && entry.flags.has(Flags::SELECT);
+        self.flight.iter().chain(&self.again).chain(&self.queue).filter(selects).last().map(|entry| entry.db)
+    }
+
     /// A database that could not be selected: what waits for it runs in the old one.
     pub(super) fn move_database(&mut self, from: u32, to: u32) {
         for entry in self.queue.iter_mut().chain(&mut self.again).chain(&mut self.flight) {

@@ -205,6 +205,44 @@ fn a_refused_database_does_not_undo_the_next_one() {
 }
 
 #[test]
+fn a_select_that_was_given_up_selects_nothing() {
+    // Not sent in its time.
+    let mut h = Harness::new("{}");
+    h.machine.connect();
+    h.flush_until(&["SELECT", "5"], SELECT, 100);
+    h.advance(SECOND);
+    h.flush(&["SET", "k"], 0);
+    h.open();
+    h.exchange();
+    assert_eq!(h.failures(), [(0, "timeout".to_owned(), false)]);
+    assert!(!h.commands().contains(&"SELECT".to_owned()));
+    // Lost with its transaction.
+    let mut h = served("{}");
+    member(&mut h, &["MULTI"], MULTI, 7, 0);
+    member(&mut h, &["SELECT", "5"], SELECT, 7, 1);
+    member(&mut h, &["EXEC"], EXEC, 7, 2);
+    h.pump();
+    h.machine.socket_ended(h.generation, None, h.now);
+    h.server.received.clear();
+    h.advance(SECOND);
+    h.open();
+    h.exchange();
+    assert!(!h.commands().contains(&"SELECT".to_owned()));
+    // An earlier one counts.
+    let mut h = Harness::new("{}");
+    h.machine.connect();
+    h.flush(&["SELECT", "3"], SELECT);
+    h.flush_until(&["SELECT", "5"], SELECT, 100);
+    h.advance(SECOND);
+    h.flush(&["SET", "k"], 0);
+    h.open();
+    h.exchange();
+    let selects: Vec<String> =
+        h.server.received.iter().filter(|args| args[0] == "SELECT").map(|args| args[1].clone()).collect();
+    assert_eq!(selects.last().map(String::as_str), Some("3"));
+}
+
+#[test]
 fn on_the_way_out_no_ping_is_waited_for() {
     let mut h = served(r#"{"heartbeatMs":15000,"quitTimeoutMs":0}"#);
     h.flush_blocking(&["BLPOP", "k"], 0);
