@@ -72,6 +72,19 @@ test('with options of its own a queue has connections of its own', () => {
   expect(argumentOf(() => bullCreateClient('client', null as never))).toBe('options');
 });
 
+test('queues that are made after a close of the default client connect it again', async () => {
+  process.env['REDIS_URI'] = redisUri();
+  for (const name of ['first', 'second']) {
+    const queue = new Bull(name, { createClient: bullCreateClient });
+    expect(queue.client).toBe(redisClient);
+    void queue.process(async (job) => job.data.n + 1);
+    const job = await queue.add({ n: 1 });
+    expect(await job.finished()).toBe(2);
+    await queue.close();
+    await closeRedis({ deadlineMs: 1000 });
+  }
+}, 30_000);
+
 test('processes every acknowledged job of 1,000 while connections are killed 20 times', async () => {
   const { client, createClient } = bullClients({ url: redisUri(), logger: QUIET });
   const settings = { lockDuration: 2000, stalledInterval: 1000, maxStalledCount: 100, retryProcessDelay: 200 };

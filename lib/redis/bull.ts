@@ -41,9 +41,13 @@ const SUBSCRIBER = Symbol('mooring.redis.bull.subscriber');
 
 function connection(type: BullClientType, client: Redis): Redis {
   if (type === 'bclient') return client.duplicate(BLOCKING);
-  if (type === 'subscriber') return ((client as { [SUBSCRIBER]?: Redis })[SUBSCRIBER] ??= client.duplicate(BLOCKING));
-  // Bull waits for `ready` without connecting.
-  if (client.status === 'wait') void client.connect().catch(() => {});
+  if (type === 'client') return connecting(client);
+  return connecting(((client as { [SUBSCRIBER]?: Redis })[SUBSCRIBER] ??= client.duplicate(BLOCKING)));
+}
+
+/** Bull waits for `ready` without connecting. A client that was closed serves the queues that are made afterwards. */
+function connecting(client: Redis): Redis {
+  if (client.status === 'wait' || client.status === 'end') void client.connect().catch(() => {});
   return client;
 }
 
