@@ -158,9 +158,9 @@ impl Ledger {
         self.blocked -= usize::from(entry.flags.has(Flags::BLOCKING));
         if entry.settled {
             self.tombstones = self.tombstones.saturating_sub(1);
-        }
-        if self.tombstones == 0 {
-            self.tombstoned_at = None;
+            // The age is that of the oldest one left: a server that answers late, but answers, keeps its connection.
+            let oldest = self.flight.iter().find(|entry| entry.settled).filter(|_| self.tombstones > 0);
+            self.tombstoned_at = oldest.and_then(|entry| entry.deadline.into_iter().chain(entry.expires).min());
         }
         Some(entry)
     }

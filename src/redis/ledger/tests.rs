@@ -151,3 +151,19 @@ fn the_room_of_a_burst_is_given_back_when_it_is_over() {
     while ledger.answered().is_some() {}
     assert!(ledger.queue.capacity() <= super::KEEP_ENTRIES && ledger.flight.capacity() <= super::KEEP_ENTRIES);
 }
+
+#[test]
+fn a_server_that_answers_late_keeps_its_connection() {
+    let start = Instant::now();
+    let at = |seconds: u64| start + Duration::from_secs(seconds);
+    let late = |seq: u32| Entry { deadline: Some(at(u64::from(seq))), ..entry(seq, 0) };
+    let mut ledger = ledger(&(0..200).map(late).collect::<Vec<_>>(), 200);
+    for second in 0..200 {
+        assert!(!ledger.expire(at(second)).recycle, "{second}");
+        // Two of them are due all the time.
+        if second > 1 {
+            assert!(ledger.answered().is_some());
+        }
+    }
+    assert!(ledger.expire(at(300)).recycle, "one that never comes costs it");
+}
