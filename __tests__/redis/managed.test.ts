@@ -17,6 +17,7 @@ import {
   redisClient,
 } from '../../dist/index.js';
 import { runChild } from '../support/child';
+import { until } from '../support/until';
 import { freePort, OwnServer, redisUri } from './server';
 
 interface Line {
@@ -60,6 +61,15 @@ describe('createRedisClient', () => {
     await client.close();
     expect(client.status).toBe('end');
     expect(openThings()).toEqual([]);
+  });
+
+  test('takes the connection of its subscriptions along when it quits', async () => {
+    const before = openThings().length;
+    const client = createRedisClient(redisUri());
+    await client.subscribe('quits');
+    expect(openThings().length).toBeGreaterThan(before);
+    await client.quit();
+    await until(() => openThings().length === before);
   });
 
   test('keeps other commands usable while subscribed', async () => {

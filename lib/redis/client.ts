@@ -12,7 +12,7 @@ import { asCallback, type Callback } from './callback.js';
 import { Command } from './command.js';
 import { CommandClient, MAKE_SCRIPT, PATCHED, scanned, START } from './command-client.js';
 import { type Call, RUN } from './commander.js';
-import { type CommandSpec, specOf } from './commands.js';
+import { type CommandSpec, Flag, specOf } from './commands.js';
 import type { Cluster } from './cluster/index.js';
 import type { RedisCommands } from './command-types.js';
 import type { Entry, Status } from './connection.js';
@@ -215,6 +215,7 @@ export class Redis extends CommandClient {
       this.#subscriber ??= new SharedSubscriber(this);
       return this.#subscriber.run(call);
     }
+    if ((spec.flags & Flag.quit) !== 0) this.#subscriber?.quit();
     return super[RUN](call);
   }
 

@@ -89,6 +89,11 @@ export class SharedSubscriber {
     return this.#client[RUN](call);
   }
 
+  /** Ends with the client that it serves. */
+  quit(): void {
+    this.#client.quit().catch(() => {});
+  }
+
   disconnect(reconnect: boolean): void {
     this.#client.disconnect(reconnect);
   }
