@@ -141,7 +141,7 @@ fn a_flapping_connection_settles_everything_once_and_runs_nothing_twice() {
 }
 
 #[test]
-fn shakes_at_most_eight_hands_at_once() {
+fn shakes_a_bounded_number_of_hands_at_once() {
     let proxy = Proxy::start(&server(), 0);
     proxy.swallows.store(true, Ordering::SeqCst);
     let mut wires: Vec<Wire> = (0..20).map(|_| Wire::open(&proxy.address, r#""connectTimeoutMs":1500"#)).collect();
@@ -149,7 +149,8 @@ fn shakes_at_most_eight_hands_at_once() {
         wire.client.connect().unwrap();
     }
     pause(500);
-    assert_eq!(proxy.accepted.load(Ordering::SeqCst), 8);
+    // An eighth is kept for those that renew locks.
+    assert_eq!(proxy.accepted.load(Ordering::SeqCst), 7);
     proxy.swallows.store(false, Ordering::SeqCst);
     for wire in &mut wires {
         wire.until("ready", |wire| wire.statuses.contains(&READY));

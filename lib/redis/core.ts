@@ -178,6 +178,8 @@ export class Core implements ConnectionListener {
     if (connection === undefined) return;
     connection.keepAlive.acquire();
     await connection.close(deadlineMs);
+    // Whoever uses the client again does not hear of the end of its last connection.
+    await this.#events.emitted();
     connection.keepAlive.release();
   }
 

@@ -39,6 +39,11 @@ export class EventQueue {
     }
   }
 
+  /** Resolves when everything queued so far was emitted. */
+  async emitted(): Promise<void> {
+    if (this.#events.length > 0) await new Promise<void>((resolve) => this.#events.push(resolve));
+  }
+
   #emitAll(events: (() => void)[]): void {
     // They were emitted by `catchUp`.
     if (events !== this.#events) return;

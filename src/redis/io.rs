@@ -5,24 +5,21 @@
 use super::client::Shared;
 use super::connection::Plan;
 use super::error::{ConnectError, WireError};
+use super::gate::{self, Pass};
 use super::sentinel;
 use super::socket::{self, Socket};
 use bytes::BytesMut;
 use futures_util::FutureExt;
-use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::panic::AssertUnwindSafe;
 use std::pin::{Pin, pin};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use tokio::io::{AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep_until};
 
-/// Handshakes at once per endpoint: a restarted server must not be stormed.
-const HANDSHAKES: usize = 8;
 /// Room for one read, and the most that one read brings.
 const READ_BYTES: usize = 64 * 1024;
 /// A buffer beyond this size is given back when it is empty.
@@ -102,10 +99,10 @@ async fn attempt(shared: &Shared, generation: u32) {
     };
     match opened {
         Err(error) => shared.with(|machine, now| machine.open_failed(generation, error, now)),
-        Ok((socket, permit)) => {
+        Ok((socket, pass)) => {
             shared.set_peer(socket.peer);
             if shared.with(|machine, now| machine.opened(generation, now)) {
-                let error = serve(shared, Served::new(shared, generation, socket), permit).await;
+                let error = serve(shared, Served::new(shared, generation, socket), pass).await;
                 let served = shared.with(|machine, now| {
                     machine.socket_ended(generation, error, now);
                     machine.was_ready_in(generation)
@@ -119,32 +116,24 @@ async fn attempt(shared: &Shared, generation: u32) {
     }
 }
 
-async fn open(shared: &Shared) -> Result<(Socket, OwnedSemaphorePermit), WireError> {
+async fn open(shared: &Shared) -> Result<(Socket, Pass), WireError> {
     let options = sentinel::resolve(shared).await?;
-    let gate = gate(&options.endpoint());
-    let permit = gate.acquire_owned().await.map_err(|_| WireError::Connect(ConnectError::timeout()))?;
+    let endpoint = options.endpoint();
+    let pass = gate::pass(&endpoint, socket::patience(&options), options.urgent).await.map_err(WireError::Connect)?;
     let socket = socket::open(&options).await.inspect_err(|_| shared.sentinels.doubt())?;
-    Ok((socket, permit))
+    Ok((socket, pass))
 }
 
 /// Serves a connection, and listens to sentinels meanwhile if that is wanted.
-async fn serve(shared: &Shared, served: Served<'_>, permit: OwnedSemaphorePermit) -> Option<WireError> {
+async fn serve(shared: &Shared, served: Served<'_>, pass: Pass) -> Option<WireError> {
     let Some(options) = shared.options.sentinel.as_ref().filter(|options| options.failover_detector) else {
-        return served.run(Some(permit)).await;
+        return served.run(Some(pass)).await;
     };
-    let mut serving = pin!(served.run(Some(permit)));
+    let mut serving = pin!(served.run(Some(pass)));
     tokio::select! {
         error = &mut serving => error,
         () = sentinel::watch(shared, options) => serving.await,
     }
-}
-
-/// The semaphore of an endpoint; forgotten when nobody uses it.
-pub(super) fn gate(endpoint: &str) -> Arc<Semaphore> {
-    static GATES: OnceLock<Mutex<HashMap<String, Arc<Semaphore>>>> = OnceLock::new();
-    let mut gates = GATES.get_or_init(Mutex::default).lock().unwrap_or_else(PoisonError::into_inner);
-    gates.retain(|name, gate| name == endpoint || Arc::strong_count(gate) > 1);
-    Arc::clone(gates.entry(endpoint.to_owned()).or_insert_with(|| Arc::new(Semaphore::new(HANDSHAKES))))
 }
 
 /// One open connection.
@@ -177,13 +166,13 @@ impl<'a> Served<'a> {
     }
 
     /// Reads and writes until the connection or the machine's wish for it ends. The error, if the connection broke.
-    async fn run(mut self, mut permit: Option<OwnedSemaphorePermit>) -> Option<WireError> {
+    async fn run(mut self, mut pass: Option<Pass>) -> Option<WireError> {
         let mut sleep = pin!(sleep_until(Instant::now() + FAR));
         let mut received = false;
         loop {
             let turn = self.turn(received, sleep.deadline())?;
             if !turn.shaking_hands {
-                permit = None;
+                pass = None;
             }
             if turn.shutdown && !self.shut {
                 self.shut = true;
@@ -195,7 +184,7 @@ impl<'a> Served<'a> {
             received = match self.step(sleep.as_mut()).await {
                 Ok(received) => received,
                 Err(end) => {
-                    drop(permit);
+                    drop(pass);
                     // What was written in this step counts before the loss is judged.
                     self.tell_written();
                     return end;

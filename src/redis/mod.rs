@@ -9,6 +9,7 @@ mod companion;
 mod connection;
 mod direct;
 mod error;
+mod gate;
 mod heartbeat;
 mod io;
 mod ledger;

@@ -105,6 +105,9 @@ pub struct Options {
     pub library: Option<String>,
     /// Name for reports, without secrets.
     pub label: Option<String>,
+    /// Whether its handshakes pass those of others that wait.
+    #[serde(skip)]
+    pub urgent: bool,
 }
 
 /// When to connect again.
@@ -198,6 +201,7 @@ impl Default for Options {
             client_info_tag: None,
             library: None,
             label: None,
+            urgent: false,
         }
     }
 }

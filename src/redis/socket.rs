@@ -23,10 +23,14 @@ pub(crate) struct Socket {
     pub(crate) peer: Option<SocketAddr>,
 }
 
+/// How long a step of connecting may take.
+pub(super) fn patience(options: &Options) -> Duration {
+    millis(options.connect_timeout_ms).unwrap_or(Duration::from_hours(1))
+}
+
 /// Opens a connection within `connectTimeout`.
 pub(crate) async fn open(options: &Options) -> Result<Socket, WireError> {
-    let limit = millis(options.connect_timeout_ms).unwrap_or(Duration::from_hours(1));
-    let result = tokio::time::timeout(limit, open_any(options)).await;
+    let result = tokio::time::timeout(patience(options), open_any(options)).await;
     result.unwrap_or_else(|_| Err(ConnectError::timeout())).map_err(WireError::Connect)
 }
 

@@ -86,6 +86,7 @@ fn options(options: &Options) -> Options {
         offline_queue_max: 0,
         disconnect_timeout_ms: DISCONNECT_MS,
         sentinel: options.sentinel.as_ref().map(natively),
+        urgent: true,
         ..own_options(options, "lock heartbeat")
     }
 }

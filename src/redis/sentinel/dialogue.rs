@@ -2,8 +2,8 @@
 
 use super::options::{Address, SentinelOptions};
 use crate::redis::command::encode;
-use crate::redis::error::{ConnectError, WireError, without_secret};
-use crate::redis::io;
+use crate::redis::error::{WireError, without_secret};
+use crate::redis::gate;
 use crate::redis::options::{Options, millis};
 use crate::redis::reply::{Tokens, has_bytes, token};
 use crate::redis::resp::{Parser, ProtocolError};
@@ -52,11 +52,9 @@ impl Dialogue {
             keep_alive_ms: Some(KEEP_ALIVE_MS),
             ..Options::default()
         };
-        let patience = millis(options.connect_timeout_ms).unwrap_or(Duration::from_hours(1));
+        let patience = socket::patience(&target);
         // As for servers: many clients that have lost their master must not storm a sentinel.
-        let gate = io::gate(&target.endpoint()).acquire_owned();
-        let permit =
-            tokio::time::timeout(patience, gate).await.map_err(|_| WireError::Connect(ConnectError::timeout()))?;
+        let pass = gate::pass(&target.endpoint(), patience, false).await.map_err(WireError::Connect)?;
         let socket = socket::open(&target).await?;
         let mut dialogue = Self {
             socket,
@@ -66,7 +64,7 @@ impl Dialogue {
             limit: millis(options.command_timeout_ms).unwrap_or(patience),
         };
         dialogue.authenticate(options).await?;
-        drop(permit);
+        drop(pass);
         Ok(dialogue)
     }
 
