@@ -7,11 +7,12 @@
  *   node scripts/test.mjs rust [filter]      unit tests and tidy only
  *   node scripts/test.mjs servers [filter]   Rust rooms against servers
  *   node scripts/test.mjs jest [pattern..]   Jest, with its own arguments
- *   node scripts/test.mjs types              type tests
+ *   node scripts/test.mjs types              type tests, and the examples of the documents
  *   node scripts/test.mjs stack              the development stack's own tests
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import { checkDocExamples } from './doc-examples.mjs';
 import { cargoArguments, ensureTypes, setUp } from './setup.mjs';
 import { progress, ROOT, run, runSteps, StepFailed, tool } from './steps.mjs';
 
@@ -82,6 +83,7 @@ async function main(steps) {
     await steps.run('types', async () => {
       await ensureTypes();
       await tool('tsd', ['--typings', 'dist/index.d.ts', '--files', '__tests__/types/*.test-d.ts']);
+      return checkDocExamples();
     });
   }
 }
