@@ -4,6 +4,7 @@
  * The managed client: defaults, log lines, bounded close, the shared default client, and when a process exits.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { inspect } from 'node:util';
 import {
@@ -93,6 +94,21 @@ describe('createRedisClient', () => {
     expect(logger.lines.filter(({ level }) => level === 'error')).toEqual([
       { level: 'error', message: 'Redis: Max retries reached, giving up', details: [{ retries: 2 }] },
     ]);
+  });
+
+  test('does not try refused credentials again', async () => {
+    const server = new OwnServer(await freePort());
+    await server.start();
+    const admin = new Redis(server.port, '127.0.0.1');
+    await admin.config('SET', 'requirepass', 'right');
+    const logger = recorder();
+    const client = createRedisClient({ host: '127.0.0.1', port: server.port, password: 'wrong', logger });
+    const failed = once(client, 'error');
+    await expect(client.connect()).rejects.toThrow('Connection is closed.');
+    expect(((await failed)[0] as Error).message).toMatch(/^WRONGPASS/);
+    expect(logger.lines.map(({ message }) => message)).toEqual(['Redis: Max retries reached, giving up']);
+    admin.disconnect();
+    await server.remove();
   });
 
   test('comes back by itself when the server does', async () => {

@@ -111,6 +111,8 @@ impl Machine {
             OLD_SERVER
         } else {
             let command = if origin == Origin::Auth { "AUTH" } else { "HELLO" };
+            // Of other refusals, such as too many clients, the next attempt may hear nothing.
+            self.refused = ["WRONGPASS", "ERR invalid password"].iter().any(|known| error.starts_with(known));
             let error = WireError::Reply { command, text: error };
             return self.fatal(&error, error.clone(), now);
         };

@@ -130,6 +130,7 @@ impl Machine {
         self.generation = self.generation.wrapping_add(1);
         self.phase = Phase::Opening;
         self.unresolved = None;
+        self.refused = false;
         self.set_status(Status::Connecting, self.generation);
     }
 
@@ -167,8 +168,9 @@ impl Machine {
     }
 
     fn is_out_of_retries(&self) -> bool {
-        let counts = self.options.max_connect_retries_always || self.ready_generation.is_none();
-        counts && self.options.max_connect_retries.is_some_and(|most| self.attempts > most)
+        let first = self.ready_generation.is_none();
+        let counts = self.options.max_connect_retries_always || first;
+        counts && self.options.max_connect_retries.is_some_and(|most| self.attempts > most || (first && self.refused))
     }
 
     fn back_off(&mut self, delay: Duration, now: Instant) {

@@ -152,6 +152,8 @@ pub(super) struct Machine {
     generation: u32,
     /// Failed attempts since the last success.
     attempts: u32,
+    /// The server has refused our credentials: they are as wrong at the next attempt.
+    refused: bool,
     /// The last connection that was ready.
     ready_generation: Option<u32>,
     by_hand: bool,
@@ -202,6 +204,7 @@ impl Machine {
             transition: 0,
             generation: 0,
             attempts: 0,
+            refused: false,
             ready_generation: None,
             by_hand: false,
             closing: false,

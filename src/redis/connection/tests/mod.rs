@@ -190,6 +190,18 @@ fn gives_up_after_max_connect_retries_until_the_first_success_only() {
 }
 
 #[test]
+fn refused_credentials_are_not_tried_again_where_attempts_are_counted() {
+    for (refusal, ends) in [("WRONGPASS invalid", true), ("ERR max number of clients reached", false)] {
+        let mut h = Harness::new(r#"{"maxConnectRetries":2,"password":"p"}"#);
+        h.server.refuse = Some(("AUTH", refusal));
+        h.connect();
+        h.exchange();
+        h.machine.socket_ended(h.generation, None, h.now);
+        assert_eq!(h.machine.plan() == Plan::Over, ends, "{refusal}");
+    }
+}
+
+#[test]
 fn a_timed_out_command_is_never_sent_later() {
     let mut h = Harness::new("{}");
     h.machine.connect();
