@@ -169,7 +169,7 @@ test('a worker on a cluster has no heartbeat, and is told so when nobody renews 
   const warnings: string[] = [];
   const spy = jest.spyOn(process, 'emitWarning').mockImplementation((message: string | Error) => void warnings.push(String(message)));
   const connection = client({ redisOptions: { maxRetriesPerRequest: null } });
-  const settings = { connection, prefix: PREFIX, lockDuration: 500, stalledInterval: 60_000, skipLockRenewal: true };
+  const settings = { connection, prefix: PREFIX, lockDuration: 2000, stalledInterval: 60_000, skipLockRenewal: true };
   const worker = new Worker('unrenewed', async () => until(() => warnings.length > 0), settings);
   const refusal = 'worker must use a client of mooring for one server, such as bullmqConnection(): a Cluster has no heartbeat';
   expect(() => heartbeat(worker)).toThrow(refusal);
