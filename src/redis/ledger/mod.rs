@@ -113,14 +113,16 @@ impl Ledger {
         self.again.push_back(entry);
     }
 
-    /// The next command to send.
+    /// The next command to send. What is sent again was called before the transaction that is on its way, and must not become part of it.
     pub(super) fn next(&self) -> Option<&Entry> {
-        self.again.front().or_else(|| self.queue.front())
+        let again = if self.session.sent == 0 { self.again.front() } else { None };
+        again.or_else(|| self.queue.front())
     }
 
     /// Takes the next command to send.
     pub(super) fn take(&mut self) -> Option<Entry> {
-        let entry = self.again.pop_front().or_else(|| self.queue.pop_front())?;
+        let again = if self.session.sent == 0 { self.again.pop_front() } else { None };
+        let entry = again.or_else(|| self.queue.pop_front())?;
         shrink(&mut self.queue);
         self.queued_bytes -= entry.bytes.len();
         Some(entry)
@@ -133,6 +135,7 @@ impl Ledger {
         self.blocked += usize::from(entry.flags.has(Flags::BLOCKING));
         self.watch(entry.deadline);
         self.watch(entry.expires);
+        self.follow_sent(&entry);
         self.flight.push_back(entry);
     }
 

@@ -10,6 +10,8 @@ use crate::redis::command::{Entry, Flags};
 pub(super) struct Session {
     /// The group whose MULTI was answered and whose EXEC was not; 0 none.
     pub(super) open: i32,
+    /// The group whose MULTI was sent and whose EXEC was not; 0 none.
+    pub(super) sent: i32,
     /// Keys are watched.
     pub(super) watching: bool,
     /// Keys were watched by a connection that was lost: the next transaction was to depend on them.
@@ -19,7 +21,7 @@ pub(super) struct Session {
 impl Session {
     /// After the connection.
     pub(super) fn lost(&self) -> Self {
-        Self { open: 0, watching: false, unguarded: self.unguarded || self.watching }
+        Self { open: 0, sent: 0, watching: false, unguarded: self.unguarded || self.watching }
     }
 
     /// Whether this command begins the transaction that must not run. It or one that does without the old watch ends the matter.
@@ -32,10 +34,21 @@ impl Session {
 }
 
 impl Ledger {
+    /// A command is on its way.
+    pub(super) fn follow_sent(&mut self, entry: &Entry) {
+        if entry.flags.has(Flags::MULTI) {
+            self.session.sent = entry.group;
+        } else if entry.flags.has(Flags::EXEC) {
+            self.session.sent = 0;
+        }
+    }
+
     /// A reply to the user's command came; `error` if it is one.
     pub(crate) fn follow(&mut self, entry: &Entry, error: Option<&[u8]>) {
         let (flags, session) = (entry.flags, &mut self.session);
-        if flags.has(Flags::MULTI) && error.is_none() {
+        if flags.has(Flags::MULTI) && error.is_some() {
+            session.sent = 0;
+        } else if flags.has(Flags::MULTI) {
             session.open = entry.group;
         } else if flags.has(Flags::EXEC) {
             session.open = 0;

@@ -269,3 +269,30 @@ fn a_server_that_repeats_a_password_in_its_error_is_not_quoted() {
         assert!(h.events().iter().any(|event| matches!(event, Happened::Error(_))));
     }
 }
+
+#[test]
+fn a_script_that_is_sent_again_does_not_become_part_of_a_transaction() {
+    for ends in [true, false] {
+        let mut h = Harness::new("{}");
+        h.machine.register_script(7, "return 1");
+        h.connect();
+        h.exchange();
+        h.script(&["EVALSHA", "0", "0"], 7);
+        h.exchange();
+        h.server.received.clear();
+        h.server.refuse = Some(("EVALSHA", "NOSCRIPT No matching script"));
+        h.script(&["EVALSHA", "1", "0"], 7);
+        member(&mut h, &["MULTI"], MULTI, 7, 0);
+        h.exchange();
+        if ends {
+            member(&mut h, &["SET", "k"], 0, 7, 1);
+            member(&mut h, &["EXEC"], EXEC, 7, 2);
+            h.exchange();
+            assert_eq!(h.commands(), ["REFUSED", "MULTI", "SET", "EXEC", "EVAL"]);
+        } else {
+            // Nor is it lost with the connection that the transaction was open on.
+            again(&mut h);
+            assert_eq!(h.replies().last(), Some(&(1, "return 1".to_owned())));
+        }
+    }
+}
