@@ -13,12 +13,11 @@ use super::question::{Question, Questions};
 use super::reply::{self, ReplySink};
 use super::sentinel::{Address, Sentinels};
 use crate::error::Failure;
-use crate::lifecycle::{CloseFuture, CloseSummary, Kind, Managed, Registration, Registry, State};
+use crate::lifecycle::{CloseFuture, Managed, Registration, Registry};
 use crate::retry::Deadline;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
-use std::time::Duration;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
@@ -28,8 +27,6 @@ const BACKLOG_LOW: usize = 4 * 1024 * 1024;
 /// Unfetched replies of all clients beyond which those that have more than their share are no longer read.
 const BACKLOG_PROCESS: usize = 64 * 1024 * 1024;
 const BACKLOG_SHARE: usize = 1024 * 1024;
-/// What a close leaves of its deadline for the connection's own end.
-const CLOSE_RESERVE: Duration = Duration::from_millis(20);
 
 /// A Redis client.
 pub struct Client {
@@ -40,24 +37,24 @@ pub struct Client {
 /// What the threads share.
 pub(crate) struct Shared {
     pub(crate) options: Arc<Options>,
-    machine: Mutex<Machine>,
+    pub(super) machine: Mutex<Machine>,
     outbox: Mutex<Vec<Submission>>,
     direct: Mutex<Direct>,
     sink: Arc<dyn ReplySink>,
     wake: Notify,
     /// Something may have settled.
-    settled: Notify,
+    pub(super) settled: Notify,
     driving: AtomicBool,
     paused: AtomicBool,
     peer: Mutex<Option<SocketAddr>>,
-    registration: Mutex<Option<Registration>>,
+    pub(super) registration: Mutex<Option<Registration>>,
     /// Clients that end with this one.
     companions: Mutex<Vec<Weak<Self>>>,
     pub(super) sentinels: Sentinels,
     pub(super) questions: Questions,
     /// Whose JavaScript answers questions: that of the client this one accompanies, or its own.
     asked: Weak<Self>,
-    this: Weak<Self>,
+    pub(super) this: Weak<Self>,
 }
 
 /// A look at a client.
@@ -366,7 +363,7 @@ impl Shared {
         self.wake.notify_one();
     }
 
-    fn end_companions(&self) {
+    pub(super) fn end_companions(&self) {
         let companions = std::mem::take(&mut *lock(&self.companions));
         for companion in companions.iter().filter_map(Weak::upgrade) {
             companion.shut();
@@ -414,97 +411,8 @@ impl Shared {
         *lock(&self.registration) = registration;
         false
     }
-
-    async fn close(self: Arc<Self>, deadline: Deadline) -> CloseSummary {
-        let before = self.with(|machine, _| machine.ledger().unsettled(false));
-        let patience = Deadline::after(deadline.remaining().saturating_sub(CLOSE_RESERVE));
-        tokio::select! {
-            () = self.idle() => {}
-            () = patience.passed() => {}
-        }
-        let (left, aborted) = self.with(|machine, now| {
-            let counts = (machine.ledger().unsettled(false), machine.ledger().unsettled(true));
-            machine.shut(now);
-            counts
-        });
-        self.wake.notify_one();
-        tokio::select! {
-            () = self.over() => {}
-            () = deadline.passed() => {}
-        }
-        drop(lock(&self.registration).take());
-        let count = |count: usize| u32::try_from(count).unwrap_or(u32::MAX);
-        CloseSummary::of(count(before.saturating_sub(left)), count(aborted))
-    }
-
-    /// Resolves when nothing but blocking commands is unanswered, or nothing can be answered any more.
-    async fn idle(&self) {
-        self.until(|machine| !machine.is_ready() || machine.ledger().unsettled(false) == 0).await;
-    }
-
-    async fn over(&self) {
-        self.until(Machine::is_over).await;
-    }
-
-    async fn until(&self, holds: impl Fn(&Machine) -> bool) {
-        loop {
-            let mut settled = std::pin::pin!(self.settled.notified());
-            settled.as_mut().enable();
-            if self.with(|machine, _| holds(machine)) {
-                return;
-            }
-            settled.await;
-        }
-    }
 }
 
-impl Managed for Shared {
-    fn kind(&self) -> Kind {
-        Kind::Redis
-    }
-
-    fn name(&self) -> String {
-        self.options.label.clone().unwrap_or_else(|| self.options.endpoint())
-    }
-
-    fn state(&self) -> State {
-        let status = lock(&self.machine).transition().status;
-        match status {
-            Status::Wait => State::Idle,
-            Status::Ready | Status::Monitoring => State::Ready,
-            Status::End => State::Closed,
-            _ => State::Opening,
-        }
-    }
-
-    fn in_flight(&self) -> u32 {
-        u32::try_from(lock(&self.machine).ledger().unsettled(true)).unwrap_or(u32::MAX)
-    }
-
-    fn drain(&self, _deadline: Deadline) -> CloseFuture {
-        Box::pin(std::future::ready(CloseSummary::default()))
-    }
-
-    fn close(&self, deadline: Deadline) -> CloseFuture {
-        // The future outlives the borrow: it goes through the registry's own handle.
-        let this = Weak::clone(&self.this);
-        Box::pin(async move {
-            match this.upgrade() {
-                Some(shared) => shared.close(deadline).await,
-                None => CloseSummary::default(),
-            }
-        })
-    }
-
-    fn abandon(&self) {
-        lock(&self.machine).abandon();
-        self.end_companions();
-        drop(lock(&self.registration).take());
-        self.wake.notify_one();
-        self.settled.notify_waiters();
-    }
-}
-
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -4,6 +4,7 @@
 //! one order. Does not decode replies: they cross as tokens, see [`reply`].
 
 mod client;
+mod close;
 mod command;
 mod companion;
 mod connection;

@@ -28,6 +28,7 @@ pub(crate) const RUST_ONLY: &[(&str, &str)] = &[
     ("mongo", "trace"),
     ("mongo", "verdict"),
     ("mongo", "write"),
+    ("redis", "close"),
     ("redis", "companion"),
     ("redis", "direct"),
     ("redis", "gate"),
