@@ -134,10 +134,13 @@ impl ConnectError {
 /// An error reply to a command that holds `secret`. A server that does not know the command repeats the arguments it got, cut off somewhere.
 pub(super) fn without_secret(text: &str, secret: Option<&str>) -> String {
     let text = text.split_once(", with args beginning with").map_or(text, |(before, _)| before);
-    match secret.filter(|secret| !secret.is_empty()) {
-        Some(secret) => text.replace(secret, REDACTED),
-        None => text.to_owned(),
-    }
+    let Some(secret) = secret.filter(|secret| !secret.is_empty()) else {
+        return text.to_owned();
+    };
+    // In quotes only: it may be a word of the text.
+    ['\'', '"', '`'].iter().fold(text.to_owned(), |text, quote| {
+        text.replace(&format!("{quote}{secret}{quote}"), &format!("{quote}{REDACTED}{quote}"))
+    })
 }
 
 /// Node's name of an I/O error.

@@ -101,8 +101,9 @@ impl Machine {
     }
 
     fn authentication_refused(&mut self, origin: Origin, error: &str, now: Instant) {
-        let error = without_secret(error, self.options.password.as_deref());
+        // As it came: the password may be a word of the text.
         let lower = error.to_ascii_lowercase();
+        let error = without_secret(error, self.options.password.as_deref());
         let warning = if lower.contains("no password is set") {
             NO_PASSWORD
         } else if lower.contains("without any password configured for the default user") {

@@ -296,3 +296,16 @@ fn a_script_that_is_sent_again_does_not_become_part_of_a_transaction() {
         }
     }
 }
+
+#[test]
+fn a_password_that_is_a_word_of_the_servers_text_leaves_it_as_it_is() {
+    let needless = "ERR AUTH <password> called without any password configured for the default user. Are you sure?";
+    for (refusal, ready) in [(needless, true), ("ERR invalid password", false)] {
+        let mut h = Harness::new(r#"{"password":"password"}"#);
+        h.server.refuse = Some(("AUTH", refusal));
+        h.connect();
+        h.exchange();
+        assert_eq!(h.machine.is_ready(), ready, "{refusal}");
+        assert_eq!(h.texts().iter().any(|text| text == refusal), !ready, "{refusal}");
+    }
+}
