@@ -47,7 +47,8 @@ impl Ledger {
     pub(crate) fn follow(&mut self, entry: &Entry, error: Option<&[u8]>) {
         let (flags, session) = (entry.flags, &mut self.session);
         if flags.has(Flags::MULTI) && error.is_some() {
-            session.sent = 0;
+            // Refused: one that was open before is the open one still.
+            session.sent = session.open;
         } else if flags.has(Flags::MULTI) {
             session.open = entry.group;
         } else if flags.has(Flags::EXEC) {

@@ -285,6 +285,12 @@ fn a_script_that_is_sent_again_does_not_become_part_of_a_transaction() {
         member(&mut h, &["MULTI"], MULTI, 7, 0);
         h.exchange();
         if ends {
+            // Refused, it ends nothing.
+            h.server.refuse = Some(("MULTI", "ERR MULTI calls can not be nested"));
+            member(&mut h, &["MULTI"], MULTI, 8, 0);
+            h.exchange();
+            assert_eq!(h.commands(), ["REFUSED", "MULTI", "REFUSED"]);
+            h.server.received.pop();
             member(&mut h, &["SET", "k"], 0, 7, 1);
             member(&mut h, &["EXEC"], EXEC, 7, 2);
             h.exchange();
