@@ -339,14 +339,7 @@ impl Shared {
             self.wake.notify_one();
             return None;
         };
-        let left = writing.send();
-        if left > 0 {
-            self.with(|machine, _| {
-                if machine.plan() == Plan::Serve(writing.generation) {
-                    machine.unwrote(left);
-                }
-            });
-        }
+        writing.send();
         if self.direct().finish(writing) {
             self.wake.notify_one();
         }

@@ -74,7 +74,7 @@ pub(super) struct Direct {
 struct Open {
     writer: Writer,
     generation: u32,
-    turn: Turn,
+    hand: Hand,
     /// Given out by the machine and not taken by the network.
     rest: Vec<u8>,
     /// Taken by the writer, and not yet by the network: a TLS stream keeps bytes of its own.
@@ -85,9 +85,9 @@ struct Open {
     wanted: bool,
 }
 
-/// Whose turn to write it is.
+/// In whose hand the writer is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Turn {
+enum Hand {
     Nobody,
     Driver,
     /// A thread that hands commands over.
@@ -98,7 +98,7 @@ enum Turn {
 #[derive(Debug)]
 pub(super) struct Writing {
     writer: Writer,
-    pub(super) generation: u32,
+    generation: u32,
     bytes: Vec<u8>,
     is_flushed: bool,
     /// Something is due before the driver wakes.
@@ -106,22 +106,21 @@ pub(super) struct Writing {
 }
 
 impl Writing {
-    /// Writes what is taken at once. How many bytes are left.
-    pub(super) fn send(&mut self) -> usize {
+    /// Writes what is taken at once.
+    pub(super) fn send(&mut self) {
         if !self.bytes.is_empty() {
             let (written, is_flushed) = self.writer.write_now(&self.bytes);
             self.bytes.drain(..written);
             self.is_flushed = is_flushed;
         }
-        self.bytes.len()
     }
 }
 
 impl Direct {
     /// A driver serves this connection from now on.
     pub(super) fn open(&mut self, writer: Writer, generation: u32) {
-        let (turn, alarm) = (Turn::Driver, Instant::now());
-        self.open = Some(Open { writer, generation, turn, rest: Vec::new(), unflushed: false, alarm, wanted: false });
+        let (hand, alarm) = (Hand::Driver, Instant::now());
+        self.open = Some(Open { writer, generation, hand, rest: Vec::new(), unflushed: false, alarm, wanted: false });
     }
 
     /// It does no longer.
@@ -131,30 +130,26 @@ impl Direct {
 
     /// The driver wants to write: gives it what callers have left over, ahead of what the machine has, and whether the writer is flushed. False while a caller
     /// writes, who wakes the driver then.
-    pub(super) fn admit_driver(&mut self, machine: &Machine, output: &mut Vec<u8>, flushed: &mut bool) -> bool {
+    pub(super) fn admit_driver(&mut self, machine: &mut Machine, output: &mut Vec<u8>, flushed: &mut bool) -> bool {
         let Some(open) = &mut self.open else {
             return true;
         };
-        if open.turn == Turn::Caller {
+        if open.hand == Hand::Caller {
             open.wanted = machine.has_output() || machine.wants_shutdown();
             return false;
         }
+        machine.unwrote(open.rest.len());
         output.append(&mut open.rest);
         *flushed &= !std::mem::take(&mut open.unflushed);
         true
-    }
-
-    /// Whether a caller writes.
-    pub(super) fn is_taken(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.turn == Turn::Caller)
     }
 
     /// The driver goes to sleep, until `alarm` at most; `writes` if it has bytes to write.
     pub(super) fn driver_rests(&mut self, writes: bool, alarm: Instant) {
         if let Some(open) = &mut self.open {
             open.alarm = alarm;
-            if open.turn != Turn::Caller {
-                open.turn = if writes { Turn::Driver } else { Turn::Nobody };
+            if open.hand != Hand::Caller {
+                open.hand = if writes { Hand::Driver } else { Hand::Nobody };
             }
         }
     }
@@ -163,7 +158,7 @@ impl Direct {
     pub(super) fn takes(&self, machine: &Machine, bytes: usize, commands: usize) -> bool {
         let fits = bytes <= BYTES && commands <= COMMANDS;
         fits && self.open.as_ref().is_some_and(|open| {
-            open.turn == Turn::Nobody && machine.is_ready() && machine.plan() == Plan::Serve(open.generation)
+            open.hand == Hand::Nobody && machine.is_ready() && machine.plan() == Plan::Serve(open.generation)
         })
     }
 
@@ -172,9 +167,9 @@ impl Direct {
         let open = self.open.as_mut()?;
         let mut bytes = Vec::new();
         machine.take_output(&mut bytes, now);
-        // Counted before they are written: to whoever loses the connection meanwhile they may have been sent.
+        // Counted before they are written: to whoever loses the connection meanwhile they may have been sent. The driver counts a rest back.
         machine.wrote(bytes.len());
-        open.turn = Turn::Caller;
+        open.hand = Hand::Caller;
         let is_due = !machine.is_ready() || machine.next_time().is_some_and(|at| at < open.alarm);
         Some(Writing { writer: open.writer.clone(), generation: open.generation, bytes, is_flushed: true, is_due })
     }
@@ -186,7 +181,7 @@ impl Direct {
         };
         (open.rest, open.unflushed) = (writing.bytes, !writing.is_flushed);
         let (left, wanted) = (!open.rest.is_empty() || open.unflushed, std::mem::take(&mut open.wanted));
-        open.turn = if left { Turn::Driver } else { Turn::Nobody };
+        open.hand = if left { Hand::Driver } else { Hand::Nobody };
         left || wanted || writing.is_due
     }
 }
@@ -225,8 +220,7 @@ mod tests {
     /// As a client does; whether the driver must look.
     fn write(direct: &mut Direct, machine: &mut Machine) -> bool {
         let mut writing = direct.begin(machine, Instant::now()).unwrap();
-        let left = writing.send();
-        machine.unwrote(left);
+        writing.send();
         direct.finish(writing)
     }
 
@@ -253,7 +247,7 @@ mod tests {
         }
         assert!((2..MANY).contains(&sent), "{sent} commands were taken by a peer that reads nothing");
         let (mut rest, mut flushed) = (Vec::new(), true);
-        assert!(direct.admit_driver(&machine, &mut rest, &mut flushed));
+        assert!(direct.admit_driver(&mut machine, &mut rest, &mut flushed));
         let mut received = vec![0; expected.len() - rest.len()];
         peer.read_exact(&mut received).unwrap();
         received.append(&mut rest);
@@ -289,11 +283,12 @@ mod tests {
             if writes {
                 hand_over(&mut machine, 1, 0);
             }
-            assert!(!direct.admit_driver(&machine, &mut output, &mut flushed));
+            assert!(!direct.admit_driver(&mut machine, &mut output, &mut flushed));
             direct.driver_rests(false, Instant::now() + Duration::from_secs(10));
-            assert_eq!(writing.send(), 0);
+            writing.send();
+            assert!(writing.bytes.is_empty());
             assert_eq!(direct.finish(writing), writes);
         }
-        assert!(direct.admit_driver(&machine, &mut output, &mut flushed));
+        assert!(direct.admit_driver(&mut machine, &mut output, &mut flushed));
     }
 }

@@ -208,11 +208,13 @@ impl<'a> Served<'a> {
             if machine.plan() != Plan::Serve(*generation) {
                 return None;
             }
+            let mut admitted = true;
             if *sent == output.len() {
                 output.clear();
                 output.shrink_to(KEEP_BYTES);
                 *sent = 0;
-                if shared.direct().admit_driver(machine, output, flushed) {
+                admitted = shared.direct().admit_driver(machine, output, flushed);
+                if admitted {
                     machine.take_output(output, now);
                 }
             }
@@ -220,7 +222,7 @@ impl<'a> Served<'a> {
             // An alarm that comes too early is left as it is: to move it for every command costs more.
             let alarm = if until < alarm || alarm <= now { until } else { alarm };
             shared.direct().driver_rests(!output.is_empty() || !*flushed, alarm);
-            let shutdown = output.is_empty() && machine.wants_shutdown() && !shared.direct().is_taken();
+            let shutdown = admitted && output.is_empty() && machine.wants_shutdown();
             let shaking_hands = machine.is_shaking_hands(*generation);
             Some(Turn { alarm, shutdown, shaking_hands })
         })

@@ -8,7 +8,7 @@ import type { Redis } from '../client.js';
 import { CONNECTION_CLOSED, localError } from '../errors.js';
 import type { Batch, MemberResult } from '../pipeline.js';
 import { nodeKey } from './options.js';
-import { Redirections } from './redirect.js';
+import { attempt, Redirections } from './redirect.js';
 import type { Routes } from './routes.js';
 import { commonSlot, type NodeKey, slotOf, SLOTS } from './slots.js';
 import { byteLength } from '../transformers.js';
@@ -49,13 +49,8 @@ export class BatchJourney {
     this.#try(() => this.#go());
   }
 
-  /** Functions of the user's may throw, and so may addresses that a server names: that is this pipeline's outcome and nobody else's. */
   #try(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#reject(error as Error);
-    }
+    attempt(step, this.#reject);
   }
 
   #go(): void {

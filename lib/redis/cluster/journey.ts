@@ -11,7 +11,7 @@ import { CORE } from '../core.js';
 import { AbortError, CONNECTION_CLOSED, commandInfo, localError } from '../errors.js';
 import { sample } from './nodes.js';
 import { type NodeRole, nodeKey, type ScaleReads } from './options.js';
-import { Redirections } from './redirect.js';
+import { attempt, Redirections } from './redirect.js';
 import type { Routes } from './routes.js';
 import { commonSlot, type NodeKey } from './slots.js';
 import { byteLength } from '../transformers.js';
@@ -52,13 +52,8 @@ export class Journey {
     this.#try(() => this.#go(anywhere, asked));
   }
 
-  /** Functions of the user's may throw, and so may addresses that a server names: that is this command's outcome and nobody else's. */
   #try(step: () => void): void {
-    try {
-      step();
-    } catch (error) {
-      this.#outgoing.reject(error as Error);
-    }
+    attempt(step, this.#outgoing.reject);
   }
 
   #go(anywhere: boolean, asked: NodeKey | undefined): void {

@@ -59,3 +59,12 @@ export class Redirections {
     } else verdicts.giveUp(error);
   }
 }
+
+/** Functions of the user's may throw, and so may addresses that a server names: that is the outcome of what is on its way, and nobody else's. */
+export function attempt(step: () => void, reject: (error: Error) => void): void {
+  try {
+    step();
+  } catch (error) {
+    reject(error as Error);
+  }
+}

@@ -67,13 +67,13 @@ impl Machine {
         };
         if entry.origin == Origin::User {
             self.ledger.follow(&entry, self.out.reply().error());
-        }
-        if entry.origin != Origin::User {
-            self.own_answer(&entry, now);
-        } else if entry.settled {
-            self.out.discard();
+            if entry.settled {
+                self.out.discard();
+            } else {
+                self.answer(entry, now);
+            }
         } else {
-            self.answer(entry, now);
+            self.own_answer(&entry, now);
         }
         if let Some(quit) = self.quit.as_mut()
             && quit.until.is_none()

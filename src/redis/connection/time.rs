@@ -47,8 +47,6 @@ impl Machine {
                     self.quit = None;
                 }
             }
-        }
-        if !expiry.expired.is_empty() {
             self.forget_selects();
         }
         if let Some(late) = expiry.deaf {
