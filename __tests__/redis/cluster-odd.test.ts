@@ -1,6 +1,7 @@
 /** @module __tests__/redis/cluster-odd: nodes that name addresses and slots which cannot be, and functions of the user's that throw. Each command has its own outcome. */
 import { afterEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type ClusterOptions } from '../../dist/index.js';
 import { SlotTable } from '../../dist/redis/cluster/slots.js';
 import { ScriptedRedis } from './scripted-redis';
@@ -8,12 +9,13 @@ import { ScriptedRedis } from './scripted-redis';
 const clusters: Cluster[] = [];
 const servers: ScriptedRedis[] = [];
 
-/** One node that serves all slots and redirects reads of the key `moved` to `to`. */
+/** One node that serves all slots and redirects reads of the keys `moved` and `asked` to `to`. */
 async function cluster(to: () => string, options: ClusterOptions = {}): Promise<Cluster> {
   const server: ScriptedRedis = await ScriptedRedis.start(([name, first]) => {
     const shape = `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${server.port}\r\n`;
     if (name === 'cluster') return first?.toLowerCase() === 'slots' ? shape : '$16\r\ncluster_state:ok\r\n';
     if (name !== 'get') return undefined;
+    if (first === 'asked') return `-ASK ${to()}\r\n`;
     return first === 'moved' ? `-MOVED ${to()}\r\n` : `$${first?.length}\r\n${first}\r\n`;
   });
   servers.push(server);
@@ -55,6 +57,26 @@ test.each([
   expect(outcomes[0]).toMatchObject({ value: 'a' });
   expect(outcomes[1]).toMatchObject({ reason: { message: expect.stringContaining(text) } });
   expect(outcomes[2]).toMatchObject({ value: 'b' });
+});
+
+test.each([
+  ['MOVED', (redis: Cluster) => redis.get('moved'), {}],
+  ['MOVED, followed later,', (redis: Cluster) => redis.get('moved'), { retryDelayOnMoved: 20 }],
+  ['ASK', (redis: Cluster) => redis.get('asked'), {}],
+  ['MOVED for a pipeline', (redis: Cluster) => redis.pipeline().get('moved').exec(), {}],
+  ['ASK for a pipeline', (redis: Cluster) => redis.pipeline().get('asked').exec(), {}],
+])('%s that arrives while the cluster disconnects does not keep it from its end', async (_what, read, options) => {
+  const redis = await cluster(() => '1 127.0.0.1:1', options);
+  const outcome = read(redis).then(
+    (results) => (Array.isArray(results) ? results[0]?.[0]?.message : 'answered'),
+    (error: Error) => error.message,
+  );
+  const ended = once(redis, 'end');
+  redis.disconnect();
+  await ended;
+  expect(await outcome).toMatch(/^C(onnection is closed|luster is ended)\.$/);
+  await delay(30);
+  expect(redis.nodes()).toEqual([]);
 });
 
 test('slots that do not exist are passed over', () => {

@@ -36,7 +36,8 @@ export class Redirections {
   #sent: Sent = 'no';
 
   /** Decides about one error. `mayRepeat`: the command may be sent again although it may have been executed. */
-  decide(error: Error, { options, delays, goesOn, refresh }: Surroundings, verdicts: Verdicts, mayRepeat: boolean): void {
+  decide(error: Error, surroundings: Surroundings, verdicts: Verdicts, mayRepeat: boolean): void {
+    const { options, delays, refresh } = surroundings;
     if ((error as { sent?: Sent }).sent === 'maybe') this.#sent = 'maybe';
     this.#left = this.#left === undefined ? options.maxRedirections : this.#left - 1;
     if (this.#left <= 0) {
@@ -46,15 +47,18 @@ export class Redirections {
     const [kind, slot, key] = error.message.split(' ');
     const again = (): void => verdicts.again();
     if (kind === 'MOVED' && key !== undefined && isSlot(Number(slot))) {
-      const move = (): void => verdicts.moved(Number(slot), key);
+      // A node that is added to a cluster on its way out would never connect, and the cluster never end.
+      const move = (): void => (surroundings.goesOn ? verdicts.moved(Number(slot), key) : verdicts.again());
       const delayMs = options.retryDelayOnMoved ?? 0;
       if (delayMs > 0) delays.push('moved', delayMs, move);
       else move();
-    } else if (kind === 'ASK' && key !== undefined) verdicts.ask(key);
-    else if (kind === 'TRYAGAIN') delays.push('tryagain', options.retryDelayOnTryAgain, again);
+    } else if (kind === 'ASK' && key !== undefined) {
+      if (surroundings.goesOn) verdicts.ask(key);
+      else verdicts.again();
+    } else if (kind === 'TRYAGAIN') delays.push('tryagain', options.retryDelayOnTryAgain, again);
     else if (kind === 'CLUSTERDOWN' && options.retryDelayOnClusterDown > 0) {
       delays.push('clusterdown', options.retryDelayOnClusterDown, again, refresh);
-    } else if (error.message === CONNECTION_CLOSED && options.retryDelayOnFailover > 0 && goesOn && mayRepeat) {
+    } else if (error.message === CONNECTION_CLOSED && options.retryDelayOnFailover > 0 && surroundings.goesOn && mayRepeat) {
       delays.push('failover', options.retryDelayOnFailover, again, refresh);
     } else verdicts.giveUp(error);
   }
