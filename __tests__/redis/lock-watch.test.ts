@@ -9,15 +9,17 @@ import { Worker as Worker5 } from 'bullmq-5';
 import { setTimeout as delay } from 'node:timers/promises';
 import { createRedisClient, Redis } from '../../dist/index.js';
 import { type BullmqClient, bullmqConnection, heartbeat } from '../../dist/redis/bullmq.js';
+import { LockWatch, PLACES } from '../../dist/redis/lock-watch.js';
+import { Script } from '../../dist/redis/script.js';
 import { runChild } from '../support/child';
 import { until } from '../support/until';
 import { redisUri } from './server';
 
 const QUIET = { warn: (): void => {}, error: (): void => {} };
 const CODE = 'MOORING_LOCK_NOT_RENEWED';
-const LOCK_MS = 600;
+const LOCK_MS = 800;
 /** A job that takes longer than its lock lasts. */
-const LONG_MS = 1000;
+const LONG_MS = 1300;
 const PLACE =
   /A worker made at run \(.*lock-watch\.test\.ts:\d+:\d+\) with skipLockRenewal: true needs heartbeat\(worker\) of mooring\/bullmq/;
 
@@ -78,7 +80,7 @@ describe('a worker with skipLockRenewal and without a heartbeat', () => {
   test('is warned of once, with its queue, the job and the place where it was made', async () => {
     await run('forgotten', { skipLockRenewal: true, jobs: 3 });
     expect(warnings).toHaveLength(1);
-    expect(warnings[0]).toMatch(/^nobody renews the lock of job 1 of queue bull:forgotten, which ends 600 ms after it was taken/);
+    expect(warnings[0]).toMatch(/^nobody renews the lock of job 1 of queue bull:forgotten, which ends 800 ms after it was taken/);
     expect(warnings[0]).toMatch(PLACE);
   });
 
@@ -158,6 +160,23 @@ describe('no warning', () => {
     await worker.close();
     await queue.close();
   });
+});
+
+test.each([
+  ['is renewed after the first look, as after a failover, is no reason to warn', [45, 190], 0],
+  ['has gone at the second look is none either', [45, -2], 0],
+  ['is not renewed at the second look is one', [45, 25], 1],
+])('a lock that %s', async (_what, answers, warned) => {
+  const left = [...answers];
+  const client = { status: 'ready', isCluster: false, pttl: async (): Promise<number> => left.shift() ?? -2, [PLACES]: () => [] };
+  const script = new Script(1, 'moveToActive', { lua: '', numberOfKeys: 0 });
+  new LockWatch(client).watch('moveToActive:6.7.0', script);
+  // MessagePack of { lockDuration: 200 }.
+  const options = Buffer.concat([Buffer.from([0x81, 0xac]), Buffer.from('lockDuration'), Buffer.from([0xcc, 200]), Buffer.alloc(8)]);
+  script.witness?.(['bull:mail:', '0', options], [['name', 'n'], '7', 0, 0]);
+  await until(() => left.length === 0);
+  await delay(20);
+  expect(warnings).toHaveLength(warned);
 });
 
 test('a claim that is watched does not keep the process alive', async () => {

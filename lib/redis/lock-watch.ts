@@ -3,9 +3,10 @@
  *
  * Notices that nobody renews the locks of a BullMQ worker: one made with `skipLockRenewal` whose `heartbeat` was never called. Such a worker looks healthy
  * until a job takes longer than `lockDuration`; then another worker runs that job too. What was asked of a worker does not reach its connection, so that
- * what shows is the lock itself: a tenth before its end nobody has renewed it.
+ * what shows is the lock itself: a quarter of its time before its end nobody has renewed it, and a tenth later neither. One look is not enough: after a failover
+ * BullMQ's renewal may still be on its way when the question is not.
  *
- * Guarantees: costs nothing but a note per job that is claimed; one PTTL for a job that runs nearly as long as its lock lasts. Its timer holds nothing.
+ * Guarantees: costs nothing but a note per job that is claimed; one PTTL, or two, for a job that runs nearly as long as its lock lasts. Its timer holds nothing.
  */
 import { clearTimeout, setTimeout } from 'node:timers';
 import type { Script } from './script.js';
@@ -28,8 +29,10 @@ interface Claim {
   readonly queue: string;
   readonly id: string;
   readonly lockMs: number;
-  /** When it has only a tenth of its time left, by `performance.now()`. */
+  /** When the lock is looked at, by `performance.now()`. */
   readonly dueAt: number;
+  /** Whether it was looked at before, and nobody had renewed it. */
+  readonly wasLow: boolean;
 }
 
 /** Where a script has what is of interest here, behind its keys. */
@@ -45,9 +48,10 @@ const CLAIMING: Readonly<Record<string, Places>> = {
   moveToActive: { queue: 0, options: 2 },
   moveToFinished: { queue: 6, options: 7, ended: 0 },
 };
-/** What of its time a lock has left when it is looked at, and what it has at most when nobody has renewed it: clocks differ. */
-const LEFT = 0.1;
-const NOT_RENEWED = 0.15;
+/** What of its time a lock has left when it is looked at first, what passes until the second look, and what it has more at most when nobody has renewed it: clocks differ. */
+const LEFT = 0.25;
+const AGAIN = 0.1;
+const MARGIN = 0.05;
 /** Jobs that are remembered, and those that are asked about at once: one is enough to know. */
 const MOST_CLAIMS = 10_000;
 const MOST_ASKED = 50;
@@ -85,8 +89,11 @@ export class LockWatch {
     if (id === undefined || this.#warned.has(queue) || this.#claims.size >= MOST_CLAIMS) return;
     const lockMs = lockDuration(args[places.options]);
     if (lockMs === undefined) return;
-    const claim: Claim = { queue, id, lockMs, dueAt: performance.now() + lockMs * (1 - LEFT) };
-    this.#claims.set(`${queue}${id}`, claim);
+    this.#remember({ queue, id, lockMs, dueAt: performance.now() + lockMs * (1 - LEFT), wasLow: false });
+  }
+
+  #remember(claim: Claim): void {
+    this.#claims.set(`${claim.queue}${claim.id}`, claim);
     if (claim.dueAt < this.#nextAt) this.#wakeAt(claim.dueAt);
   }
 
@@ -112,10 +119,12 @@ export class LockWatch {
   }
 
   async #ask(claim: Claim): Promise<void> {
-    const { queue, id, lockMs } = claim;
+    const { queue, id, lockMs, wasLow } = claim;
     const left = await this.#client.pttl(`${queue}${id}:lock`);
+    const share = (wasLow ? LEFT - AGAIN : LEFT) + MARGIN;
     // Below zero: the job ended in a way that this does not know, or the event loop was blocked for so long that nothing can be told.
-    if (left < 0 || left > lockMs * NOT_RENEWED || this.#warned.has(queue)) return;
+    if (left < 0 || left > lockMs * share || this.#warned.has(queue)) return;
+    if (!wasLow) return this.#remember({ ...claim, dueAt: performance.now() + lockMs * AGAIN, wasLow: true });
     if (this.#warned.size < MOST_WARNED) this.#warned.add(queue);
     process.emitWarning(this.#message(claim), { code: 'MOORING_LOCK_NOT_RENEWED' });
   }
