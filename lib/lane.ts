@@ -1,14 +1,15 @@
 /**
  * @module lane
  *
- * The JavaScript half of the bridge: operation ids to promises, the out-buffer, the drain loop, keep-alive, and `AbortSignal` to cancel.
+ * The JavaScript half of the bridge: operation ids to promises, the out-buffer, the drain loop, and `AbortSignal` to cancel.
  *
  * Guarantees: every operation handed in settles exactly once; the process stays alive while one is in flight and not because of an idle client;
  * the promise of an operation never rejects: it resolves with an `Outcome`, so that the caller builds the error in its own `async` function, with its frames.
  */
 import { performance } from 'node:perf_hooks';
-import { clearInterval, setImmediate, setInterval } from 'node:timers';
+import { setImmediate } from 'node:timers';
 import { fromFailure, invalidArgument, isFailure } from './error/index.js';
+import { KeepAlive } from './keep-alive.js';
 import type { FailureRecord } from './native.js';
 import { nextTick } from './tick.js';
 
@@ -70,33 +71,6 @@ const LEAST_SPACE_BYTES = 8 * 1024 + 8;
 const TURN_MS = 10;
 /** The id of no operation: a completion with it says that the client has closed, and nobody hears of an operation with it. */
 const NO_ID = 0;
-/** The longest delay a timer takes; the interval only holds the loop and does nothing. */
-const IDLE_INTERVAL_MS = 0x7fff_ffff;
-
-/** Holds the event loop while work is in flight. Made on first use; `dispose` ends it. */
-export class KeepAlive {
-  #interval: NodeJS.Timeout | undefined;
-  #count = 0;
-
-  /** One more unit of work. */
-  acquire(): void {
-    if (this.#count++ > 0) return;
-    // From node:timers, so that Jest's fake timers do not freeze it.
-    if (this.#interval === undefined) this.#interval = setInterval(() => {}, IDLE_INTERVAL_MS);
-    else this.#interval.ref();
-  }
-
-  /** One unit less. */
-  release(): void {
-    if (--this.#count === 0) this.#interval?.unref();
-  }
-
-  /** Ends it; what is still counted no longer holds the loop. */
-  dispose(): void {
-    if (this.#interval !== undefined) clearInterval(this.#interval);
-    this.#interval = undefined;
-  }
-}
 
 interface Waiting {
   readonly resolve: (outcome: Outcome) => void;

@@ -9,7 +9,7 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate } from 'node:timers';
 import { isFailure, unwrap } from '../error/index.js';
-import { KeepAlive } from '../lane.js';
+import { KeepAlive } from '../keep-alive.js';
 import { type FailureRecord, native, type RedisWire, type WireAddress, type WireTransition } from '../native.js';
 import type { CommandSpec } from './commands.js';
 import { OutBuffer, type Placement } from './encode.js';

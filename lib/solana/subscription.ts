@@ -5,7 +5,8 @@
  * reads it. A subscription keeps no process alive unless it is asked to; waiting for its confirmation, or for its end, does.
  */
 import { invalidArgument, isFailure } from '../error/index.js';
-import type { KeepAlive, Outcome } from '../lane.js';
+import type { KeepAlive } from '../keep-alive.js';
+import type { Outcome } from '../lane.js';
 import type { FailureRecord, SubscriptionBatch } from '../native.js';
 import { parseMarked } from './bigint.js';
 

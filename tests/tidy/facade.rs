@@ -7,13 +7,14 @@ const AREAS: &[(&str, &[&str])] = &[
     ("error", &["native (types)"]),
     ("native", &["error"]),
     ("tick", &[]),
+    ("keep-alive", &[]),
     ("tls", &["error"]),
-    ("lane", &["native", "error", "tick"]),
+    ("lane", &["native", "error", "tick", "keep-alive"]),
     ("observe", &["native", "lane", "error"]),
     ("lifecycle", &["native", "lane", "error", "observe"]),
     ("mongo", &["native", "lane", "tick", "error", "observe", "lifecycle"]),
-    ("redis", &["native", "lane", "tick", "tls", "error", "observe", "lifecycle"]),
-    ("solana", &["native", "lane", "tick", "tls", "error", "observe", "lifecycle"]),
+    ("redis", &["native", "lane", "tick", "keep-alive", "tls", "error", "observe", "lifecycle"]),
+    ("solana", &["native", "lane", "tick", "keep-alive", "tls", "error", "observe", "lifecycle"]),
     ("index", &["error", "observe", "lifecycle", "mongo", "redis", "solana"]),
 ];
 

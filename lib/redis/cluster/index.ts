@@ -7,7 +7,7 @@
  * an idle cluster does not keep the process alive. Why the slot table lives here and not in Rust: decision 0011.
  */
 import { inspect } from 'node:util';
-import { KeepAlive } from '../../lane.js';
+import { KeepAlive } from '../../keep-alive.js';
 import { isAutoPipelined } from '../auto-pipeline.js';
 import { asCallback, type Callback } from '../callback.js';
 import { Redis } from '../client.js';

@@ -5,7 +5,7 @@
  */
 import type { EventEmitter } from 'node:events';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
-import type { KeepAlive } from '../../lane.js';
+import type { KeepAlive } from '../../keep-alive.js';
 import { nextTick } from '../../tick.js';
 import type { Redis } from '../client.js';
 import { specOf } from '../commands.js';

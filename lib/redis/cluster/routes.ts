@@ -3,7 +3,7 @@
  *
  * What commands on their way share: the slot table, the nodes, the queues, and how a node is found.
  */
-import type { KeepAlive } from '../../lane.js';
+import type { KeepAlive } from '../../keep-alive.js';
 import type { Redis } from '../client.js';
 import { Flag } from '../commands.js';
 import type { CommandInfo, Sent } from '../errors.js';

@@ -5,7 +5,7 @@
  * While there are any the process stays alive; every one of them is run or rejected.
  */
 import { clearTimeout, setTimeout } from 'node:timers';
-import type { KeepAlive } from '../../lane.js';
+import type { KeepAlive } from '../../keep-alive.js';
 import { localError } from '../errors.js';
 
 /** Something that wants to be sent. */
