@@ -10,3 +10,14 @@ const { clock } = process.nextTick as { clock?: unknown };
 
 /** Runs `task` at the end of the tick. */
 export const nextTick: (task: () => void) => void = clock === undefined ? atLoad : (task) => void Promise.resolve().then(task);
+
+/** Runs what is the user's, such as a listener. What it throws surfaces as an uncaught exception at the end of the tick and stops nobody else's work. */
+export function isolated(run: () => void): void {
+  try {
+    run();
+  } catch (error) {
+    nextTick(() => {
+      throw error;
+    });
+  }
+}

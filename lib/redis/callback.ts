@@ -3,7 +3,7 @@
  *
  * Node-style callbacks beside promises. What a callback throws becomes an uncaught exception, never a rejection.
  */
-import { nextTick } from '../tick.js';
+import { isolated } from '../tick.js';
 
 /** `(error, result)`. */
 export type Callback<T = unknown> = (error: Error | null, result?: T) => void;
@@ -12,18 +12,8 @@ export type Callback<T = unknown> = (error: Error | null, result?: T) => void;
 export function asCallback<T>(promise: Promise<T>, callback: Callback<T> | undefined): Promise<T> {
   if (typeof callback !== 'function') return promise;
   promise.then(
-    (value) => later(() => (value === undefined ? callback(null) : callback(null, value))),
-    (error: unknown) => later(() => callback(error instanceof Error ? error : new Error(String(error), { cause: error }))),
+    (value) => isolated(() => (value === undefined ? callback(null) : callback(null, value))),
+    (error: unknown) => isolated(() => callback(error instanceof Error ? error : new Error(String(error), { cause: error }))),
   );
   return promise;
-}
-
-function later(run: () => void): void {
-  try {
-    run();
-  } catch (error) {
-    nextTick(() => {
-      throw error;
-    });
-  }
 }

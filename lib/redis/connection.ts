@@ -17,7 +17,7 @@ import { commandError, commandInfo, CONNECTION_CLOSED, localError, wireError, wi
 import { ReplyReader } from './reply.js';
 import type { Script } from './script.js';
 import type { RedisValue, Reply } from './transformers.js';
-import { nextTick } from '../tick.js';
+import { isolated, nextTick } from '../tick.js';
 
 /** Status texts by number, as `src/redis/connection.rs` numbers them. */
 const STATUSES = ['wait', 'connecting', 'connect', 'ready', 'close', 'reconnecting', 'end', 'monitoring'] as const;
@@ -320,18 +320,18 @@ export class Connection {
       case Token.askReconnect:
         return this.#askReconnect(reader, first);
       case Token.push:
-        return this.#guard(() => this.#listener.onMessage(reader.value(true) as Reply[]));
+        return isolated(() => this.#listener.onMessage(reader.value(true) as Reply[]));
       case Token.monitor:
-        return this.#guard(() => this.#listener.onMonitorLine(reader.value(false) as string));
+        return isolated(() => this.#listener.onMonitorLine(reader.value(false) as string));
       case Token.error:
         reader.int();
-        return this.#guard(() => this.#listener.onError(this.#error(first)));
+        return isolated(() => this.#listener.onError(this.#error(first)));
       case Token.notice:
         return this.#notice(first, reader.int(), reader.int());
       case Token.subscribed:
         return this.#listener.onSubscriptions(first);
       case Token.selected:
-        return this.#guard(() => this.#listener.onSelected(first));
+        return isolated(() => this.#listener.onSelected(first));
       case Token.question:
         return this.#question(first);
       case Token.released:
@@ -378,7 +378,7 @@ export class Connection {
     // Ended by hand in the meantime: nobody is to be asked.
     if (this.#wire.status().status === 'end') return;
     let delay = -1;
-    this.#guard(() => (delay = this.#listener.retryDelay(attempt)));
+    isolated(() => (delay = this.#listener.retryDelay(attempt)));
     if (delay < 0) return this.#listener.onRetry(this.#transition(() => unwrap(this.#wire.answerRetry(generation, delay))));
     this.#listener.onRetry('reconnecting', () => {
       if (this.#released) return;
@@ -393,7 +393,7 @@ export class Connection {
     const entry = this.#ring[(seq >>> 0) & (this.#ring.length - 1)];
     const error = entry === undefined ? text : commandError(text, entry.spec.name, entry.spec.shown(entry.args));
     let verdict = 0;
-    this.#guard(() => (verdict = this.#listener.reconnectVerdict(error)));
+    isolated(() => (verdict = this.#listener.reconnectVerdict(error)));
     if (verdict !== 2) {
       const taken = this.#take(seq >>> 0);
       if (taken !== undefined) this.#reject(taken, error);
@@ -408,19 +408,19 @@ export class Connection {
     const listener = this.#listener;
     switch (kind) {
       case Notice.gaveUp:
-        return this.#guard(() => listener.onGaveUp(number));
+        return isolated(() => listener.onGaveUp(number));
       case Notice.sentinelError:
-        return this.#guard(() => listener.onSentinelError(this.#error(failureId)));
+        return isolated(() => listener.onSentinelError(this.#error(failureId)));
       case Notice.sentinelReconnecting:
-        return this.#guard(() => listener.onSentinelEvent('sentinelReconnecting'));
+        return isolated(() => listener.onSentinelEvent('sentinelReconnecting'));
       case Notice.failoverSubscribed:
-        return this.#guard(() => listener.onSentinelEvent('failoverSubscribed'));
+        return isolated(() => listener.onSentinelEvent('failoverSubscribed'));
       case Notice.sentinels:
         return listener.onSentinels(this.#wire.sentinels());
       case Notice.deaf:
-        return this.#guard(() => listener.onDeaf(number));
+        return isolated(() => listener.onDeaf(number));
       default:
-        return this.#guard(() => listener.onWarning(this.#error(failureId).message));
+        return isolated(() => listener.onWarning(this.#error(failureId).message));
     }
   }
 
@@ -429,7 +429,7 @@ export class Connection {
     // Whoever asked may have given up meanwhile.
     if (question === null) return;
     let answer: string | undefined;
-    this.#guard(() => (answer = this.#listener.onQuestion(question.kind, question.argument)));
+    isolated(() => (answer = this.#listener.onQuestion(question.kind, question.argument)));
     this.#wire.answer(id, answer);
   }
 
@@ -444,18 +444,7 @@ export class Connection {
 
   /** A cluster goes on from here, with functions of its user's: what they throw must not keep the rest of a batch from those it belongs to. */
   #reject(entry: Entry, error: Error): void {
-    this.#guard(() => entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack)));
-  }
-
-  /** Runs user code; what it throws surfaces as an uncaught exception, after this batch. */
-  #guard(run: () => void): void {
-    try {
-      run();
-    } catch (error) {
-      nextTick(() => {
-        throw error;
-      });
-    }
+    isolated(() => entry.reject(entry.stack === undefined ? error : withStack(error, entry.stack)));
   }
 }
 

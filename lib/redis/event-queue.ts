@@ -4,7 +4,7 @@
  * Events of one client on their way to its listeners: on the next tick, in order, each even when the listener of another threw.
  */
 import { setImmediate } from 'node:timers';
-import { nextTick } from '../tick.js';
+import { isolated, nextTick } from '../tick.js';
 
 /** Emits later what it was given. */
 export class EventQueue {
@@ -29,14 +29,8 @@ export class EventQueue {
     if (this.#events.length === 0 || this.#afterPromises) return;
     const events = this.#events;
     this.#events = [];
-    try {
-      emitEach(events);
-    } catch (error) {
-      // As when they are emitted by themselves: whoever is emitted next is not the listener's to stop.
-      nextTick(() => {
-        throw error;
-      });
-    }
+    // As when they are emitted by themselves: whoever is emitted next is not the listener's to stop.
+    isolated(() => this.#emitEach(events));
   }
 
   /** Resolves when everything queued so far was emitted. */
@@ -48,19 +42,27 @@ export class EventQueue {
     // They were emitted by `catchUp`.
     if (events !== this.#events) return;
     this.#events = [];
-    emitEach(events);
+    this.#emitEach(events);
   }
-}
 
-function emitEach(events: readonly (() => void)[]): void {
-  for (const [index, emit] of events.entries()) {
-    try {
-      emit();
-    } catch (error) {
-      // A listener's error is the process's matter; the other events come all the same.
-      const rest = events.slice(index + 1);
-      if (rest.length > 0) setImmediate(() => emitEach(rest));
-      throw error;
+  #emitEach(events: readonly (() => void)[]): void {
+    for (const [index, emit] of events.entries()) {
+      try {
+        emit();
+      } catch (error) {
+        // A listener's error is the process's matter; the other events come all the same.
+        this.#resume(events.slice(index + 1));
+        throw error;
+      }
     }
+  }
+
+  /** Emits the rest after a listener threw, before what was queued meanwhile. */
+  #resume(rest: readonly (() => void)[]): void {
+    if (rest.length === 0) return;
+    const events = [...rest, ...this.#events];
+    this.#events = events;
+    this.#afterPromises = true;
+    setImmediate(() => this.#emitAll(events));
   }
 }

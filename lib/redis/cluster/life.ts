@@ -6,7 +6,7 @@
 import type { EventEmitter } from 'node:events';
 import { clearTimeout, setImmediate, setTimeout } from 'node:timers';
 import type { KeepAlive } from '../../keep-alive.js';
-import { nextTick } from '../../tick.js';
+import { isolated } from '../../tick.js';
 import type { Redis } from '../client.js';
 import { specOf } from '../commands.js';
 import { CORE } from '../core.js';
@@ -331,15 +331,9 @@ export class ClusterLife {
   #retryDelay(reason: Error | undefined): number | undefined {
     const { clusterRetryStrategy } = this.#host.options;
     if (typeof clusterRetryStrategy !== 'function') return undefined;
-    try {
-      const delayMs: unknown = clusterRetryStrategy.call(this.#host, ++this.#attempts, reason);
-      return typeof delayMs === 'number' && Number.isFinite(delayMs) ? Math.max(delayMs, 0) : undefined;
-    } catch (error) {
-      nextTick(() => {
-        throw error;
-      });
-      return undefined;
-    }
+    let delayMs: unknown;
+    isolated(() => (delayMs = clusterRetryStrategy.call(this.#host, ++this.#attempts, reason)));
+    return typeof delayMs === 'number' && Number.isFinite(delayMs) ? Math.max(delayMs, 0) : undefined;
   }
 
   #ended(): void {

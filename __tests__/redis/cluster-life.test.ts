@@ -1,0 +1,47 @@
+/** @module __tests__/redis/cluster-life: how a cluster's lives begin and end, whatever listeners, redirections and calls come in between. */
+import { afterEach, expect, test } from '@jest/globals';
+import { runChild } from '../support/child';
+import { ScriptedRedis } from './scripted-redis';
+
+const servers: ScriptedRedis[] = [];
+
+/** One node that serves all slots and answers the usual things. */
+async function node(): Promise<ScriptedRedis> {
+  const server: ScriptedRedis = await ScriptedRedis.start(([name, first]) => {
+    const shape = `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${server.port}\r\n`;
+    if (name !== 'cluster') return undefined;
+    return first?.toLowerCase() === 'slots' ? shape : '$16\r\ncluster_state:ok\r\n';
+  });
+  servers.push(server);
+  return server;
+}
+
+/** What `code` prints in a process of its own, in which what listeners throw ends nothing; `redis` is a cluster that is not connected yet. */
+async function printed(code: string): Promise<string[]> {
+  const { port } = await node();
+  const redis = `const redis = new mooring.Cluster([{ host: '127.0.0.1', port: ${port} }], { lazyConnect: true });`;
+  const {
+    stdout,
+    stderr,
+    code: exit,
+  } = await runChild(`process.on('uncaughtException', (error) => console.log(error.message)); ${redis} ${code}`);
+  expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
+  return stdout.trim().split('\n');
+}
+
+afterEach(async () => {
+  for (const server of servers.splice(0)) await server.stop();
+});
+
+test('events come in order when the listener of one throws', async () => {
+  const lines = await printed(`
+    for (const event of ['close', 'end', 'connecting']) redis.on(event, () => console.log(event));
+    redis.once('end', () => {
+      throw new Error('thrown by a listener');
+    });
+    process.once('uncaughtException', () => redis.disconnect());
+    redis.disconnect();
+    redis.connect().catch(() => {});
+  `);
+  expect(lines).toEqual(['close', 'end', 'thrown by a listener', 'connecting', 'close', 'end']);
+});
