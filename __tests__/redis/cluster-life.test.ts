@@ -17,14 +17,14 @@ async function node(): Promise<ScriptedRedis> {
 }
 
 /** What `code` prints in a process of its own, in which what listeners throw ends nothing; `redis` is a cluster that is not connected yet. */
-async function printed(code: string): Promise<string[]> {
+async function printed(code: string, options = ''): Promise<string[]> {
   const { port } = await node();
-  const redis = `const redis = new mooring.Cluster([{ host: '127.0.0.1', port: ${port} }], { lazyConnect: true });`;
+  const redis = `const redis = new mooring.Cluster([{ host: '127.0.0.1', port: ${port} }], { lazyConnect: true, ${options} });`;
   const {
     stdout,
     stderr,
     code: exit,
-  } = await runChild(`process.on('uncaughtException', (error) => console.log(error.message)); ${redis} ${code}`);
+  } = await runChild(`process.on('uncaughtException', (error) => console.log(error.message)); ${redis} ${code}`, { timeoutMs: 8000 });
   expect({ exit, stderr }).toEqual({ exit: 0, stderr: '' });
   return stdout.trim().split('\n');
 }
@@ -44,4 +44,26 @@ test('events come in order when the listener of one throws', async () => {
     redis.connect().catch(() => {});
   `);
   expect(lines).toEqual(['close', 'end', 'thrown by a listener', 'connecting', 'close', 'end']);
+});
+
+test('what listeners throw does not stop the cluster', async () => {
+  const natMap = `natMap: () => {
+    if (redis.listenerCount('node error') > 0) throw new Error('no address');
+  }`;
+  const lines = await printed(
+    `
+    for (const event of ['+node', 'node error', 'error', 'refresh', '-node']) {
+      redis.once(event, () => {
+        throw new Error('thrown in ' + event);
+      });
+    }
+    redis.connect().catch((error) => console.log(error.message));
+    await new Promise((resolve) => redis.once('ready', resolve));
+    redis.once('end', () => console.log('end'));
+    redis.disconnect();
+  `,
+    natMap,
+  );
+  const thrown = ['+node', 'node error', 'error', '-node', 'refresh'].map((event) => `thrown in ${event}`);
+  expect(lines).toEqual([...thrown.slice(0, 4), 'None of startup nodes is available', ...thrown.slice(4), 'end']);
 });

@@ -3,8 +3,14 @@
  *
  * Events of one client on their way to its listeners: on the next tick, in order, each even when the listener of another threw.
  */
+import type { EventEmitter } from 'node:events';
 import { setImmediate } from 'node:timers';
 import { isolated, nextTick } from '../tick.js';
+
+/** Emits now, in the middle of something that goes on whatever a listener throws. */
+export function tell(emitter: EventEmitter, event: string, ...values: readonly unknown[]): void {
+  isolated(() => emitter.emit(event, ...values));
+}
 
 /** Emits later what it was given. */
 export class EventQueue {

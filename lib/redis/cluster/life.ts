@@ -11,7 +11,7 @@ import type { Redis } from '../client.js';
 import { specOf } from '../commands.js';
 import { CORE } from '../core.js';
 import { ClusterAllFailedError, CONNECTION_CLOSED, localError, RedisError } from '../errors.js';
-import { EventQueue } from '../event-queue.js';
+import { EventQueue, tell } from '../event-queue.js';
 import { type ClusterNode, nodeKey, startupOptions } from './options.js';
 import { askShape, saysFail } from './refresh.js';
 import { resolveHosts } from './resolve.js';
@@ -65,9 +65,9 @@ export class ClusterLife {
     this.#routes = routes;
     this.#keepAlive = keepAlive;
     const { connectionPool } = host;
-    connectionPool.on('+node', (node: Redis) => host.emit('+node', node));
-    connectionPool.on('-node', (node: Redis) => host.emit('-node', node));
-    connectionPool.on('nodeError', (error: Error, key: string) => host.emit('node error', error, key));
+    connectionPool.on('+node', (node: Redis) => tell(host, '+node', node));
+    connectionPool.on('-node', (node: Redis) => tell(host, '-node', node));
+    connectionPool.on('nodeError', (error: Error, key: string) => tell(host, 'node error', error, key));
     connectionPool.on('drain', () => {
       if (!APART.has(this.#state) && (this.#state !== 'connecting' || this.#populated)) this.#closed();
     });
@@ -169,7 +169,7 @@ export class ClusterLife {
     const error = await this.#askAll();
     const waiting = this.#refreshing ?? [];
     this.#refreshing = undefined;
-    for (const told of waiting) told(error);
+    for (const told of waiting) isolated(() => told(error));
   }
 
   async #begin(epoch: number): Promise<void> {
@@ -183,7 +183,7 @@ export class ClusterLife {
     this.#host.refreshSlotsCache((error) => {
       if (this.#epoch !== epoch || this.#state !== 'connecting') return;
       if (error === undefined || error === null) return this.#connected(epoch);
-      this.#host.silentEmit('error', error);
+      isolated(() => this.#host.silentEmit('error', error));
       connectionPool.reset([]);
       if (connectionPool.alive === 0) this.#closed();
     });
@@ -245,13 +245,13 @@ export class ClusterLife {
         this.#routes.table.replace(shape.ranges);
         connectionPool.reset(shape.nodes);
         this.#host.sharded.refreshed(options.shardedSubscribers === true);
-        this.#host.emit('refresh');
+        tell(this.#host, 'refresh');
         return undefined;
       } catch (error) {
         const left = this.#left();
         if (left !== undefined) return left;
         last = error as Error;
-        this.#host.emit('node error', last, nodeKey(node.options));
+        tell(this.#host, 'node error', last, nodeKey(node.options));
       }
     }
     return new ClusterAllFailedError(ClusterAllFailedError.defaultMessage, last);

@@ -10,6 +10,7 @@ import { clearTimeout, setTimeout } from 'node:timers';
 import type { Redis } from '../client.js';
 import type { Entry } from '../connection.js';
 import { AbortError, ClusterAllFailedError } from '../errors.js';
+import { tell } from '../event-queue.js';
 import type { RedisValue } from '../transformers.js';
 import { backoffMs } from './backoff.js';
 import { nodeKey, partName } from './options.js';
@@ -97,7 +98,7 @@ export class ShardedSubscribers {
         ?.ssubscribe(subscribed.channel)
         .catch(() => (subscribed.at = undefined));
     }
-    this.#host.emit('subscribersReady');
+    tell(this.#host, 'subscribersReady');
   }
 
   #leaveAll(entry: Entry): void {
@@ -127,7 +128,7 @@ export class ShardedSubscribers {
     for (const event of ['smessage', 'smessageBuffer']) {
       client.on(event, (...message: unknown[]) => this.#host.emit(event, ...message));
     }
-    this.#host.emit('+subscriber');
+    tell(this.#host, '+subscriber');
     return client;
   }
 
@@ -136,7 +137,7 @@ export class ShardedSubscribers {
     this.#clients.delete(key);
     for (const subscribed of this.#channels.values()) if (subscribed.at === key) subscribed.at = undefined;
     client.disconnect();
-    this.#host.emit('-subscriber');
+    tell(this.#host, '-subscriber');
   }
 
   #ended(key: NodeKey, client: Redis): void {
