@@ -1,9 +1,13 @@
 /** @module __tests__/redis/cluster-life: how a cluster's lives begin and end, whatever listeners, redirections and calls come in between. */
 import { afterEach, expect, test } from '@jest/globals';
+import { setTimeout as delay } from 'node:timers/promises';
+import { Cluster, type ClusterOptions } from '../../dist/index.js';
 import { runChild } from '../support/child';
 import { ScriptedRedis } from './scripted-redis';
 
 const servers: ScriptedRedis[] = [];
+const clusters: Cluster[] = [];
+const STATUSES = ['connecting', 'connect', 'ready', 'close', 'reconnecting', 'end'];
 
 /** One node that serves all slots and answers the usual things. */
 async function node(): Promise<ScriptedRedis> {
@@ -14,6 +18,17 @@ async function node(): Promise<ScriptedRedis> {
   });
   servers.push(server);
   return server;
+}
+
+/** A cluster of these nodes that connects when it is told to, and the statuses that it tells. */
+function client(nodes: readonly ScriptedRedis[], options: ClusterOptions = {}): { redis: Cluster; statuses: string[] } {
+  const startup = nodes.map(({ port }) => ({ host: '127.0.0.1', port }));
+  const redis = new Cluster(startup, { lazyConnect: true, ...options });
+  const statuses: string[] = [];
+  for (const status of STATUSES) redis.on(status, () => statuses.push(status));
+  redis.on('error', () => {});
+  clusters.push(redis);
+  return { redis, statuses };
 }
 
 /** What `code` prints in a process of its own, in which what listeners throw ends nothing; `redis` is a cluster that is not connected yet. */
@@ -30,6 +45,7 @@ async function printed(code: string, options = ''): Promise<string[]> {
 }
 
 afterEach(async () => {
+  for (const redis of clusters.splice(0)) redis.disconnect();
   for (const server of servers.splice(0)) await server.stop();
 });
 
@@ -66,4 +82,22 @@ test('what listeners throw does not stop the cluster', async () => {
   );
   const thrown = ['+node', 'node error', 'error', '-node', 'refresh'].map((event) => `thrown in ${event}`);
   expect(lines).toEqual([...thrown.slice(0, 4), 'None of startup nodes is available', ...thrown.slice(4), 'end']);
+});
+
+test('quit() that has nobody to wait for ends one life once', async () => {
+  const { redis, statuses } = client([await node()]);
+  const left = redis.quit();
+  redis.disconnect();
+  expect(await left).toBe('OK');
+  await delay(20);
+  expect(statuses).toEqual(['close', 'end']);
+});
+
+test('quit() that has nobody to wait for does not end the life that begins after it', async () => {
+  const { redis, statuses } = client([await node()]);
+  const left = redis.quit();
+  await redis.connect();
+  expect(await left).toBe('OK');
+  await delay(20);
+  expect(statuses).toEqual(['close', 'end', 'connecting', 'connect', 'ready']);
 });

@@ -108,7 +108,7 @@ export class ClusterLife {
       this.#connecting.push(waiter);
       this.setStatus('connecting');
       this.#begin(epoch).catch((error: Error) => {
-        if (this.#state === 'connecting' && this.#epoch === epoch) this.#closed(error);
+        if (this.#isIn('connecting', epoch)) this.#closed(error);
         else this.#settle([waiter], error);
       });
     });
@@ -127,8 +127,12 @@ export class ClusterLife {
     const nodes = connectionPool.getNodes();
     if (this.#state === 'end' && connectionPool.alive === 0) return 'OK';
     this.#leave(true);
-    // `close` is emitted after quit() has returned.
-    if (connectionPool.alive === 0) setImmediate(() => this.#closed());
+    const epoch = this.#epoch;
+    // `close` is emitted after quit() has returned, unless somebody has ended this life by then, or begun another.
+    const close = (): void => {
+      if (this.#isIn('disconnecting', epoch)) this.#closed();
+    };
+    if (connectionPool.alive === 0) setImmediate(close);
     await Promise.all(
       nodes.map((node) =>
         node.quit().catch((error: Error) => {
@@ -181,7 +185,7 @@ export class ClusterLife {
     connectionPool.reset(nodes);
     sharded.start();
     this.#host.refreshSlotsCache((error) => {
-      if (this.#epoch !== epoch || this.#state !== 'connecting') return;
+      if (!this.#isIn('connecting', epoch)) return;
       if (error === undefined || error === null) return this.#connected(epoch);
       isolated(() => this.#host.silentEmit('error', error));
       connectionPool.reset([]);
@@ -199,7 +203,7 @@ export class ClusterLife {
 
   async #readyCheck(epoch: number): Promise<void> {
     const serves = await this.#serves();
-    if (this.#epoch !== epoch || this.#state !== 'connect') return;
+    if (!this.#isIn('connect', epoch)) return;
     if (serves) this.#ready();
     else this.disconnect(true);
   }
@@ -288,6 +292,11 @@ export class ClusterLife {
     if (this.#refreshTimer !== undefined) clearTimeout(this.#refreshTimer);
     this.#retryTimer = undefined;
     this.#refreshTimer = undefined;
+  }
+
+  /** Whether the life with this number is there still, or whether listeners and calls have led elsewhere. */
+  #isIn(status: ClusterStatus, epoch: number): boolean {
+    return this.#state === status && this.#epoch === epoch;
   }
 
   /** Tells the end of a life whose nodes are still on their way out: who asked for it may wait for the event. */
