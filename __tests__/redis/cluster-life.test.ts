@@ -1,5 +1,6 @@
 /** @module __tests__/redis/cluster-life: how a cluster's lives begin and end, whatever listeners, redirections and calls come in between. */
 import { afterEach, expect, test } from '@jest/globals';
+import { once } from 'node:events';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type ClusterOptions } from '../../dist/index.js';
 import { runChild } from '../support/child';
@@ -100,4 +101,41 @@ test('quit() that has nobody to wait for does not end the life that begins after
   expect(await left).toBe('OK');
   await delay(20);
   expect(statuses).toEqual(['close', 'end', 'connecting', 'connect', 'ready']);
+});
+
+test.each(['+node', '-node', 'refresh', 'connecting', 'connect', 'ready'])(
+  'a listener of %s ends the life that it hears of',
+  async (event) => {
+    const nodes = [await node(), await node(), await node()];
+    const { redis } = client(nodes);
+    redis.once(event, () => redis.disconnect());
+    const ended = once(redis, 'end');
+    redis.connect().catch(() => {});
+    await ended;
+    await delay(50);
+    expect({ status: redis.status, nodes: redis.nodes(), subscriber: redis.subscriber.getInstance() }).toEqual({
+      status: 'end',
+      nodes: [],
+    });
+    expect(nodes.map(({ open }) => open)).toEqual([0, 0, 0]);
+  },
+);
+
+test('a listener of error begins another life', async () => {
+  let answers = 0;
+  const { redis } = client([await node()], {
+    clusterRetryStrategy: null,
+    natMap: () => {
+      if (answers++ === 0) throw new Error('no address');
+      return undefined;
+    },
+  });
+  let again: Promise<void> | undefined;
+  redis.once('error', () => {
+    redis.disconnect();
+    again = redis.connect();
+  });
+  await expect(redis.connect()).rejects.toThrow('None of startup nodes is available');
+  await again;
+  expect(redis.status).toBe('ready');
 });

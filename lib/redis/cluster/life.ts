@@ -183,11 +183,14 @@ export class ClusterLife {
     if (this.#state !== 'connecting') throw new RedisError('Connection is aborted');
     this.#populated = true;
     connectionPool.reset(nodes);
+    // A listener of `+node` may have ended this life.
+    if (!this.#isIn('connecting', epoch)) return;
     sharded.start();
     this.#host.refreshSlotsCache((error) => {
       if (!this.#isIn('connecting', epoch)) return;
       if (error === undefined || error === null) return this.#connected(epoch);
       isolated(() => this.#host.silentEmit('error', error));
+      if (!this.#isIn('connecting', epoch)) return;
       connectionPool.reset([]);
       if (connectionPool.alive === 0) this.#closed();
     });

@@ -30,6 +30,8 @@ export class NodePool extends EventEmitter {
   /** Options that a startup node alone has, such as another password: kept when the cluster names the node again. */
   readonly #specified = new Map<NodeKey, NodeOptions>();
   #alive = 0;
+  /** Those of whom nobody has been told. */
+  readonly #new: [NodeKey, Redis][] = [];
 
   /** `prepare` sees every new client before it is used. */
   constructor(
@@ -69,6 +71,12 @@ export class NodePool extends EventEmitter {
 
   /** The client of a node; a new one connects with its first command. */
   findOrCreate(node: NodeOptions, readOnly = false): Redis {
+    const found = this.#findOrCreate(node, readOnly);
+    this.#tellOfNew();
+    return found;
+  }
+
+  #findOrCreate(node: NodeOptions, readOnly: boolean): Redis {
     const key = nodeKey(node);
     const known = this.#specified.get(key);
     if (known === undefined) this.#specified.set(key, node);
@@ -79,7 +87,7 @@ export class NodePool extends EventEmitter {
     return existing;
   }
 
-  /** Exactly these nodes from now on; the others are disconnected. */
+  /** Exactly these nodes from now on; the others are disconnected. A listener of `+node` that decides otherwise finds all of them. */
   reset(nodes: NodeOptions[]): void {
     const wanted = new Map<NodeKey, NodeOptions>();
     for (const node of nodes) {
@@ -92,7 +100,12 @@ export class NodePool extends EventEmitter {
       this.#remove(key);
       node.disconnect();
     }
-    for (const node of wanted.values()) this.findOrCreate(node, node.readOnly === true);
+    for (const node of wanted.values()) this.#findOrCreate(node, node.readOnly === true);
+    this.#tellOfNew();
+  }
+
+  #tellOfNew(): void {
+    for (const [key, redis] of this.#new.splice(0)) this.emit('+node', redis, key);
   }
 
   #create(key: NodeKey, node: NodeOptions, readOnly: boolean): Redis {
@@ -106,7 +119,7 @@ export class NodePool extends EventEmitter {
     this.#prepare(redis);
     redis.once('end', () => this.#ended(key, redis));
     redis.on('error', (error: Error) => this.emit('nodeError', error, key));
-    this.emit('+node', redis, key);
+    this.#new.push([key, redis]);
     return redis;
   }
 
