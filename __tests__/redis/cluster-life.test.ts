@@ -1,24 +1,37 @@
 /** @module __tests__/redis/cluster-life: how a cluster's lives begin and end, whatever listeners, redirections and calls come in between. */
 import { afterEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
+import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Cluster, type ClusterOptions } from '../../dist/index.js';
 import { runChild } from '../support/child';
-import { ScriptedRedis } from './scripted-redis';
+import { until } from '../support/until';
+import { type Answer, ScriptedRedis } from './scripted-redis';
 
 const servers: ScriptedRedis[] = [];
 const clusters: Cluster[] = [];
 const STATUSES = ['connecting', 'connect', 'ready', 'close', 'reconnecting', 'end'];
 
-/** One node that serves all slots and answers the usual things. */
-async function node(): Promise<ScriptedRedis> {
-  const server: ScriptedRedis = await ScriptedRedis.start(([name, first]) => {
+/** One node that serves all slots and answers the usual things, unless `answer` knows better. */
+async function node(answer: Answer = () => undefined): Promise<ScriptedRedis> {
+  const server: ScriptedRedis = await ScriptedRedis.start((args, socket) => {
+    const [name, first] = args;
     const shape = `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${server.port}\r\n`;
-    if (name !== 'cluster') return undefined;
+    if (name !== 'cluster') return answer(args, socket);
     return first?.toLowerCase() === 'slots' ? shape : '$16\r\ncluster_state:ok\r\n';
   });
   servers.push(server);
   return server;
+}
+
+/** One that says nothing more on a connection on which GET came. */
+async function silentNode(): Promise<{ server: ScriptedRedis; held: Socket[] }> {
+  const held: Socket[] = [];
+  const server = await node(([name], socket) => {
+    if (name === 'get') held.push(socket);
+    return held.includes(socket) ? '' : undefined;
+  });
+  return { server, held };
 }
 
 /** A cluster of these nodes that connects when it is told to, and the statuses that it tells. */
@@ -138,4 +151,58 @@ test('a listener of error begins another life', async () => {
   await expect(redis.connect()).rejects.toThrow('None of startup nodes is available');
   await again;
   expect(redis.status).toBe('ready');
+});
+
+test.each([
+  ['is not answered in time', '', 'Command timed out'],
+  ['is refused', '-ERR no\r\n', 'ERR no'],
+])('a QUIT that %s rejects, and the cluster ends all the same', async (_what, answer, text) => {
+  const server = await node(([name]) => (name === 'quit' ? answer : undefined));
+  const { redis, statuses } = client([server], { redisOptions: { commandTimeout: 100 } });
+  await redis.connect();
+  const ended = once(redis, 'end');
+  await expect(redis.quit()).rejects.toThrow(text);
+  await ended;
+  expect(statuses.slice(-2)).toEqual(['close', 'end']);
+  expect(redis.nodes()).toEqual([]);
+});
+
+test.each(['quit', 'close'] as const)('connect() while %s() waits for an answer begins a life of its own', async (leave) => {
+  const { server, held } = await silentNode();
+  const { redis, statuses } = client([server]);
+  const answered = redis.get('k');
+  await until(() => held.length === 1);
+  const left = redis[leave]();
+  await redis.connect();
+  held[0]?.write('$-1\r\n+OK\r\n');
+  expect(await answered).toBeNull();
+  await left;
+  await delay(50);
+  expect(await redis.set('k', 'v')).toBe('OK');
+  expect(statuses).toEqual(['connecting', 'connect', 'ready', 'close', 'end', 'connecting', 'connect', 'ready']);
+});
+
+test('close() cuts what quit() waits for at its deadline', async () => {
+  const { server, held } = await silentNode();
+  const { redis } = client([server]);
+  const outcome = redis.get('k').catch((error: Error) => error.message);
+  await until(() => held.length === 1);
+  const left = redis.quit();
+  const ended = once(redis, 'end');
+  await redis.close(20);
+  await ended;
+  expect(await Promise.all([outcome, left])).toEqual(['Connection is closed.', 'OK']);
+});
+
+test('disconnect() cuts what quit() waits for', async () => {
+  const { server, held } = await silentNode();
+  const { redis } = client([server]);
+  const outcome = redis.get('k').catch((error: Error) => error.message);
+  await until(() => held.length === 1);
+  const left = redis.quit();
+  const again = redis.connect();
+  const ended = once(redis, 'end');
+  redis.disconnect();
+  expect(await Promise.all([outcome, left, again.catch((error: Error) => error.message), ended])).toHaveLength(4);
+  await until(() => server.open === 0);
 });

@@ -50,8 +50,6 @@ export class ClusterLife {
   #byHand = false;
   /** The close that is being told; a connect makes it a thing of the past. */
   #closing: object | undefined;
-  /** Whether the pool has the nodes of this connect. */
-  #populated = false;
   #awaitsReady = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
@@ -69,7 +67,7 @@ export class ClusterLife {
     connectionPool.on('-node', (node: Redis) => tell(host, '-node', node));
     connectionPool.on('nodeError', (error: Error, key: string) => tell(host, 'node error', error, key));
     connectionPool.on('drain', () => {
-      if (!APART.has(this.#state) && (this.#state !== 'connecting' || this.#populated)) this.#closed();
+      if (!APART.has(this.#state)) this.#closed();
     });
     // A shutdown closes the nodes' connections one by one: it means all of them, also those that are not made yet.
     connectionPool.on('shut', () => {
@@ -101,7 +99,7 @@ export class ClusterLife {
       this.#finish();
       const epoch = ++this.#epoch;
       this.#byHand = false;
-      this.#populated = false;
+      this.#host.connectionPool.renew();
       this.#stopTimers();
       const waiter = { resolve, reject };
       this.#keepAlive.acquire();
@@ -116,16 +114,16 @@ export class ClusterLife {
 
   disconnect(reconnect: boolean): void {
     const { connectionPool } = this.#host;
-    if (this.#state === 'end' && connectionPool.alive === 0) return;
+    for (const node of connectionPool.release()) node.disconnect();
+    if (this.#state === 'end') return;
     this.#leave(!reconnect);
-    connectionPool.reset([]);
     if (connectionPool.alive === 0) this.#closed();
   }
 
   async quit(): Promise<'OK'> {
     const { connectionPool } = this.#host;
-    const nodes = connectionPool.getNodes();
-    if (this.#state === 'end' && connectionPool.alive === 0) return 'OK';
+    if (this.#state === 'end') return 'OK';
+    const nodes = connectionPool.release();
     this.#leave(true);
     const epoch = this.#epoch;
     // `close` is emitted after quit() has returned, unless somebody has ended this life by then, or begun another.
@@ -136,6 +134,8 @@ export class ClusterLife {
     await Promise.all(
       nodes.map((node) =>
         node.quit().catch((error: Error) => {
+          // One that does not let go by itself is not waited for.
+          node.disconnect();
           if (error.message !== CONNECTION_CLOSED) throw error;
         }),
       ),
@@ -145,8 +145,8 @@ export class ClusterLife {
 
   async close(deadlineMs: number): Promise<void> {
     const { connectionPool } = this.#host;
-    const nodes = connectionPool.getNodes();
-    if (this.#state === 'end' && connectionPool.alive === 0) return;
+    if (this.#state === 'end') return;
+    const nodes = connectionPool.release();
     this.#leave(true);
     if (connectionPool.alive === 0) this.#closed();
     await Promise.all(nodes.map((node) => node.close(deadlineMs)));
@@ -181,7 +181,6 @@ export class ClusterLife {
     const nodes = await resolveHosts(startupOptions(startupNodes), options);
     if (this.#epoch !== epoch) throw new RedisError('Connection is discarded because a new connection is made');
     if (this.#state !== 'connecting') throw new RedisError('Connection is aborted');
-    this.#populated = true;
     connectionPool.reset(nodes);
     // A listener of `+node` may have ended this life.
     if (!this.#isIn('connecting', epoch)) return;

@@ -3,7 +3,7 @@
  *
  * The connections of a cluster, one client per node. Each is an ordinary `Redis`: its socket, queues and deadlines are Rust's.
  *
- * Events: `+node` (client, key), `-node` (client, key), `nodeError` (error, key), `drain` when the last one has ended,
+ * Events: `+node` (client, key), `-node` (client, key), `nodeError` (error, key), `drain` when the last one of this life of the cluster has ended,
  * `shut` when one was closed by a shutdown.
  */
 import { EventEmitter } from 'node:events';
@@ -29,7 +29,10 @@ export class NodePool extends EventEmitter {
   readonly #replicas = new Set<NodeKey>();
   /** Options that a startup node alone has, such as another password: kept when the cluster names the node again. */
   readonly #specified = new Map<NodeKey, NodeOptions>();
-  #alive = 0;
+  /** Clients of this life of the cluster that have not ended. */
+  #alive = new Set<Redis>();
+  /** Those of earlier lives, which still get their last answers. */
+  readonly #leaving = new Set<Redis>();
   /** Those of whom nobody has been told. */
   readonly #new: [NodeKey, Redis][] = [];
 
@@ -45,9 +48,9 @@ export class NodePool extends EventEmitter {
     this.#prepare = prepare;
   }
 
-  /** Clients that have not ended, those on their way out included. */
+  /** Clients of this life that have not ended, those on their way out included. */
   get alive(): number {
-    return this.#alive;
+    return this.#alive.size;
   }
 
   /** Keys of one role. */
@@ -104,6 +107,18 @@ export class NodePool extends EventEmitter {
     this.#tellOfNew();
   }
 
+  /** Gives every client away that has not ended, for the caller to end it: also those that were given away before and still get their last answers. */
+  release(): Redis[] {
+    for (const key of this.keys()) this.#remove(key);
+    return [...this.#alive, ...this.#leaving];
+  }
+
+  /** A new life: clients of the last one end without it. */
+  renew(): void {
+    for (const node of this.#alive) this.#leaving.add(node);
+    this.#alive = new Set();
+  }
+
   #tellOfNew(): void {
     for (const [key, redis] of this.#new.splice(0)) this.emit('+node', redis, key);
   }
@@ -115,7 +130,7 @@ export class NodePool extends EventEmitter {
     const redis = new (Redis as unknown as MakeRedis)(forced, node, this.#redisOptions, { lazyConnect: true });
     this.#all.set(key, redis);
     if (readOnly) this.#replicas.add(key);
-    this.#alive += 1;
+    this.#alive.add(redis);
     this.#prepare(redis);
     redis.once('end', () => this.#ended(key, redis));
     redis.on('error', (error: Error) => this.emit('nodeError', error, key));
@@ -124,11 +139,16 @@ export class NodePool extends EventEmitter {
   }
 
   #ended(key: NodeKey, redis: Redis): void {
-    this.#alive -= 1;
-    if (redis[CORE].wasShut) this.emit('shut');
-    if (this.#all.get(key) === redis) this.#remove(key);
+    const life = this.#alive;
+    const isOfThisLife = life.delete(redis);
+    this.#leaving.delete(redis);
+    // Who was given a node may close it; a shutdown closes those that are in use.
+    if (this.#all.get(key) === redis) {
+      this.#remove(key);
+      if (redis[CORE].wasShut) this.emit('shut');
+    }
     this.emit('-node', redis, key);
-    if (this.#alive === 0) this.emit('drain');
+    if (isOfThisLife && life.size === 0 && life === this.#alive) this.emit('drain');
   }
 
   #changeRole(key: NodeKey, redis: Redis, readOnly: boolean): void {
