@@ -206,3 +206,17 @@ test('disconnect() cuts what quit() waits for', async () => {
   expect(await Promise.all([outcome, left, again.catch((error: Error) => error.message), ended])).toHaveLength(4);
   await until(() => server.open === 0);
 });
+
+test('a command for an automatic pipeline that is called while the cluster ends settles', async () => {
+  const { redis } = client([await node()], { enableAutoPipelining: true });
+  const outcome = new Promise((resolve) => redis.once('close', () => redis.get('k').catch(resolve)));
+  redis.disconnect();
+  expect(await outcome).toMatchObject({ message: 'Connection is closed.' });
+});
+
+test('automatic pipelines do not wait for slots that no node tells', async () => {
+  const { redis } = client([await node()], { enableAutoPipelining: true });
+  await redis.connect();
+  redis.slots.length = 0;
+  expect(await redis.set('k', 'v')).toBe('OK');
+});

@@ -152,8 +152,9 @@ export class ClusterLife {
     await Promise.all(nodes.map((node) => node.close(deadlineMs)));
   }
 
-  /** Resolves when the slots are known; rejects when connecting fails. */
+  /** Resolves when the slots are known, as far as nodes tell them; rejects when connecting fails. */
   untilSlotsAreKnown(): Promise<void> {
+    if (this.#state === 'connect' || this.#state === 'ready') return Promise.resolve();
     if (this.#host.status === 'end') return Promise.reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED'));
     this.#keepAlive.acquire();
     return new Promise((resolve, reject) => this.#wantSlots.push({ resolve, reject }));
@@ -350,6 +351,8 @@ export class ClusterLife {
   #ended(): void {
     this.setStatus('end');
     const text = this.#byHand ? CONNECTION_CLOSED : NONE_AVAILABLE;
+    // Who has come since `close` was told waits for this end, too.
+    this.#settle([...this.#wantSlots, ...this.#connecting], localError(text, 'MOORING_CLOSED'));
     this.#routes.offline.rejectAll(() => localError(text, 'MOORING_CLOSED'));
     this.#routes.delays.runAll();
     this.#keepAlive.dispose();
