@@ -161,9 +161,9 @@ impl Machine {
         if !matches!(self.phase, Phase::Handshaking { .. } | Phase::Loading { .. }) {
             return;
         }
-        self.settle_all(error);
+        let quitting = self.settle_all(error);
         self.emit_error(event);
-        self.disconnect(true, now);
+        self.disconnect(!quitting, now);
     }
 
     fn ready(&mut self, now: Instant) {

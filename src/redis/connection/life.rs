@@ -181,8 +181,8 @@ impl Machine {
         let Some(limit) = self.options.max_retries_per_request else {
             return;
         };
-        if self.attempts.is_multiple_of(limit.saturating_add(1)) {
-            self.settle_all(&WireError::MaxRetries(limit));
+        if self.attempts.is_multiple_of(limit.saturating_add(1)) && self.settle_all(&WireError::MaxRetries(limit)) {
+            self.disconnect(false, now);
         }
     }
 

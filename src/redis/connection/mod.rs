@@ -331,11 +331,11 @@ impl Machine {
         self.out.fail(seq, failure, false);
     }
 
-    /// Settles everything that is unanswered with one failure; a QUIT among it has what it wanted.
-    fn settle_all(&mut self, error: &WireError) {
+    /// Settles everything that is unanswered with one failure; says whether a QUIT was among it, which has what it wanted: the connection is to end.
+    fn settle_all(&mut self, error: &WireError) -> bool {
         let commands = self.ledger.clear();
         if commands.is_empty() {
-            return;
+            return false;
         }
         self.forget_selects();
         let failure = self.out.failure(Failure::from(error.clone()));
@@ -349,6 +349,7 @@ impl Machine {
         if let Some(quit) = quit {
             self.out.answer(quit.seq, token::SIMPLE, b"OK");
         }
+        quit.is_some()
     }
 
     fn tell_subscribed(&mut self, count: usize) {

@@ -152,6 +152,28 @@ fn quit_without_a_connection_ends_at_once_or_after_its_timeout() {
 }
 
 #[test]
+fn quit_that_is_answered_with_what_waited_in_vain_ends_the_connection() {
+    let mut h = Harness::new(r#"{"maxRetriesPerRequest":0,"retry":{"kind":"ask"}}"#);
+    h.machine.connect();
+    h.flush(&["GET", "0"], READ);
+    h.flush(&["QUIT"], 512);
+    h.fail_to_open();
+    h.machine.answer_retry(h.machine.generation(), 10, h.now);
+    assert_eq!(h.replies(), [(1, "OK".to_owned())]);
+    h.advance(SECOND);
+    assert_eq!(h.machine.transition().status.as_str(), "end");
+    let mut h = Harness::new("{}");
+    h.server.refuse = Some(("INFO", "NOAUTH Authentication required."));
+    h.connect();
+    h.flush(&["GET", "0"], READ);
+    h.flush(&["QUIT"], 512);
+    h.exchange();
+    h.machine.socket_ended(h.generation, None, h.now);
+    assert_eq!(h.replies(), [(1, "OK".to_owned())]);
+    assert_eq!(h.machine.transition().status.as_str(), "end");
+}
+
+#[test]
 fn max_retries_per_request_counts_attempts() {
     let mut h = Harness::new(r#"{"maxRetriesPerRequest":1,"retry":{"kind":"ask"}}"#);
     h.machine.connect();
