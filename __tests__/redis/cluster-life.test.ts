@@ -17,7 +17,8 @@ async function node(answer: Answer = () => undefined): Promise<ScriptedRedis> {
   const server: ScriptedRedis = await ScriptedRedis.start((args, socket) => {
     const [name, first] = args;
     const shape = `*1\r\n*3\r\n:0\r\n:16383\r\n*2\r\n$9\r\n127.0.0.1\r\n:${server.port}\r\n`;
-    if (name !== 'cluster') return answer(args, socket);
+    const own = answer(args, socket);
+    if (own !== undefined || name !== 'cluster') return own;
     return first?.toLowerCase() === 'slots' ? shape : '$16\r\ncluster_state:ok\r\n';
   });
   servers.push(server);
@@ -219,4 +220,18 @@ test('automatic pipelines do not wait for slots that no node tells', async () =>
   await redis.connect();
   redis.slots.length = 0;
   expect(await redis.set('k', 'v')).toBe('OK');
+});
+
+test('a refresh of an earlier life says nothing about the one that follows', async () => {
+  const [silent, good] = [await node(([name]) => (name === 'cluster' ? '' : undefined)), await node()];
+  const { redis, statuses } = client([silent], { clusterRetryStrategy: null, slotsRefreshTimeout: 200 });
+  const first = redis.connect().catch((error: Error) => error.message);
+  await until(() => silent.received.some(([name]) => name === 'cluster'));
+  redis.disconnect();
+  redis.startupNodes = [{ host: '127.0.0.1', port: good.port }];
+  await redis.connect();
+  expect(await first).toBe('None of startup nodes is available');
+  await delay(250);
+  expect(redis.nodes().map(({ options }) => options.port)).toEqual([good.port]);
+  expect(statuses.slice(-3)).toEqual(['connecting', 'connect', 'ready']);
 });

@@ -100,6 +100,8 @@ export class ClusterLife {
       const epoch = ++this.#epoch;
       this.#byHand = false;
       this.#host.connectionPool.renew();
+      // One of the life before asks nodes of that life.
+      this.#refreshing = undefined;
       this.#stopTimers();
       const waiter = { resolve, reject };
       this.#keepAlive.acquire();
@@ -166,14 +168,14 @@ export class ClusterLife {
       if (callback !== undefined) this.#refreshing.push(callback);
       return;
     }
-    this.#refreshing = callback === undefined ? [] : [callback];
-    void this.#refresh();
+    const waiting = callback === undefined ? [] : [callback];
+    this.#refreshing = waiting;
+    void this.#refresh(waiting);
   }
 
-  async #refresh(): Promise<void> {
+  async #refresh(waiting: readonly ((error?: Error | null) => void)[]): Promise<void> {
     const error = await this.#askAll();
-    const waiting = this.#refreshing ?? [];
-    this.#refreshing = undefined;
+    if (this.#refreshing === waiting) this.#refreshing = undefined;
     for (const told of waiting) isolated(() => told(error));
   }
 
@@ -242,12 +244,13 @@ export class ClusterLife {
     const nodes = connectionPool.getNodes().toSorted(() => Math.random() - 0.5);
     const { connectionName } = options.redisOptions ?? {};
     const reached = this.#routes.reached.bind(this.#routes);
+    const epoch = this.#epoch;
     let last: Error | undefined;
     for (const node of nodes) {
       try {
         // oxlint-disable-next-line eslint/no-await-in-loop -- the next one is asked only when this one fails
         const shape = await askShape(node, { timeoutMs: options.slotsRefreshTimeout, connectionName, reached });
-        const left = this.#left();
+        const left = this.#left(epoch);
         if (left !== undefined) return left;
         this.#routes.table.replace(shape.ranges);
         connectionPool.reset(shape.nodes);
@@ -255,7 +258,7 @@ export class ClusterLife {
         tell(this.#host, 'refresh');
         return undefined;
       } catch (error) {
-        const left = this.#left();
+        const left = this.#left(epoch);
         if (left !== undefined) return left;
         last = error as Error;
         tell(this.#host, 'node error', last, nodeKey(node.options));
@@ -264,22 +267,23 @@ export class ClusterLife {
     return new ClusterAllFailedError(ClusterAllFailedError.defaultMessage, last);
   }
 
-  #left(): Error | undefined {
-    const status = this.#state;
-    if (status === 'disconnecting') return new Error('Cluster is disconnecting.');
-    return status === 'close' || status === 'end' ? new Error('Cluster is disconnected.') : undefined;
+  /** Why the answer to what a life asked is of no use any more. */
+  #left(epoch: number): Error | undefined {
+    if (this.#epoch === epoch && UNDER_WAY.has(this.#state)) return undefined;
+    return new Error(this.#state === 'disconnecting' ? 'Cluster is disconnecting.' : 'Cluster is disconnected.');
   }
 
   #scheduleRefresh(): void {
     const intervalMs = this.#host.options.slotsRefreshInterval ?? 0;
     if (intervalMs <= 0 || this.#refreshTimer !== undefined) return;
-    this.#refreshTimer = setTimeout(() => {
+    const timer = setTimeout(() => {
       this.#host.refreshSlotsCache(() => {
+        if (this.#refreshTimer !== timer) return;
         this.#refreshTimer = undefined;
         if (this.#routes.isReady) this.#scheduleRefresh();
       });
     }, intervalMs);
-    this.#refreshTimer.unref();
+    this.#refreshTimer = timer.unref();
   }
 
   #leave(byHand: boolean): void {
