@@ -235,3 +235,14 @@ test('a refresh of an earlier life says nothing about the one that follows', asy
   expect(redis.nodes().map(({ options }) => options.port)).toEqual([good.port]);
   expect(statuses.slice(-3)).toEqual(['connecting', 'connect', 'ready']);
 });
+
+test('a cluster that gives up leaves no connection of a subscriber behind', async () => {
+  const server = await node(([name]) => (name === 'ssubscribe' ? '*3\r\n$10\r\nssubscribe\r\n$1\r\nc\r\n:1\r\n' : undefined));
+  const { redis } = client([server], { clusterRetryStrategy: null });
+  await redis.connect();
+  expect(await redis.ssubscribe('c')).toBe(1);
+  const ended = once(redis, 'end');
+  for (const each of redis.nodes()) each.disconnect();
+  await ended;
+  await until(() => server.open === 0);
+});

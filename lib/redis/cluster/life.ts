@@ -360,6 +360,9 @@ export class ClusterLife {
     this.#routes.offline.rejectAll(() => localError(text, 'MOORING_CLOSED'));
     this.#routes.delays.runAll();
     this.#keepAlive.dispose();
+    // Connections of their own: they may be well. Last, because a listener of `-subscriber` may begin another life.
+    this.#host.subscriber.stop();
+    this.#host.sharded.stop();
   }
 
   /** Settles those of the waiters that still wait. */
