@@ -246,3 +246,16 @@ test('a cluster that gives up leaves no connection of a subscriber behind', asyn
   await ended;
   await until(() => server.open === 0);
 });
+
+test('ref() keeps the process alive in the next life, too', async () => {
+  const lines = await printed(`
+    redis.ref().disconnect();
+    redis.once('end', () => console.log('end'));
+    await redis.connect();
+    setTimeout(() => {
+      console.log('still here');
+      redis.unref();
+    }, 300).unref();
+  `);
+  expect(lines).toEqual(['end', 'still here']);
+});

@@ -58,12 +58,10 @@ export class Cluster extends CommandClient {
   readonly subscriber: ClusterSubscriber;
   /** Those of sharded ones. @internal */
   readonly sharded: ShardedSubscribers;
-  readonly #keepAlive = new KeepAlive();
   readonly #routes: Routes;
   readonly #life: ClusterLife;
   readonly #auto: AutoPipelines;
   readonly #scripts = new Map<string, Script>();
-  #held = false;
 
   /**
    * @throws Error for a bad `scaleReads`, as the peer; MooringError `MOORING_INVALID_CONFIG` for other options of a wrong type.
@@ -74,11 +72,12 @@ export class Cluster extends CommandClient {
     this.options = resolveClusterOptions(options);
     const { redisOptions, clusterNodeRetryStrategy, scripts, lazyConnect } = this.options;
     this.connectionPool = new NodePool(redisOptions, clusterNodeRetryStrategy, (node) => this.#prepare(node));
-    this.#routes = new Routes(this, this.#keepAlive);
+    const keepAlive = new KeepAlive();
+    this.#routes = new Routes(this, keepAlive);
     this.subscriber = new ClusterSubscriber(this.connectionPool, this);
     this.sharded = new ShardedSubscribers(this, this.#routes);
     this.#auto = new AutoPipelines(this.#routes, () => this.pipeline() as unknown as Pipeline);
-    this.#life = new ClusterLife(this, this.#routes, this.#keepAlive);
+    this.#life = new ClusterLife(this, this.#routes, keepAlive);
     for (const [name, definition] of Object.entries(scripts ?? {})) this.defineCommand(name, definition);
     if (lazyConnect === true) this.#life.setStatus('wait');
     else this.connect().catch(() => {});
@@ -137,15 +136,13 @@ export class Cluster extends CommandClient {
 
   /** Keeps the process alive while the cluster is open. */
   ref(): this {
-    if (!this.#held) this.#keepAlive.acquire();
-    this.#held = true;
+    this.#life.hold(true);
     return this;
   }
 
   /** The default: an idle cluster does not keep the process alive. */
   unref(): this {
-    if (this.#held) this.#keepAlive.release();
-    this.#held = false;
+    this.#life.hold(false);
     return this;
   }
 

@@ -51,6 +51,9 @@ export class ClusterLife {
   /** The close that is being told; a connect makes it a thing of the past. */
   #closing: object | undefined;
   #awaitsReady = false;
+  /** Whether the loop is to be held while the cluster is open, and whether it is. */
+  #wantsHold = false;
+  #holds = false;
   #retryTimer: NodeJS.Timeout | undefined;
   #refreshTimer: NodeJS.Timeout | undefined;
   /** Those who wait for the refresh that is under way. */
@@ -79,11 +82,26 @@ export class ClusterLife {
   setStatus(status: ClusterStatus): void {
     this.#state = status;
     this.#host.status = status;
+    this.#hold();
     this.#events.later(false, () => this.#host.emit(status));
     if (SETTLED.has(status) && this.#awaitsReady) {
       this.#awaitsReady = false;
       this.#keepAlive.release();
     }
+  }
+
+  /** Holds the loop as long as the cluster is open, in each of its lives, or not. */
+  hold(on: boolean): void {
+    this.#wantsHold = on;
+    this.#hold();
+  }
+
+  #hold(): void {
+    const holds = this.#wantsHold && this.#state !== 'end';
+    if (holds === this.#holds) return;
+    this.#holds = holds;
+    if (holds) this.#keepAlive.acquire();
+    else this.#keepAlive.release();
   }
 
   /** Holds the loop until the cluster is ready or has ended, when it is on its way there. */
