@@ -210,7 +210,7 @@ test('disconnect() cuts what quit() waits for', async () => {
 
 test('a command for an automatic pipeline that is called while the cluster ends settles', async () => {
   const { redis } = client([await node()], { enableAutoPipelining: true });
-  const outcome = new Promise((resolve) => redis.once('close', () => redis.get('k').catch(resolve)));
+  const outcome = new Promise((resolve) => redis.once('close', () => void redis.get('k').catch(resolve)));
   redis.disconnect();
   expect(await outcome).toMatchObject({ message: 'Connection is closed.' });
 });
@@ -258,4 +258,13 @@ test('ref() keeps the process alive in the next life, too', async () => {
     }, 300).unref();
   `);
   expect(lines).toEqual(['end', 'still here']);
+});
+
+test('startup nodes of which one cannot be leave none behind', async () => {
+  const { redis, statuses } = client([await node()], { clusterRetryStrategy: null });
+  redis.startupNodes = [...redis.startupNodes, { host: '127.0.0.1', port: 99_999 }];
+  await expect(redis.connect()).rejects.toThrow('port must be between');
+  await until(() => redis.connectionPool.alive === 0);
+  expect(redis.nodes()).toEqual([]);
+  expect(statuses).toEqual(['connecting', 'close', 'end']);
 });

@@ -126,18 +126,23 @@ export class ClusterLife {
       this.#connecting.push(waiter);
       this.setStatus('connecting');
       this.#begin(epoch).catch((error: Error) => {
-        if (this.#isIn('connecting', epoch)) this.#closed(error);
-        else this.#settle([waiter], error);
+        if (!this.#isIn('connecting', epoch)) return this.#settle([waiter], error);
+        this.#cut();
+        this.#closed(error);
       });
     });
   }
 
   disconnect(reconnect: boolean): void {
     const { connectionPool } = this.#host;
-    for (const node of connectionPool.release()) node.disconnect();
+    this.#cut();
     if (this.#state === 'end') return;
     this.#leave(!reconnect);
     if (connectionPool.alive === 0) this.#closed();
+  }
+
+  #cut(): void {
+    for (const node of this.#host.connectionPool.release()) node.disconnect();
   }
 
   async quit(): Promise<'OK'> {

@@ -103,8 +103,11 @@ export class NodePool extends EventEmitter {
       this.#remove(key);
       node.disconnect();
     }
-    for (const node of wanted.values()) this.#findOrCreate(node, node.readOnly === true);
-    this.#tellOfNew();
+    try {
+      for (const node of wanted.values()) this.#findOrCreate(node, node.readOnly === true);
+    } finally {
+      this.#tellOfNew();
+    }
   }
 
   /** Gives every client away that has not ended, for the caller to end it: also those that were given away before and still get their last answers. */
