@@ -3,7 +3,7 @@ import { afterEach, expect, test } from '@jest/globals';
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { Cluster, type ClusterOptions } from '../../dist/index.js';
+import { Cluster, type ClusterOptions, type Redis } from '../../dist/index.js';
 import { runChild } from '../support/child';
 import { until } from '../support/until';
 import { type Answer, ScriptedRedis } from './scripted-redis';
@@ -267,4 +267,20 @@ test('startup nodes of which one cannot be leave none behind', async () => {
   await until(() => redis.connectionPool.alive === 0);
   expect(redis.nodes()).toEqual([]);
   expect(statuses).toEqual(['connecting', 'close', 'end']);
+});
+
+test('a redirection that comes due while the cluster reconnects adds no node, and the command waits for the cluster', async () => {
+  let moves = 1;
+  const server = await node(([name]) => (name === 'get' ? (moves-- > 0 ? '-MOVED 1 127.0.0.1:1\r\n' : '$5\r\nvalue\r\n') : undefined));
+  const { redis } = client([server], { retryDelayOnMoved: 50, clusterRetryStrategy: () => 150 });
+  await redis.connect();
+  const read = Promise.allSettled([redis.get('k')]);
+  await until(() => moves === 0);
+  for (const each of redis.nodes()) each.disconnect();
+  await once(redis, 'reconnecting');
+  const added: unknown[] = [];
+  redis.on('+node', (each: Redis) => added.push(each.options.port));
+  await once(redis, 'ready');
+  expect(added).toEqual([server.port]);
+  expect(await read).toMatchObject([{ value: 'value' }]);
 });

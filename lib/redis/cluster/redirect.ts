@@ -26,6 +26,8 @@ export interface Surroundings {
   readonly delays: DelayQueue;
   /** Whether the cluster is there or will be again: a closed connection is then no end. */
   readonly goesOn: boolean;
+  /** Whether redirections are followed: otherwise the command waits for the cluster, whose nodes are those of its next connect, or none. */
+  readonly isReady: boolean;
   readonly refresh: (done?: () => void) => void;
 }
 
@@ -47,13 +49,12 @@ export class Redirections {
     const [kind, slot, key] = error.message.split(' ');
     const again = (): void => verdicts.again();
     if (kind === 'MOVED' && key !== undefined && isSlot(Number(slot))) {
-      // A node that is added to a cluster on its way out would never connect, and the cluster never end.
-      const move = (): void => (surroundings.goesOn ? verdicts.moved(Number(slot), key) : verdicts.again());
+      const move = (): void => (surroundings.isReady ? verdicts.moved(Number(slot), key) : verdicts.again());
       const delayMs = options.retryDelayOnMoved ?? 0;
       if (delayMs > 0) delays.push('moved', delayMs, move);
       else move();
     } else if (kind === 'ASK' && key !== undefined) {
-      if (surroundings.goesOn) verdicts.ask(key);
+      if (surroundings.isReady) verdicts.ask(key);
       else verdicts.again();
     } else if (kind === 'TRYAGAIN') delays.push('tryagain', options.retryDelayOnTryAgain, again);
     else if (kind === 'CLUSTERDOWN' && options.retryDelayOnClusterDown > 0) {
