@@ -337,6 +337,7 @@ describe('options of a client', () => {
   const here: Document = { driver: undefined, pkFactory: { createPk: () => 7 }, forceServerObjectId: true };
   const structured: Document = {
     auth: { username: 'u', password: 'p' }, authMechanismProperties: { SERVICE_NAME: 'x' }, compressors: ['zstd', 'zlib'], driverInfo: { name: 'x' },
+    fieldsAsRaw: { a: true }, heartbeatFrequencyMS: 500, minPoolSize: 5,
     readConcern: { level: 'majority' }, readPreferenceTags: [{ dc: 'east' }], serverApi: '1', writeConcern: { w: 1 },
   }; // prettier-ignore
   /** What the refused ones are, by the reason that the error gives. */

@@ -90,13 +90,14 @@ export class MongoClient extends EventEmitter {
   constructor(uri: string, options: MongoClientOptions = {}) {
     super();
     this.#split = splitOptions(uri, options);
-    this.#leakThresholdMs = options.leakThresholdMs;
+    const { kept } = this.#split;
+    this.#leakThresholdMs = kept.leakThresholdMs;
     this.#host = resolveHost(options.driver);
-    this.#defaultTransactionOptions = options.defaultTransactionOptions;
+    this.#defaultTransactionOptions = kept.defaultTransactionOptions;
     this.bsonOptions = this.#split.bson;
     this.concerns = this.#split.concerns;
-    this.pkFactory = options.pkFactory;
-    this.forceServerObjectId = options.forceServerObjectId;
+    this.pkFactory = kept.pkFactory;
+    this.forceServerObjectId = kept.forceServerObjectId;
     this.#operations = this.#open();
     this.on('newListener', (event) => {
       if (DRIVER_EVENTS.has(String(event))) this.#listen(POOL_EVENTS.has(String(event)));
@@ -260,7 +261,7 @@ export class MongoClient extends EventEmitter {
   #open(): Operations {
     const { uri, native: options } = this.#split;
     const bytes = this.#host.bson.serialize(options);
-    const commands = options['monitorCommands'] === true || /[?&]monitorCommands=true/i.test(uri);
+    const commands = String(options['monitorCommands']) === 'true' || /[?&]monitorCommands=true/i.test(uri);
     // The events of a command come before its result, as in the Node driver.
     const inOrder = (wake: () => void) => () => {
       try {

@@ -54,7 +54,7 @@ export function readPreference(value: ReadPreferenceLike): Document {
 
 /** What is no object would be read as one that says nothing. */
 function checkParts(name: string, value: unknown, what: string): void {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) throw invalidArgument(name, `${name} must be ${what}`);
+  if (Object.prototype.toString.call(value) !== '[object Object]') throw invalidArgument(name, `${name} must be ${what}`);
 }
 
 /** The concerns that `options` or else `inherited` give, of the kinds in `kinds`. */

@@ -4,9 +4,10 @@
  * Splits the Node driver's client options into those that JavaScript itself needs (BSON flags, `pkFactory`) and those for Rust, which validates and
  * applies them, once. An option that neither side knows is refused, never ignored.
  */
-import { checkMilliseconds, invalidArgument, invalidOption } from '../error/index.js';
+import { invalidArgument, invalidOption, isMooringError } from '../error/index.js';
 import { type ConcernOptions, concernsOf, readConcern, readPreference, writeConcern } from './concern.js';
-import { BSON_OPTION_NAMES, type BsonOptions, type Document, type HostModule } from './host.js';
+import type { BsonOptions, Document, HostModule } from './host.js';
+import { bsonFlags, isKept, keptOptions, plainCopy, withoutFlags } from './kept-options.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import type { TransactionOptions } from './transaction-options.js';
 
@@ -59,21 +60,16 @@ export interface SplitOptions {
   /** For Rust. */
   readonly native: Document;
   readonly bson: BsonOptions;
+  /** For JavaScript, checked. */
+  readonly kept: KeptOptions;
   readonly concerns: ConcernOptions;
 }
 
-const HERE = new Set<string>([
-  ...BSON_OPTION_NAMES,
-  'driver',
-  'pkFactory',
-  'forceServerObjectId',
-  'defaultTransactionOptions',
-  'leakThresholdMs',
-]);
-/** What Rust's BSON decoder takes; anything else would vanish in the encoding. */
-const PLAIN = new Set(['string', 'number', 'boolean', 'bigint', 'object']);
-/** Flags of the BSON library that may stand in a URI. */
-const IN_URI = new Map(BSON_OPTION_NAMES.map((name) => [name.toLowerCase(), name]));
+/** Options of a client that JavaScript itself needs, besides the BSON flags. */
+export type KeptOptions = Pick<MongoClientOptions, 'defaultTransactionOptions' | 'forceServerObjectId' | 'leakThresholdMs' | 'pkFactory'>;
+
+/** Concerns have several forms: for Rust they become one. */
+const CONCERNS: Readonly<Record<string, (value: never) => Document>> = { readConcern, writeConcern, readPreference };
 
 /** Checks what only JavaScript can check and splits the rest. */
 export function splitOptions(uri: unknown, options: unknown): SplitOptions {
@@ -82,36 +78,21 @@ export function splitOptions(uri: unknown, options: unknown): SplitOptions {
     throw invalidArgument('options', 'options must be an object');
   const given = options as MongoClientOptions;
   refuseKnown(REFUSED.client, given, invalidOption);
-  if (given.leakThresholdMs !== undefined) checkMilliseconds('leakThresholdMs', given.leakThresholdMs, 1);
+  const kept = keptOptions(given);
   const native: Document = {};
   for (const [name, value] of Object.entries(given)) {
-    if (value === undefined || HERE.has(name)) continue;
-    if (value === null || Number.isNaN(value) || !PLAIN.has(typeof value)) {
-      throw invalidArgument(name, `${name} must not be ${value === null ? 'null' : Number.isNaN(value) ? 'NaN' : `a ${typeof value}`}`);
-    }
-    native[name] = value;
+    if (value !== undefined && !isKept(name)) native[name] = plainCopy(name, formed(name, value));
   }
-  if (given.readConcern !== undefined) native['readConcern'] = readConcern(given.readConcern);
-  if (given.writeConcern !== undefined) native['writeConcern'] = writeConcern(given.writeConcern);
-  if (given.readPreference !== undefined) native['readPreference'] = readPreference(given.readPreference);
   const cleaned = withoutFlags(uri);
-  return { uri: cleaned.uri, native, bson: { ...cleaned.flags, ...bsonOptions(given) }, concerns: concernsOf(given) };
+  return { uri: cleaned.uri, native, bson: bsonFlags(cleaned.flags, kept), kept, concerns: concernsOf(given) };
 }
 
-function bsonOptions(options: MongoClientOptions): BsonOptions {
-  return Object.fromEntries(BSON_OPTION_NAMES.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]));
-}
-
-/** Takes the BSON flags out of the URI: the Rust driver refuses what it does not know. */
-function withoutFlags(uri: string): { uri: string; flags: BsonOptions } {
-  const at = uri.indexOf('?');
-  if (at < 0) return { uri, flags: {} };
-  const flags: Document = {};
-  const kept = uri.slice(at + 1).split('&').filter((pair) => {
-    const [key = '', value = ''] = pair.split('=');
-    const name = IN_URI.get(key.toLowerCase());
-    if (name !== undefined) flags[name] = value === 'true';
-    return name === undefined;
-  }); // prettier-ignore
-  return { uri: kept.length === 0 ? uri.slice(0, at) : `${uri.slice(0, at)}?${kept.join('&')}`, flags: flags };
+function formed(name: string, value: unknown): unknown {
+  const form = Object.hasOwn(CONCERNS, name) ? CONCERNS[name] : undefined;
+  if (form === undefined) return value;
+  try {
+    return form(value as never);
+  } catch (error) {
+    throw isMooringError(error) ? invalidOption(name, error.message) : invalidOption(name, `${name} cannot be read`);
+  }
 }

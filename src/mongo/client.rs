@@ -177,11 +177,13 @@ impl Client {
     /// The crate's client, made now if this is the first use.
     pub(super) async fn driver(&self) -> Result<&Arc<Driver>, Failure> {
         let made = self.driver.get_or_try_init(|| async {
-            let mut options = self.settings.resolve().await?;
+            self.settings.check_files().await?;
+            let mut options = self.settings.resolve().await.map_err(|found| error::failure(&found))?;
             self.watch.install(&mut options, self.settings.monitor_commands);
-            mongodb::Client::with_options(options).map(Driver::new).map(Arc::new)
+            let made = mongodb::Client::with_options(options).map_err(|found| error::failure(&found))?;
+            Ok::<_, Failure>(Arc::new(Driver::new(made)))
         });
-        let made = made.await.map_err(|found| error::failure(&found))?;
+        let made = made.await?;
         self.state.advance(State::Opening);
         Ok(made)
     }

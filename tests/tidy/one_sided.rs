@@ -73,6 +73,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("mongo", "hook"),
     ("mongo", "host"),
     ("mongo", "indexes"),
+    ("mongo", "kept_options"),
     ("mongo", "leak"),
     ("mongo", "mongoose"),
     ("mongo", "operation"),

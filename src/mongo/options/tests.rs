@@ -178,3 +178,85 @@ fn spells_structured_options_in_the_query() {
     assert!(format!("{:?}", settings.connection.write_concern).contains("Nodes(2)"));
     assert!(format!("{:?}", settings.connection.read_preference).contains("east"));
 }
+
+/// The option that is named by what refuses it.
+fn option_of(uri: &str, options: &RawDocumentBuf) -> String {
+    let failure = parse(uri, options).err().unwrap_or_else(|| panic!("accepted {uri} {options:?}"));
+    let option = failure.details.iter().find(|(name, _)| *name == "option").map(|(_, value)| format!("{value:?}"));
+    let option = option.unwrap_or_default();
+    option.split('"').nth(1).unwrap_or_default().to_owned()
+}
+
+#[test]
+fn names_the_option_whatever_the_crate_calls_it() {
+    for (uri, options, option) in [
+        ("mongodb://h", rawdoc! { "compressors": ["zlib", 1] }, "compressors"),
+        ("mongodb://h", rawdoc! { "compressors": "nope" }, "compressors"),
+        ("mongodb://h", rawdoc! { "serverMonitoringMode": true }, "serverMonitoringMode"),
+        ("mongodb://u:p@h", rawdoc! { "authMechanism": "MONGODB-CR" }, "authMechanism"),
+        ("mongodb://u:p@h", rawdoc! { "authMechanism": "MONGODB-X509" }, "authMechanism"),
+        ("mongodb://h", rawdoc! { "authMechanism": "MONGODB-OIDC" }, "authMechanismProperties"),
+        ("mongodb://h", rawdoc! { "readPreferenceTags": [{ "a": "b" }] }, "readPreferenceTags"),
+        ("mongodb://h", rawdoc! { "ssl": 1 }, "ssl"),
+        ("mongodb://h", rawdoc! { "j": "yes" }, "j"),
+        ("mongodb://h", rawdoc! { "wtimeout": "x" }, "wtimeout"),
+        ("mongodb://h", rawdoc! { "writeConcern": { "w": -1 } }, "writeConcern"),
+        ("mongodb://h", rawdoc! { "readConcern": { "level": 1 } }, "readConcern"),
+        ("mongodb://h", rawdoc! { "auth": { "username": "u", "password": 1 } }, "auth"),
+        ("mongodb://h", rawdoc! { "driverInfo": { "name": 1 } }, "driverInfo"),
+        ("mongodb://h", rawdoc! { "serverApi": { "version": 1 } }, "serverApi"),
+        ("mongodb://h", rawdoc! { "heartbeatFrequencyMS": 100 }, "heartbeatFrequencyMS"),
+        ("mongodb://h/?appName=a&appName=b", rawdoc! {}, "appName"),
+        ("mongodb://h/?monitorCommands=x", rawdoc! {}, "monitorCommands"),
+        ("mongodb://h/?readPreference=nope", rawdoc! {}, "readPreference"),
+        ("mongodb://h/?replicaSet=", rawdoc! {}, "replicaSet"),
+    ] {
+        assert_eq!(option_of(uri, &options), option, "{uri} {options:?}");
+    }
+}
+
+#[test]
+fn refuses_options_that_contradict_one_another() {
+    for (uri, options, option) in [
+        ("mongodb://a,b", rawdoc! { "directConnection": true }, "directConnection"),
+        ("mongodb://a,b/?loadBalanced=true", rawdoc! {}, "loadBalanced"),
+        ("mongodb://a/?loadBalanced=true", rawdoc! { "replicaSet": "r" }, "loadBalanced"),
+        ("mongodb://a/?loadBalanced=true", rawdoc! { "directConnection": true }, "loadBalanced"),
+        ("mongodb://a", rawdoc! { "tls": true, "ssl": false }, "ssl"),
+        ("mongodb://a", rawdoc! { "minPoolSize": 5, "maxPoolSize": 2 }, "minPoolSize"),
+        ("mongodb://a", rawdoc! { "minPoolSize": 101 }, "minPoolSize"),
+        ("mongodb://a", rawdoc! { "w": 0, "journal": true }, "journal"),
+        ("mongodb://a", rawdoc! { "writeConcern": { "w": 0, "j": true } }, "writeConcern"),
+        ("mongodb://a", rawdoc! { "readPreference": "nearest", "maxStalenessSeconds": 89 }, "maxStalenessSeconds"),
+        (
+            "mongodb://a",
+            rawdoc! { "readPreference": { "mode": "nearest", "maxStalenessSeconds": 9 } },
+            "readPreference",
+        ),
+    ] {
+        assert_eq!(option_of(uri, &options), option, "{uri} {options:?}");
+    }
+    assert!(parse("mongodb://a", &rawdoc! { "minPoolSize": 200, "maxPoolSize": 0 }).is_ok());
+}
+
+#[test]
+fn takes_what_the_node_driver_takes_and_the_crate_does_not() {
+    let parsed = |options: &RawDocumentBuf| parse("mongodb://h", options).unwrap_or_else(|failure| panic!("{failure}"));
+    assert_eq!(parsed(&rawdoc! {}).connection.max_pool_size, Some(100));
+    assert_eq!(parsed(&rawdoc! { "maxPoolSize": 0 }).connection.max_pool_size, Some(u32::MAX));
+    assert_eq!(parsed(&rawdoc! { "compressors": ["none"] }).connection.compressors, None);
+    assert_eq!(parsed(&rawdoc! { "replicaSet": "" }).connection.replica_set, None);
+    assert!(parsed(&rawdoc! { "serverSelectionTimeoutMS": 0 }).limits.selection_timeout > Duration::from_secs(86_400));
+    let name = parsed(&rawdoc! { "appName": "ü".repeat(100) }).connection.app_name;
+    assert_eq!(name.map(|name| name.len()), Some(128));
+    let auth = parsed(&rawdoc! { "auth": { "username": "u/:@", "password": "p?,%" }, "authMechanism": "plain" });
+    let credential = auth.connection.credential.unwrap_or_default();
+    assert_eq!((credential.username.as_deref(), credential.password.as_deref()), (Some("u/:@"), Some("p?,%")));
+    assert!(parsed(&rawdoc! { "auth": { "username": "", "password": "" } }).connection.credential.is_none());
+}
+
+#[test]
+fn a_short_password_garbles_no_message() {
+    let failure = parse("mongodb://u:p@h/", &rawdoc! { "authMechanism": "MONGODB-X509" }).err().unwrap();
+    assert!(failure.message.contains("password cannot be specified"), "{failure}");
+}
