@@ -1337,10 +1337,10 @@ declare class ConnectionPool {
      * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
      * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
      *
-     * It does not keep the process alive by itself: in one that does nothing else, begin with `ref()`.
+     * It keeps the process alive while a `for await` waits for the next notification; a listener does after `ref()`.
      *
      * @example
-     * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]).ref();
+     * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]);
      * for await (const { context, value } of subscription) console.log(context.slot, value.lamports);
      */
     subscribe<K extends SubscriptionKind>(kind: K, params?: readonly unknown[], options?: SubscribeOptions & {
@@ -3940,9 +3940,9 @@ export declare interface Subscription<T = unknown> extends AsyncIterable<T>, Asy
     [Symbol.asyncIterator](): AsyncIterator<T, undefined>;
     /** Ends it: no notification follows. Resolves when no node knows it any more, after a few seconds at most. Idempotent. */
     close(): Promise<void>;
-    /** Keeps the process alive while the subscription lasts. */
+    /** Keeps the process alive while the subscription lasts. Without it only a `next()` that waits does. */
     ref(): this;
-    /** Undoes `ref()`. */
+    /** Lets the process go, also while a `next()` waits. */
     unref(): this;
 }
 

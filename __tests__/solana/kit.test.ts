@@ -1,5 +1,5 @@
 /** @module __tests__/solana/kit: the pool as transport of `@solana/kit`. */
-import { afterAll, afterEach, beforeAll, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import {
   type Address,
   address,
@@ -17,6 +17,7 @@ import {
 import { Keypair } from '@solana/web3.js';
 import type { ConnectionPool } from '../../dist/index.js';
 import { createPoolSubscriptionsTransport, createPoolTransport } from '../../dist/solana/kit.js';
+import { runChild } from '../support/child';
 import { RpcService } from '../support/solana';
 import { until } from '../support/until';
 
@@ -133,4 +134,21 @@ it('throws the class of the peer when a node refuses a subscription, and when th
   })().catch((reason: unknown) => reason);
   await pool.close();
   expect(isSolanaError(await reading, SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED)).toBe(true);
+});
+
+describe('the process', () => {
+  it('stays while notifications are listened to, and goes when their signal fires', async () => {
+    const child = await runChild(`
+      const { createSolanaRpcSubscriptionsFromTransport } = require('@solana/kit');
+      const { createPoolSubscriptionsTransport } = require('./dist/solana/kit.js');
+      const pool = new mooring.ConnectionPool({ endpoints: [${rpc.urls.map((url) => `'${url}'`).join(', ')}] });
+      const end = new AbortController();
+      const rpc = createSolanaRpcSubscriptionsFromTransport(createPoolSubscriptionsTransport(pool));
+      let told = 0;
+      for await (const _slot of await rpc.slotNotifications().subscribe({ abortSignal: end.signal })) if (++told === 3) break;
+      console.log('three');
+      end.abort();`);
+    expect(child).toMatchObject({ code: 0, stdout: 'three\n', stderr: '' });
+    expect(child.sinceLastOutputMs).toBeLessThan(1000);
+  });
 });

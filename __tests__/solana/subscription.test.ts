@@ -219,6 +219,30 @@ describe('the process', () => {
   it('stays while a subscription is ref’d', async () => {
     expect(await runChild(program('slots.ref();'))).toMatchObject({ code: 0, stdout: 'ready\nthree\n', stderr: '' });
   });
+
+  const iterating = (more: string): string => `
+    const pool = new mooring.ConnectionPool({ endpoints: [${rpc.urls.map((url) => `'${url}'`).join(', ')}] });
+    const slots = pool.subscribe('slot');
+    const iterator = slots[Symbol.asyncIterator]();
+    ${more}`;
+
+  it('stays while next() is waited for, and not between', async () => {
+    const more = `for (let told = 0; told < 3; told++) await iterator.next(); console.log('three');`;
+    const child = await runChild(iterating(more));
+    expect(child).toMatchObject({ code: 0, stdout: 'three\n', stderr: '' });
+    expect(child.sinceLastOutputMs).toBeLessThan(1000);
+  });
+
+  it('stays for no next() of a subscription that is unref’d', async () => {
+    const child = await runChild(iterating(`await slots.ready(); slots.unref(); void iterator.next(); console.log('ready');`));
+    expect(child).toMatchObject({ code: 0, stdout: 'ready\n', stderr: '' });
+    expect(child.sinceLastOutputMs).toBeLessThan(1000);
+  });
+
+  it('does not stay for a next() whose subscription was closed', async () => {
+    const more = `await slots.ready(); void iterator.next().then(({ done }) => console.log(done)); await slots.close();`;
+    expect(await runChild(iterating(more))).toMatchObject({ code: 0, stdout: 'true\n', stderr: '' });
+  });
 });
 
 describe('faults', () => {

@@ -2,7 +2,7 @@
  * @module solana/kit-subscriptions
  *
  * The pool as transport of kit's subscriptions. Kit runs its own plan (method names, transformers, errors) over a channel that stands for one subscription of the
- * pool; there is no socket behind it. Integers come back as `bigint`.
+ * pool; there is no socket behind it. Integers come back as `bigint`. It holds the process until its signal fires, as a socket of kit's does.
  */
 import { setImmediate } from 'node:timers';
 import { SOLANA_ERROR__RPC_SUBSCRIPTIONS__CHANNEL_CONNECTION_CLOSED, SolanaError } from '@solana/kit';
@@ -72,7 +72,8 @@ class PoolChannel implements Channel {
   }
 
   #subscribe(id: unknown, kind: SubscriptionKind, params: readonly unknown[]): void {
-    const subscription = this.#pool.subscribe(kind, params, { integers: 'bigint', signal: this.#signal });
+    // As kit's own websocket, which holds the process until the signal fires: kit's iterators do not tell whether somebody waits.
+    const subscription = this.#pool.subscribe(kind, params, { integers: 'bigint', signal: this.#signal }).ref();
     this.#subscription = subscription;
     void this.#answer(id, kind, subscription);
   }

@@ -316,10 +316,10 @@ export class ConnectionPool {
    * Subscribes: `'account'` is `accountSubscribe`, `params` are the node's; the pool's commitment is filled in. The subscription moves between endpoints, and
    * tells in `onGap` and by the event `gap` which slots were not watched meanwhile. Take its notifications by `for await` or by `listen`.
    *
-   * It does not keep the process alive by itself: in one that does nothing else, begin with `ref()`.
+   * It keeps the process alive while a `for await` waits for the next notification; a listener does after `ref()`.
    *
    * @example
-   * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]).ref();
+   * const subscription = pool.subscribe('account', [key, { encoding: 'base64' }]);
    * for await (const { context, value } of subscription) console.log(context.slot, value.lamports);
    */
   subscribe<K extends SubscriptionKind>(

@@ -2,7 +2,7 @@
  * @module solana/subscription
  *
  * A subscription of a pool: notifications of nodes as an async iterable or for a listener. Rust holds the queue, bounded; this file takes what has arrived and
- * reads it. A subscription keeps no process alive unless it is asked to; waiting for its confirmation, or for its end, does.
+ * reads it. A subscription keeps no process alive unless it is asked to; waiting for its confirmation, for a notification, or for its end, does.
  */
 import { invalidArgument, isFailure } from '../error/index.js';
 import type { KeepAlive } from '../keep-alive.js';
@@ -68,9 +68,9 @@ export interface Subscription<T = unknown> extends AsyncIterable<T>, AsyncDispos
   [Symbol.asyncIterator](): AsyncIterator<T, undefined>;
   /** Ends it: no notification follows. Resolves when no node knows it any more, after a few seconds at most. Idempotent. */
   close(): Promise<void>;
-  /** Keeps the process alive while the subscription lasts. */
+  /** Keeps the process alive while the subscription lasts. Without it only a `next()` that waits does. */
   ref(): this;
-  /** Undoes `ref()`. */
+  /** Lets the process go, also while a `next()` waits. */
   unref(): this;
 }
 
@@ -109,6 +109,8 @@ export class PoolSubscription<T> implements Subscription<T> {
   #listener: Listener<T> | undefined;
   #onEnd: ((error?: Error) => void) | undefined;
   #iterated = false;
+  /** What `ref()` or `unref()` said last. */
+  #wanted: boolean | undefined;
   #held = false;
   #end: End | undefined;
   #closing: Promise<void> | undefined;
@@ -169,14 +171,14 @@ export class PoolSubscription<T> implements Subscription<T> {
   }
 
   ref(): this {
-    if (!this.#held && this.#end === undefined) this.#host.keepAlive.acquire();
-    this.#held = this.#end === undefined;
+    this.#wanted = true;
+    this.#hold();
     return this;
   }
 
   unref(): this {
-    if (this.#held) this.#host.keepAlive.release();
-    this.#held = false;
+    this.#wanted = false;
+    this.#hold();
     return this;
   }
 
@@ -191,6 +193,7 @@ export class PoolSubscription<T> implements Subscription<T> {
       if (item === undefined) return;
       this.#waiters.shift()?.resolve({ done: false, value: item.value });
     }
+    this.#hold();
   }
 
   /** Called by the pool when it has closed; what waits is still delivered. */
@@ -226,9 +229,19 @@ export class PoolSubscription<T> implements Subscription<T> {
     const item = this.#shift();
     if (item !== undefined) return Promise.resolve({ done: false, value: item.value });
     return new Promise((resolve, reject) => {
-      if (this.#end === undefined) this.#waiters.push({ resolve, reject });
-      else this.#settle({ resolve, reject });
+      if (this.#end !== undefined) return this.#settle({ resolve, reject });
+      this.#waiters.push({ resolve, reject });
+      this.#hold();
     });
+  }
+
+  /** A request that is awaited holds the process, and so does a notification; what nobody waits for does not. */
+  #hold(): void {
+    const hold = this.#end === undefined && (this.#wanted ?? this.#waiters.length > 0);
+    if (hold === this.#held) return;
+    this.#held = hold;
+    if (hold) this.#host.keepAlive.acquire();
+    else this.#host.keepAlive.release();
   }
 
   /** The first waiter gets the error, the others and all later ones the plain end. */
@@ -281,7 +294,7 @@ export class PoolSubscription<T> implements Subscription<T> {
   #finish(error: Error | undefined): void {
     if (this.#end !== undefined) return;
     this.#end = { error };
-    this.unref();
+    this.#hold();
     this.#options.signal?.removeEventListener('abort', this.#onAbort);
     this.#host.forget();
     this.#tellEnd(this.#end);
