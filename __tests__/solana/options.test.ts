@@ -12,6 +12,14 @@ const URL_WITH_KEY = `http://user:${SECRET}@127.0.0.1:1/${SECRET}?api-key=${SECR
 const key = Keypair.generate().publicKey;
 const BYTES = new Uint8Array(100);
 const pools: ConnectionPool[] = [];
+const circular: Record<string, unknown> = {};
+circular['self'] = circular;
+const throwing = Object.defineProperty({}, 'ca', {
+  enumerable: true,
+  get: () => {
+    throw new Error(SECRET);
+  },
+});
 const saved = { ...process.env };
 
 const open = (options?: ConnectionPoolOptions): ConnectionPool => {
@@ -43,7 +51,20 @@ describe('options', () => {
     ['a limit as text', { maxRequestsPerSecond: '5' }, 'maxRequestsPerSecond'],
     ['a wrong commitment', { commitment: 'recent' }, 'commitment'],
     ['an unknown cache option', { cacheConfig: { ttl: 1 } }, 'cacheConfig.ttl'],
-    ['a NaN inside the cache options', { cacheConfig: { balanceTTL: Number.NaN } }, 'balanceTTL'],
+    ['a NaN inside the cache options', { cacheConfig: { balanceTTL: Number.NaN } }, 'cacheConfig.balanceTTL'],
+    ['an inherited option that is wrong', Object.create({ maxRequestsPerSecond: -1 }), 'maxRequestsPerSecond'],
+    ['an inherited setting that is wrong', { hedge: Object.create({ maxExtra: 2 }) }, 'hedge.maxExtra'],
+    ['a proxy without a scheme', { proxy: 'x' }, 'proxy'],
+    ['a proxy that is a list', { endpoints: [{ url: URL_WITH_KEY, proxy: [] }] }, 'endpoints.proxy'],
+    ['a tls that is a list', { tls: [] }, 'tls'],
+    ['a tls that cannot be read', { tls: throwing }, 'tls'],
+    ['a hedge whose least delay is above its greatest', { hedge: { minDelayMs: 50, maxDelayMs: 20 } }, 'hedge.minDelayMs'],
+    ['a hedge whose greatest delay is below the least one of default', { hedge: { maxDelayMs: 5 } }, 'hedge.maxDelayMs'],
+    ['settings that hold themselves', { cacheConfig: circular }, 'cacheConfig.self'],
+    ['settings that are a date', { cacheConfig: new Date() }, 'cacheConfig'],
+    ['a flag that is an object with toJSON', { readYourWrites: { toJSON: () => true } }, 'readYourWrites.toJSON'],
+    ['a weight of an endpoint that is 0', { endpoints: [{ url: URL_WITH_KEY, weight: 0 }] }, 'endpoints.weight'],
+    ['a header that frames the request', { endpoints: [{ url: URL_WITH_KEY, headers: { 'Content-Length': '5' } }] }, 'endpoints.headers'],
     ['endpoints that are no list', { endpoints: URL_WITH_KEY }, 'endpoints'],
     ['an endpoint with another scheme', { endpoints: [`ws://h/${SECRET}`] }, 'endpoints'],
     ['an endpoint that is no url', { endpoints: [SECRET] }, 'endpoints'],
@@ -61,6 +82,15 @@ describe('options', () => {
     expect(error).toMatchObject({ code: 'MOORING_INVALID_CONFIG', details: { option } });
     expect(inspect(error, { depth: 9 })).not.toContain(SECRET);
     expect(openThings()).toHaveLength(before);
+  });
+
+  it('takes URLs as objects, inherited and frozen options', () => {
+    const options = Object.create(Object.freeze({ endpoints: [new URL('http://a:1'), { url: new URL('http://b:2') }] })) as never;
+    expect(
+      open(options)
+        .getPoolStats()
+        .endpoints.map(({ name }) => name),
+    ).toEqual(['a:1', 'b:2']);
   });
 
   it('takes the endpoints from the options, else the environment, else the configuration file', () => {

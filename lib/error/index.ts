@@ -16,6 +16,7 @@ export {
   MooringError,
   type MooringErrorOptions,
 } from './mooring-error.js';
+export { plainCopy, readable, type Wrong } from './plain.js';
 export { deepError, siteOf } from './site.js';
 
 /** A failure record of the addon; for rooms that shape their own classes from it. */

@@ -1,8 +1,7 @@
 /**
  * @module mongo/kept-options
  *
- * Options of a client that JavaScript itself needs and Rust never sees: what each must be, in one table. And what an option for Rust may hold at all: what its
- * encoding would leave out, or end on, is refused here under the option's name.
+ * Options of a client that JavaScript itself needs and Rust never sees: what each must be, in one table.
  */
 import { checkMilliseconds, invalidOption, isMooringError, MAX_MS } from '../error/index.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
@@ -48,7 +47,6 @@ const KEPT: Readonly<Record<string, Check>> = {
   leakThresholdMs: threshold,
   defaultTransactionOptions: transaction,
 };
-const MAX_DEPTH = 5;
 /** Flags of the BSON library that may stand in a URI. */
 const IN_URI = new Map(BSON_OPTION_NAMES.map((name) => [name.toLowerCase(), name]));
 
@@ -65,17 +63,6 @@ export function keptOptions(given: Document): Document {
 /** Whether an option stays here. */
 export function isKept(name: string): boolean {
   return name === 'driver' || Object.hasOwn(KEPT, name);
-}
-
-/** A copy of an option for Rust that its encoding takes as a whole. */
-export function plainCopy(name: string, value: unknown): unknown {
-  try {
-    const copy = copied(value, 0);
-    if (copy !== undefined) return copy;
-  } catch {
-    // A getter or a trap that throws: it is no value either.
-  }
-  throw invalidOption(name, `${name} must not be ${whatOf(value)}`);
 }
 
 /** The BSON flags of a client: those of its URI, and its options. They cannot ask for two kinds of 64-bit integers. */
@@ -103,24 +90,4 @@ export function withoutFlags(uri: string): { uri: string; flags: BsonOptions } {
 
 function isRecord(value: unknown): value is Document {
   return typeof value === 'object' && value !== null && Object.prototype.toString.call(value) === '[object Object]';
-}
-
-/** `undefined` for what cannot be copied, and for what a copy of could not be encoded. */
-function copied(value: unknown, depth: number): unknown {
-  if (typeof value === 'string' || typeof value === 'boolean' || typeof value === 'bigint') return value;
-  if (typeof value === 'number') return Number.isFinite(value) ? value : undefined;
-  if (depth > MAX_DEPTH) return undefined;
-  if (Array.isArray(value)) {
-    const items = value.map((item) => copied(item, depth + 1));
-    return items.includes(undefined) ? undefined : items;
-  }
-  if (!isRecord(value)) return undefined;
-  const given = Object.entries(value).filter(([, part]) => part !== undefined && part !== null);
-  const parts = given.map(([key, part]): [string, unknown] => [key, copied(part, depth + 1)]);
-  return parts.some(([, part]) => part === undefined) ? undefined : Object.fromEntries(parts);
-}
-
-function whatOf(value: unknown): string {
-  if (value === null || typeof value === 'number') return String(value);
-  return typeof value === 'object' ? 'an object that is not plain' : `a ${typeof value}`;
 }

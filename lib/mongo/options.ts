@@ -4,10 +4,10 @@
  * Splits the Node driver's client options into those that JavaScript itself needs (BSON flags, `pkFactory`) and those for Rust, which validates and
  * applies them, once. An option that neither side knows is refused, never ignored.
  */
-import { invalidArgument, invalidOption, isMooringError } from '../error/index.js';
+import { invalidArgument, invalidOption, isMooringError, plainCopy } from '../error/index.js';
 import { type ConcernOptions, concernsOf, readConcern, readPreference, writeConcern } from './concern.js';
 import type { BsonOptions, Document, HostModule } from './host.js';
-import { bsonFlags, isKept, keptOptions, plainCopy, withoutFlags } from './kept-options.js';
+import { bsonFlags, isKept, keptOptions, withoutFlags } from './kept-options.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import type { TransactionOptions } from './transaction-options.js';
 
@@ -81,10 +81,17 @@ export function splitOptions(uri: unknown, options: unknown): SplitOptions {
   const kept = keptOptions(given);
   const native: Document = {};
   for (const [name, value] of Object.entries(given)) {
-    if (value !== undefined && !isKept(name)) native[name] = plainCopy(name, formed(name, value));
+    if (value !== undefined && !isKept(name)) native[name] = plain(name, formed(name, value));
   }
   const cleaned = withoutFlags(uri);
   return { uri: cleaned.uri, native, bson: bsonFlags(cleaned.flags, kept), kept, concerns: concernsOf(given) };
+}
+
+/** A copy that its encoding takes as a whole. */
+function plain(name: string, value: unknown): unknown {
+  if (value === null) throw invalidOption(name, `${name} must not be null`);
+  const wrong = (path: string, what: string): Error => invalidOption(name, `${path} ${what}`);
+  return plainCopy(value, name, wrong, (part) => (typeof part === 'bigint' ? part : undefined));
 }
 
 function formed(name: string, value: unknown): unknown {

@@ -5,11 +5,11 @@
  * (JSON, key `solana`). Values are checked in Rust; here only what Rust never sees.
  */
 import { readFileSync } from 'node:fs';
-import { MooringError } from '../error/index.js';
+import { plainCopy, readable } from '../error/index.js';
 import { invalid } from './check.js';
 import { checkedWeb3, type Web3 } from './peer.js';
 import { type SharedLimits, sharedLimits, type SharedLimitsClient, type SharedLimitsOptions } from './shared-limits.js';
-import { wired, type WireOptions } from './wire.js';
+import { wired, wiredEndpoint, type WireOptions } from './wire.js';
 
 /** How sure a read must be. */
 export type Commitment = 'processed' | 'confirmed' | 'finalized';
@@ -141,42 +141,50 @@ export interface ResolvedOptions {
 
 /** Checks what Rust never sees and fills in the endpoints. */
 export function resolve(options: ConnectionPoolOptions): ResolvedOptions {
-  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('options', 'options must be an object');
-  const { logger = console, web3, sharedLimits: shared, ...rest } = options;
-  if (logger === null || typeof logger.warn !== 'function' || typeof logger.error !== 'function') {
-    throw invalid('logger', 'logger must have the functions warn and error');
-  }
-  const numbers = Object.entries(rest).find(([, value]) => typeof value === 'number' && !Number.isFinite(value));
-  // JSON would turn it into null, which reads as "not given".
-  if (numbers !== undefined) throw invalid(numbers[0], `${numbers[0]} must be a finite number`);
-  const merged = rest.endpoints === undefined || rest.endpoints === null ? { ...configured(), ...defined(rest) } : rest;
-  const { copyAccountData, ...native } = merged as ConnectionPoolOptions;
+  const { logger, web3, sharedLimits: shared, ...rest } = own(options);
+  const native = plain(rest, '') as ConnectionPoolOptions;
+  const merged = native.endpoints === undefined || native.endpoints === null ? { ...configured(), ...defined(native) } : native;
+  const { copyAccountData, ...others } = merged;
   const copy = copyAccountData ?? false;
   if (typeof copy !== 'boolean') throw invalid('copyAccountData', 'copyAccountData must be true or false');
   return {
-    json: serialize(wired(native)),
-    commitment: native.commitment ?? 'processed',
-    logger,
-    web3: web3 === undefined || web3 === null ? undefined : checkedWeb3(web3),
+    json: JSON.stringify(wired(others)),
+    commitment: others.commitment ?? 'processed',
+    logger: checkedLogger(logger),
+    web3: web3 === undefined || web3 === null ? undefined : readable(() => checkedWeb3(web3), 'web3', wrong),
     copyAccountData: copy,
-    shared: sharedLimits(shared),
+    shared: readable(() => sharedLimits(shared), 'sharedLimits', wrong),
   };
 }
 
 /** One endpoint as JSON text. */
-export function serialize(value: unknown): string {
-  try {
-    const text = JSON.stringify(value, (name, part: unknown) => {
-      if (typeof part === 'number' && !Number.isFinite(part)) throw invalid(name, `${name} must be a finite number`);
-      if (typeof part === 'function' || typeof part === 'symbol' || typeof part === 'bigint')
-        throw invalid(name, `${name} has a value of a wrong type`);
-      return part;
-    });
-    return text ?? 'null';
-  } catch (error) {
-    if (error instanceof MooringError) throw error;
-    throw invalid('options', 'options must be a plain object');
-  }
+export function endpointText(endpoint: unknown): string {
+  return JSON.stringify(wiredEndpoint(plain(endpoint, 'endpoints')) ?? null);
+}
+
+/** The options that an object has, inherited ones as well. */
+function own(options: ConnectionPoolOptions): ConnectionPoolOptions {
+  if (typeof options !== 'object' || options === null || Array.isArray(options)) throw invalid('options', 'options must be an object');
+  const found: Record<string, unknown> = {};
+  for (const name in options) found[name] = options[name as keyof ConnectionPoolOptions];
+  return found;
+}
+
+const wrong = (name: string, what: string): Error => invalid(name, `${name} ${what}`);
+
+/** As data for Rust, with PEM still in buffers and URLs as Node has them. */
+function plain(value: unknown, path: string): unknown {
+  return plainCopy(value, path, wrong, (part) => {
+    if (part instanceof URL) return part.href;
+    return part instanceof Uint8Array ? part : undefined;
+  });
+}
+
+function checkedLogger(logger: PoolLogger | undefined): PoolLogger {
+  if (logger === undefined) return console;
+  const fits = readable(() => logger !== null && typeof logger.warn === 'function' && typeof logger.error === 'function', 'logger', wrong);
+  if (!fits) throw invalid('logger', 'logger must have the functions warn and error');
+  return logger;
 }
 
 function configured(): Record<string, unknown> {

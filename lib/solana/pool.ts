@@ -26,7 +26,7 @@ import { readError, sendError } from './errors.js';
 import { PoolListeners, type PoolEvents } from './events.js';
 import { poolFetch, type PoolFetch } from './fetch.js';
 import * as op from './operation.js';
-import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type PoolLogger, resolve, serialize } from './options.js';
+import { type Commitment, type ConnectionPoolOptions, type EndpointOptions, type PoolLogger, endpointText, resolve } from './options.js';
 import { base58, type Connection, loadWeb3, type PublicKeyLike, tryWeb3, type Web3 } from './peer.js';
 import { hand, say, threw } from './report.js';
 import { executeWithRetry, type RetryOptions } from './retry.js';
@@ -44,7 +44,6 @@ import {
   type Signer,
   type SigningContext,
 } from './transaction.js';
-import { wiredEndpoint } from './wire.js';
 
 type Key = PublicKeyLike | string;
 type CallOptions = op.CallOptions;
@@ -360,7 +359,7 @@ export class ConnectionPool {
   /** Adds an endpoint and returns its name. */
   addEndpoint(endpoint: string | EndpointOptions): string {
     this.#mustBeOpen();
-    return unwrap(this.#lane.handle.addEndpoint(serialize(wiredEndpoint(endpoint))));
+    return unwrap(this.#lane.handle.addEndpoint(endpointText(endpoint)));
   }
 
   /**

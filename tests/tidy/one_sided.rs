@@ -55,6 +55,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("error", "check"),
     ("error", "from_failure"),
     ("error", "mooring_error"),
+    ("error", "plain"),
     ("error", "site"),
     ("observe", "channels"),
     ("observe", "metrics"),

@@ -50,7 +50,8 @@ impl Proxy {
         let mut secrets = Vec::new();
         match value {
             Value::Bool(false) => {}
-            Value::String(url) => builder = builder.all(checked(url, &mut secrets)?),
+            // Only environments leave the scheme out: a word alone is a mistake more often than a host.
+            Value::String(url) if url.contains("://") => builder = builder.all(checked(url, &mut secrets)?),
             Value::Object(rules) => {
                 for (name, value) in rules {
                     let text = value.as_str().ok_or_else(wrong)?;

@@ -39,6 +39,11 @@ impl WireOptions {
 }
 
 fn read_tls(value: &Value, prefix: &str) -> Result<TlsOptions, PoolError> {
+    // To serde a list is the fields in order.
+    if !value.is_object() {
+        let option = format!("{prefix}tls");
+        return Err(PoolError::Config { message: format!("{option} must be an object"), option });
+    }
     // Field by field first: serde's own message may quote a value, such as a key.
     for (name, field) in value.as_object().into_iter().flatten() {
         let one = Value::Object([(name.clone(), field.clone())].into_iter().collect());

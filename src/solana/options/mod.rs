@@ -1,9 +1,12 @@
 //! Options of a pool: the only place where they are validated and where their defaults stand. They arrive as the JSON text of the caller's object.
 
+mod part;
+
 use crate::error::Endpoint as Uri;
 use crate::solana::endpoint::slot::Commitment;
 use crate::solana::endpoint::wire::{self, WireOptions};
 use crate::solana::error::PoolError;
+use part::Part;
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -156,27 +159,28 @@ impl PoolOptions {
     pub fn from_json(text: &str) -> Result<Self, PoolError> {
         let value: Value = serde_json::from_str(text).map_err(|_| bad("options", "options must be an object"))?;
         let object = value.as_object().ok_or_else(|| bad("options", "options must be an object"))?;
-        refuse_unknown(object, &[&NAMES[..], &wire::NAMES].concat(), "")?;
+        let part = Part::of(object, "");
+        part.refuse_unknown(&[&NAMES[..], &wire::NAMES].concat())?;
         Ok(Self {
             endpoints: endpoints(object)?,
-            reads_per_second: number(object, "maxRequestsPerSecond", (0.01, 1e6), 100.0)?,
-            sends_per_second: number(object, "maxTransactionsPerSecond", (0.01, 1e6), 10.0)?,
-            ttl: cache_ttl(object)?,
+            reads_per_second: part.number("maxRequestsPerSecond", (0.01, 1e6), 100.0)?,
+            sends_per_second: part.number("maxTransactionsPerSecond", (0.01, 1e6), 10.0)?,
+            ttl: cache_ttl(&part)?,
             commitment: commitment(object)?,
-            deadline: millis(object, "deadlineMs", 1.0, 30_000.0)?,
+            deadline: part.millis("deadlineMs", 1.0, 30_000.0)?,
             read_attempts: present(object, "readAttempts")
-                .map(|_| integer(object, "readAttempts", (1, 20), 1))
+                .map(|_| part.integer("readAttempts", (1, 20), 1))
                 .transpose()?,
-            send_attempts: integer(object, "sendAttempts", (1, 20), 2)?,
-            max_slot_lag: u64::from(integer(object, "maxSlotLag", (1, 1_000_000), 20)?),
-            cache_max_bytes: u64::from(integer(object, "cacheMaxBytes", (0, u32::MAX), 64 * 1024 * 1024)?),
-            queue_max: integer(object, "queueMax", (1, 10_000_000), 10_000)?,
-            max_sockets: integer(object, "maxSocketsPerEndpoint", (1, 10_000), 64)?,
-            probe_interval: millis(object, "probeIntervalMs", 10.0, 2_000.0)?,
+            send_attempts: part.integer("sendAttempts", (1, 20), 2)?,
+            max_slot_lag: u64::from(part.integer("maxSlotLag", (1, 1_000_000), 20)?),
+            cache_max_bytes: u64::from(part.integer("cacheMaxBytes", (0, u32::MAX), 64 * 1024 * 1024)?),
+            queue_max: part.integer("queueMax", (1, 10_000_000), 10_000)?,
+            max_sockets: part.integer("maxSocketsPerEndpoint", (1, 10_000), 64)?,
+            probe_interval: part.millis("probeIntervalMs", 10.0, 2_000.0)?,
             wire: WireOptions::read(object, "")?,
-            heavy_max: integer(object, "maxHeavyInFlight", (1, 10_000), 25)?,
-            hedge: hedge(object)?,
-            read_your_writes: flag(object, "readYourWrites")?.unwrap_or(false),
+            heavy_max: part.integer("maxHeavyInFlight", (1, 10_000), 25)?,
+            hedge: hedge(&part)?,
+            read_your_writes: part.flag("readYourWrites")?.unwrap_or(false),
         })
     }
 }
@@ -192,7 +196,8 @@ impl EndpointOptions {
         };
         let url = url.ok_or_else(|| bad("endpoints", "endpoint must be a url or an object with a url"))?;
         let own = ["url", "wsUrl", "name", "headers", "weight", "tier", "limits"];
-        refuse_unknown(object, &[&own[..], &wire::NAMES].concat(), "endpoints.")?;
+        let part = Part::of(object, "endpoints.");
+        part.refuse_unknown(&[&own[..], &wire::NAMES].concat())?;
         let name = match object.get("name") {
             None | Some(Value::Null) => None,
             Some(Value::String(name)) if !name.is_empty() && name.len() <= 100 => Some(name.clone()),
@@ -202,10 +207,10 @@ impl EndpointOptions {
             url: checked_url(url, ["http", "https"], "endpoints")?,
             ws_url: ws_url(object)?,
             name,
-            headers: headers(object)?,
-            weight: number(object, "weight", (0.001, 1000.0), 1.0)?,
-            tier: integer(object, "tier", (0, 1000), 0)?,
-            limits: limits(object)?,
+            headers: headers(&part)?,
+            weight: part.number("weight", (0.001, 1000.0), 1.0)?,
+            tier: part.integer("tier", (0, 1000), 0)?,
+            limits: limits(&part)?,
             wire: WireOptions::read(object, "endpoints.")?,
         })
     }
@@ -215,78 +220,52 @@ fn bad(option: &str, message: impl Into<String>) -> PoolError {
     PoolError::Config { option: option.to_owned(), message: message.into() }
 }
 
-fn refuse_unknown(object: &Object, names: &[&str], prefix: &str) -> Result<(), PoolError> {
-    match object.keys().find(|key| !names.contains(&key.as_str())) {
-        None => Ok(()),
-        Some(key) => Err(bad(&format!("{prefix}{key}"), format!("unknown option {prefix}{key}"))),
-    }
-}
-
 fn present<'a>(object: &'a Object, name: &str) -> Option<&'a Value> {
     object.get(name).filter(|value| !value.is_null())
 }
 
-fn number(object: &Object, name: &str, (min, max): (f64, f64), default: f64) -> Result<f64, PoolError> {
-    let Some(value) = present(object, name) else { return Ok(default) };
-    let number = value.as_f64().filter(|number| (min..=max).contains(number));
-    number.ok_or_else(|| bad(name, format!("{name} must be a number between {min} and {max}")))
-}
-
-fn limits(object: &Object) -> Result<Limits, PoolError> {
-    let empty = Object::new();
-    let limits = object_in(object, "limits")?.unwrap_or(&empty);
-    refuse_unknown(limits, &["read", "send", "heavy", "subscribe"], "endpoints.limits.")?;
-    let rate = |name| present(limits, name).map(|_| number(limits, name, (0.01, 1e6), 0.0)).transpose();
+fn limits(endpoint: &Part<'_>) -> Result<Limits, PoolError> {
+    let Some(limits) = endpoint.part("limits", "endpoints.limits.")? else { return Ok(Limits::default()) };
+    limits.refuse_unknown(&["read", "send", "heavy", "subscribe"])?;
+    let rate = |name| limits.value(name).map(|_| limits.number(name, (0.01, 1e6), 0.0)).transpose();
     Ok(Limits { read: rate("read")?, send: rate("send")?, heavy: rate("heavy")?, subscribe: rate("subscribe")? })
 }
 
-fn integer(object: &Object, name: &str, (min, max): (u32, u32), default: u32) -> Result<u32, PoolError> {
-    let Some(value) = present(object, name) else { return Ok(default) };
-    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-    let number = number.filter(|number| (min..=max).contains(number));
-    number.ok_or_else(|| bad(name, format!("{name} must be a whole number between {min} and {max}")))
-}
-
-fn millis(object: &Object, name: &str, min: f64, default: f64) -> Result<Duration, PoolError> {
-    Ok(Duration::from_secs_f64(number(object, name, (min, MAX_MILLIS), default)? / 1000.0))
-}
-
-fn object_in<'a>(object: &'a Object, name: &str) -> Result<Option<&'a Object>, PoolError> {
-    let Some(value) = present(object, name) else { return Ok(None) };
-    value.as_object().map(Some).ok_or_else(|| bad(name, format!("{name} must be an object")))
-}
-
-fn cache_ttl(object: &Object) -> Result<CacheTtl, PoolError> {
+fn cache_ttl(pool: &Part<'_>) -> Result<CacheTtl, PoolError> {
     let empty = Object::new();
-    let config = object_in(object, "cacheConfig")?.unwrap_or(&empty);
-    refuse_unknown(config, &["balanceTTL", "blockhashTTL", "accountInfoTTL", "signatureStatusTTL"], "cacheConfig.")?;
+    let config = pool.part("cacheConfig", "cacheConfig.")?.unwrap_or(Part::of(&empty, ""));
+    config.refuse_unknown(&["balanceTTL", "blockhashTTL", "accountInfoTTL", "signatureStatusTTL"])?;
     Ok(CacheTtl {
-        balance: millis(config, "balanceTTL", 0.0, 1000.0)?,
-        blockhash: millis(config, "blockhashTTL", 0.0, 2000.0)?,
-        account: millis(config, "accountInfoTTL", 0.0, 1000.0)?,
-        status: millis(config, "signatureStatusTTL", 0.0, 500.0)?,
+        balance: config.millis("balanceTTL", 0.0, 1000.0)?,
+        blockhash: config.millis("blockhashTTL", 0.0, 2000.0)?,
+        account: config.millis("accountInfoTTL", 0.0, 1000.0)?,
+        status: config.millis("signatureStatusTTL", 0.0, 500.0)?,
     })
 }
 
-fn flag(object: &Object, name: &str) -> Result<Option<bool>, PoolError> {
-    let value = present(object, name);
-    value.map(|value| value.as_bool().ok_or_else(|| bad(name, format!("{name} must be true or false")))).transpose()
-}
-
-fn hedge(object: &Object) -> Result<HedgeOptions, PoolError> {
+fn hedge(pool: &Part<'_>) -> Result<HedgeOptions, PoolError> {
     let default = HedgeOptions::default();
-    let settings = match present(object, "hedge") {
+    let settings = match pool.value("hedge") {
         None | Some(Value::Bool(true)) => return Ok(default),
         Some(Value::Bool(false)) => return Ok(HedgeOptions::OFF),
-        Some(Value::Object(settings)) => settings,
+        Some(Value::Object(settings)) => Part::of(settings, "hedge."),
         Some(_) => return Err(bad("hedge", "hedge must be true, false or an object")),
     };
-    refuse_unknown(settings, &["maxExtra", "minDelayMs", "maxDelayMs"], "hedge.")?;
-    Ok(HedgeOptions {
-        max_extra: number(settings, "maxExtra", (0.0, 0.5), default.max_extra)?,
-        min_delay: millis(settings, "minDelayMs", 1.0, 20.0)?,
-        max_delay: millis(settings, "maxDelayMs", 1.0, 1_000.0)?,
-    })
+    settings.refuse_unknown(&["maxExtra", "minDelayMs", "maxDelayMs"])?;
+    let made = HedgeOptions {
+        max_extra: settings.number("maxExtra", (0.0, 0.5), default.max_extra)?,
+        min_delay: settings.millis("minDelayMs", 1.0, 20.0)?,
+        max_delay: settings.millis("maxDelayMs", 1.0, 1_000.0)?,
+    };
+    if made.min_delay <= made.max_delay {
+        return Ok(made);
+    }
+    // The one that was given: a default is nobody's mistake.
+    let (name, other) = match settings.value("minDelayMs") {
+        Some(_) => ("hedge.minDelayMs", "greater than hedge.maxDelayMs"),
+        None => ("hedge.maxDelayMs", "less than hedge.minDelayMs"),
+    };
+    Err(bad(name, format!("{name} must not be {other}: the delays are {:?} and {:?}", made.min_delay, made.max_delay)))
 }
 
 fn commitment(object: &Object) -> Result<Commitment, PoolError> {
@@ -324,9 +303,16 @@ fn ws_url(object: &Object) -> Result<Option<Uri>, PoolError> {
     checked_url(value.as_str().unwrap_or_default(), ["ws", "wss"], "endpoints.wsUrl").map(Some)
 }
 
-fn headers(object: &Object) -> Result<Vec<(String, String)>, PoolError> {
-    let Some(headers) = object_in(object, "headers")? else { return Ok(Vec::new()) };
+/// What the protocol itself says about a message: another value would cut it or let the node wait.
+const FRAMING: [&str; 7] =
+    ["connection", "content-length", "keep-alive", "te", "trailer", "transfer-encoding", "upgrade"];
+
+fn headers(endpoint: &Part<'_>) -> Result<Vec<(String, String)>, PoolError> {
+    let Some(headers) = endpoint.part("headers", "endpoints.headers.")? else { return Ok(Vec::new()) };
     let parse = |(name, value): (&String, &Value)| {
+        if FRAMING.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            return Err(bad("endpoints.headers", "endpoint headers must leave those of the connection to the pool"));
+        }
         let text = value.as_str().filter(|text| hyper::header::HeaderValue::from_str(text).is_ok());
         let fits = hyper::header::HeaderName::from_bytes(name.as_bytes()).is_ok();
         match text {
@@ -334,62 +320,8 @@ fn headers(object: &Object) -> Result<Vec<(String, String)>, PoolError> {
             _ => Err(bad("endpoints.headers", "endpoint headers must be valid http header names and texts")),
         }
     };
-    headers.iter().map(parse).collect()
+    headers.object.iter().map(parse).collect()
 }
 
 #[cfg(test)]
-mod tests {
-    use super::PoolOptions;
-    use crate::solana::endpoint::slot::Commitment;
-    use crate::solana::error::PoolError;
-    use std::time::Duration;
-
-    fn option_of(text: &str) -> String {
-        match PoolOptions::from_json(text) {
-            Err(PoolError::Config { option, message }) => {
-                assert!(!message.contains("SECRET"), "{message}");
-                option
-            }
-            other => panic!("expected a configuration error, got {other:?}"),
-        }
-    }
-
-    #[test]
-    fn fills_in_the_documented_defaults() {
-        let options = PoolOptions::from_json("{}").unwrap();
-        assert!((options.reads_per_second - 100.0).abs() < 1e-9 && (options.sends_per_second - 10.0).abs() < 1e-9);
-        assert_eq!((options.read_attempts, options.send_attempts), (None, 2));
-        assert_eq!(options.commitment, Commitment::Processed);
-        assert_eq!(options.ttl.status, Duration::from_millis(500));
-        assert_eq!(options.deadline, Duration::from_secs(30));
-        assert!(options.heavy_max == 25 && options.hedge.on() && !options.read_your_writes);
-        assert!(!PoolOptions::from_json(r#"{"hedge":false}"#).unwrap().hedge.on());
-    }
-
-    #[test]
-    fn merges_a_partial_cache_configuration() {
-        let options = PoolOptions::from_json(r#"{"cacheConfig":{"balanceTTL":0}}"#).unwrap();
-        assert_eq!(options.ttl.balance, Duration::ZERO);
-        assert_eq!(options.ttl.blockhash, Duration::from_secs(2));
-    }
-
-    #[test]
-    fn names_the_option_that_is_wrong_and_never_quotes_a_url() {
-        assert_eq!(option_of(r#"{"nope":1}"#), "nope");
-        assert_eq!(option_of(r#"{"maxRequestsPerSecond":-1}"#), "maxRequestsPerSecond");
-        assert_eq!(option_of(r#"{"readAttempts":1.5}"#), "readAttempts");
-        assert_eq!(option_of(r#"{"commitment":"max"}"#), "commitment");
-        assert_eq!(option_of(r#"{"endpoints":["ftp://h/SECRET"]}"#), "endpoints");
-        assert_eq!(option_of(r#"{"endpoints":["SECRET"]}"#), "endpoints");
-        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wight":1}]}"#), "endpoints.wight");
-        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","wsUrl":"http://h/SECRET"}]}"#), "endpoints.wsUrl");
-        assert_eq!(option_of(r#"{"cacheConfig":{"x":1}}"#), "cacheConfig.x");
-        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","limits":{"x":1}}]}"#), "endpoints.limits.x");
-        assert_eq!(option_of(r#"{"endpoints":[{"url":"http://h","limits":{"heavy":0}}]}"#), "heavy");
-        assert_eq!(option_of(r#"{"hedge":{"x":1}}"#), "hedge.x");
-        assert_eq!(option_of(r#"{"hedge":1}"#), "hedge");
-        assert_eq!(option_of(r#"{"hedge":{"maxExtra":0.6}}"#), "maxExtra");
-        assert_eq!(option_of(r#"{"readYourWrites":1}"#), "readYourWrites");
-        assert_eq!(option_of("[]"), "options");
-    }
-}
+mod tests;
