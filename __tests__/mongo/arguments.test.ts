@@ -75,6 +75,11 @@ describe('are refused by name', () => {
     await other.close();
   });
 
+  test('force of close, and the client stays open', async () => {
+    for (const force of [null, 'x', 5] as never[]) expect(await refusedArgument(() => client.close(force))).toBe('force');
+    expect(client.isConnected()).toBe(true);
+  });
+
   test('options of connectDB and ensureDBConnection, also while connected', async () => {
     await connectDB({ uri: uriFor('mooring_arguments'), mongoose: false });
     for (const options of [1, 'x', null, [], () => {}] as never[]) {
@@ -87,6 +92,70 @@ describe('are refused by name', () => {
   test('what is no Mongoose', async () => {
     for (const mongoose of [1, 'x', null, {}, undefined] as never[])
       expect(await refusedArgument(() => createDriver(mongoose))).toBe('mongoose');
+  });
+});
+
+describe('of an operation', () => {
+  type Run = (collection: ReturnType<ReturnType<MongoClient['db']>['collection']>, value: never) => unknown;
+  const OPTIONS: Record<string, Run> = {
+    insertOne: (c, options) => c.insertOne({}, options),
+    insertMany: (c, options) => c.insertMany([{}], options),
+    bulkWrite: (c, options) => c.bulkWrite([{ insertOne: { document: {} } }], options),
+    updateOne: (c, options) => c.updateOne({}, { $set: { a: 1 } }, options),
+    replaceOne: (c, options) => c.replaceOne({}, { a: 1 }, options),
+    deleteOne: (c, options) => c.deleteOne({}, options),
+    findOneAndUpdate: (c, options) => c.findOneAndUpdate({}, { $set: { a: 1 } }, options),
+    find: (c, options) => c.find({}, options).toArray(),
+    findOne: (c, options) => c.findOne({}, options),
+    aggregate: (c, options) => c.aggregate([], options).toArray(),
+    countDocuments: (c, options) => c.countDocuments({}, options),
+    estimatedDocumentCount: (c, options) => c.estimatedDocumentCount(options),
+    distinct: (c, options) => c.distinct('a', {}, options),
+    createIndex: (c, options) => c.createIndex({ a: 1 }, options),
+    dropIndex: (c, options) => c.dropIndex('a_1', options),
+    watch: (c, options) => c.watch([], options),
+    command: (c, options) => c.db.command({ ping: 1 }, options),
+    'db.aggregate': (c, options) => c.db.aggregate([], options).toArray(),
+    collections: (c, options) => c.db.collections(options),
+    listCollections: (c, options) => c.db.listCollections({}, options).toArray(),
+    dropCollection: (c, options) => c.db.dropCollection('none', options),
+    collection: (c, options) => c.db.collection('x', options),
+    ping: (c, options) => c.db.admin().ping(options),
+    startSession: (c, options) => c.client.startSession(options),
+  };
+
+  test.each(Object.entries(OPTIONS))('options of %s that are none, or a session in their place', async (_name, run) => {
+    const session = client.startSession();
+    for (const options of [null, 'x', 5, true, [], session] as never[])
+      expect(await refusedArgument(() => run(client.db().collection('items') as never, options))).toBe('options');
+    await session.endSession();
+    expect(await client.db().collection('items').countDocuments({})).toBe(0);
+  });
+
+  /** BSON leaves functions and symbols out: the filter would be gone, and match everything. */
+  test.each<[string, Run]>([
+    ['find', (c, filter) => c.find(filter).toArray()],
+    ['findOne', (c, filter) => c.findOne(filter)],
+    ['countDocuments', (c, filter) => c.countDocuments(filter)],
+    ['count', (c, filter) => c.count(filter)],
+    ['distinct', (c, filter) => c.distinct('a', filter)],
+    ['deleteMany', (c, filter) => c.deleteMany(filter)],
+  ])('a filter of %s that is none', async (_name, run) => {
+    for (const filter of [null, () => {}, Symbol('s'), 'x', 5, []] as never[])
+      expect(await refusedArgument(() => run(client.db().collection('items') as never, filter))).toBe('filter');
+  });
+
+  test.each<[string, Run]>([
+    ['transform', (c, value) => c.find({}).map(value)],
+    ['names', (c, value) => c.indexExists(value)],
+    ['pipeline', (c, value) => c.db.aggregate(value)],
+    ['indexes', (c, value) => c.createIndexes([value])],
+    ['returnDocument', (c) => c.findOneAndUpdate({}, { $set: { a: 1 } }, { returnDocument: (() => 1) as never })],
+    ['maxTimeMS', (c) => c.find({}, { maxTimeMS: Symbol('s') as never }).toArray()],
+    ['maxCommitTimeMS', (c) => withSession(async (s) => s.startTransaction({ maxCommitTimeMS: 1e21 }), { client: c.client })],
+    ['retryDelayMs', () => connectDB({ uri: uriFor('x'), retryDelayMs: 1e21 })],
+  ])('%s', async (name, run) => {
+    expect(await refusedArgument(() => run(client.db().collection('items') as never, null as never))).toBe(name);
   });
 });
 

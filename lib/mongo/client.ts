@@ -7,7 +7,7 @@
  * dead; nothing that prints the client prints a credential.
  */
 import { EventEmitter } from 'node:events';
-import { checkMilliseconds, isFailure } from '../error/index.js';
+import { checkMilliseconds, invalidArgument, isFailure } from '../error/index.js';
 import { KeyedLane } from '../lane.js';
 import { native, type MongoHandle } from '../native.js';
 import { ChangeStream, type ChangeStreamOptions, watchArguments } from './change-stream.js';
@@ -118,6 +118,10 @@ export class MongoClient extends EventEmitter {
 
   /** Closes pools, cursors and sessions. `force` (or `{ force: true }`) cuts what is in flight at once. */
   async close(force: boolean | { force?: boolean; deadlineMs?: number } = false): Promise<void> {
+    // A caller without types may give anything.
+    const given: unknown = force;
+    if (typeof given !== 'boolean' && (typeof given !== 'object' || given === null))
+      throw invalidArgument('force', 'force must be true, false or an object');
     await (this.#closing ??= this.#close(typeof force === 'boolean' ? { force } : force).finally(() => {
       this.#closing = undefined;
     }));

@@ -39,6 +39,7 @@ import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
 import { explainCount, explainDistinct, explainFindAndModify, explainWrite, isExplained } from './explain.js';
 import * as indexes from './indexes.js';
 import { type Call, hasAny, Opcode, type Operations, pick, type Value } from './operation.js';
+import { checkGiven } from './given.js';
 import { refuseKnown } from './refused.js';
 import { type IndexSpecification, sortDocument } from './sort.js';
 
@@ -218,9 +219,11 @@ export class Collection<T extends object = Document> {
   }
   /** The old `count` command, which may be wrong after an unclean shutdown and cannot run in a transaction: `countDocuments` is better. */
   async count(filter: object = {}, options: CountOptions = {}): Promise<number> {
+    this.#checkDocument('filter', filter);
     return this.#count(Opcode.estimatedCount, { filter }, options);
   }
   async estimatedDocumentCount(options: OperationOptions = {}): Promise<number> {
+    checkGiven(options);
     // What only `count` knows must not reach the server.
     const { skip: _skip, limit: _limit, hint: _hint, ...known } = options as CountOptions;
     return this.#count(Opcode.estimatedCount, {}, known);
@@ -268,6 +271,7 @@ export class Collection<T extends object = Document> {
     return indexes.information(this, { full: false, ...options });
   }
   async indexExists(names: string | readonly string[], options: CursorOptions = {}): Promise<boolean> {
+    if (typeof names !== 'string' && !Array.isArray(names)) throw this.refuse('names', 'names must be a string or an array of strings');
     const known = new Set((await indexes.list(this, options).toArray()).map(({ name }) => name));
     return (typeof names === 'string' ? [names] : names).every((name) => known.has(name));
   }

@@ -5,7 +5,7 @@
  * Concurrent callers share one attempt. With Mongoose handed in or installed, its models work over this connection.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkObject, invalidArgument, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkObject, invalidArgument, MooringError } from '../error/index.js';
 import { MongoClient } from './client.js';
 import { optionalPeer } from './host.js';
 import { type MongooseLike, useMooring } from './mongoose.js';
@@ -160,8 +160,7 @@ function checked(options: ConnectOptions): Plan {
   }
   if (typeof uri !== 'string') throw invalidArgument('uri', `uri must be a string, got ${uri === null ? 'null' : typeof uri}`);
   if (!Number.isInteger(tries) || tries < 1) throw invalidArgument('tries', 'tries must be a positive integer');
-  if (!Number.isFinite(retryDelayMs) || retryDelayMs < 0)
-    throw invalidArgument('retryDelayMs', 'retryDelayMs must be a number of at least 0');
+  checkMilliseconds('retryDelayMs', retryDelayMs, 0);
   return { uri, tries, retryDelayMs, mongoose: mongooseOf(mongoose), client: { ...DEFAULTS, ...client } };
 }
 

@@ -12,6 +12,7 @@ import { refuse } from './errors.js';
 import { type Explain, isExplained } from './explain.js';
 import type { BsonOptions, Document } from './host.js';
 import { type Call, Opcode, type Operations } from './operation.js';
+import { checkGiven } from './given.js';
 import { refuseKnown } from './refused.js';
 import type { ClientSession } from './session.js';
 
@@ -65,6 +66,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
   constructor(source: CursorSource, options: CursorOptions = {}) {
     super();
     this.source = source;
+    checkGiven(options);
     const { session, signal, ...others } = options;
     const { timeoutMode } = options;
     if (signal !== undefined && signal !== null && typeof (signal as Partial<AbortSignal>).throwIfAborted !== 'function')
@@ -169,6 +171,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
 
   /** The documents as an object stream, each as `transform` makes it. Destroying the stream closes the cursor. */
   stream(options: { transform?: (document: T) => unknown } = {}): Readable {
+    checkGiven(options);
     const { transform } = options;
     if (transform === undefined) return Readable.from(this, { objectMode: true, highWaterMark: 1 });
     if (typeof transform !== 'function') throw this.refuse('transform', 'transform must be a function');
@@ -228,6 +231,7 @@ export abstract class AbstractCursor<T = Document> extends EventEmitter {
   /** Maps each document; the cursor itself is returned. */
   map<U>(transform: (document: T) => U): AbstractCursor<U> {
     this.#unused();
+    if (typeof transform !== 'function') throw this.refuse('transform', 'transform must be a function');
     const before = this.#transform;
     const after = transform as (document: unknown) => unknown;
     this.#transform = before === undefined ? after : (document) => after(before(document));

@@ -15,6 +15,7 @@ import { AggregationCursor, type AggregateOptions, RunCommandCursor } from './cu
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
 import { create, type CreateIndexesOptions, information } from './indexes.js';
 import { FLAG_READ, FLAG_WRITE_CONCERN, Opcode, type Operations, pick } from './operation.js';
+import { checkGiven } from './given.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import type { IndexSpecification } from './sort.js';
 
@@ -103,6 +104,7 @@ export class Db {
   }
 
   aggregate<T = Document>(pipeline: readonly object[] = [], options: AggregateOptions = {}): AggregationCursor<T> {
+    if (!Array.isArray(pipeline)) throw this.operations.refuse('pipeline', 'Argument "pipeline" must be an array of aggregation stages');
     return new AggregationCursor<T>(this.#source(options), pipeline, options);
   }
 
@@ -144,6 +146,7 @@ export class Db {
   }
 
   async collections(options: CursorOptions = {}): Promise<Collection[]> {
+    checkGiven(options);
     const { raw: _raw, ...others } = options;
     const found = await this.listCollections({}, { ...others, raw: false, nameOnly: true }).toArray();
     return found.map(({ name }) => String(name)).filter((name) => !name.includes('$')).map((name) => this.collection(name)); // prettier-ignore
@@ -226,6 +229,7 @@ export class Db {
 
   async #command(command: object, options: OperationOptions, flags: number): Promise<Document> {
     if (typeof command !== 'object' || command === null) throw this.operations.refuse('command', 'command must be an object');
+    checkGiven(options);
     const { session, signal, timeoutMS = this.options.timeoutMS } = options;
     const own = concerns(options, {}, flags === 0 ? ['readPreference'] : ['readPreference', 'writeConcern']);
     const bson = { ...this.bsonOptions, ...pick(options, BSON_OPTION_NAMES) };

@@ -8,6 +8,7 @@ import type { CountOptions, FindOneAndOptions, OperationOptions, WriteOptions } 
 import { statementOf } from './bulk.js';
 import type { Document } from './host.js';
 import { pick } from './operation.js';
+import { checkGiven } from './given.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import { sortDocument } from './sort.js';
 
@@ -18,6 +19,7 @@ export type Explain = Verbosity | boolean | { verbosity: Verbosity; maxTimeMS?: 
 
 /** Whether an operation is asked to explain itself. */
 export function isExplained(options: object): boolean {
+  checkGiven(options);
   const { explain } = options as { explain?: unknown };
   return explain !== undefined && explain !== null && explain !== false;
 }

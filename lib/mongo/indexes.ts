@@ -53,7 +53,8 @@ export async function create(
   // `isArray` of a readonly array would make its items `any`.
   const given: unknown = descriptions;
   if (!Array.isArray(given) || given.length === 0) throw collection.refuse('indexes', 'indexes must be a non-empty array');
-  const indexes = descriptions.map((description) => {
+  const indexes = descriptions.map((description: IndexDescription | null) => {
+    if (typeof description !== 'object' || description === null) throw collection.refuse('indexes', 'each index must be an object');
     const key = indexKeys(description.key, (message) => collection.refuse('indexSpec', message));
     const known = pick(description, INDEX_OPTIONS);
     const version = description['version'] ?? description['v'];

@@ -3,7 +3,7 @@
  *
  * Options of a client that JavaScript itself needs and Rust never sees: what each must be, in one table.
  */
-import { checkMilliseconds, invalidOption, isMooringError, MAX_MS } from '../error/index.js';
+import { invalidOption, isMooringError, MAX_MS } from '../error/index.js';
 import { BSON_OPTION_NAMES, type BsonOptions, type Document } from './host.js';
 import { encodeTransaction, type TransactionOptions } from './transaction-options.js';
 
@@ -32,7 +32,6 @@ const transaction: Check = (value, name) => {
   const options = record(value, name) as TransactionOptions;
   try {
     encodeTransaction(options);
-    if (options.maxCommitTimeMS !== undefined) checkMilliseconds('maxCommitTimeMS', options.maxCommitTimeMS, 0);
   } catch (error) {
     throw isMooringError(error) ? invalidOption(name, `${name}.${error.message}`) : error;
   }

@@ -4,12 +4,13 @@
  * One operation's way to Rust and back: the body as one BSON document straight into the lane's buffer, the outcome as a value or as the host's error.
  * Guarantees that a session of another client, an ended one or a late one is refused before anything is sent. Decides nothing about retries.
  */
-import { checkMilliseconds, type Failure, isFailure, MAX_MS } from '../error/index.js';
+import { checkMilliseconds, type Failure, invalidArgument, isFailure, MAX_MS } from '../error/index.js';
 import type { KeyedLane, Outcome } from '../lane.js';
 import type { MongoHandle } from '../native.js';
 import type { MongoClient } from './client.js';
 import { type FailureContext, hostError, refuse } from './errors.js';
 import type { BsonOptions, Document, Host } from './host.js';
+import { checkGiven } from './given.js';
 import { currentScope, sessionAround } from './scope.js';
 import type { ClientSession } from './session.js';
 
@@ -244,6 +245,7 @@ function serializeInto(host: Host, body: object, buffer: Buffer, options: object
 export function pick(options: object | undefined, names: readonly string[]): Document {
   const picked: Document = {};
   if (options === undefined) return picked;
+  checkGiven(options);
   const given = options as Document;
   // Most calls have none or a few of the thirty options: a plain object's own are looked at, an object of another kind is asked for each.
   if (isPlain(options)) {
@@ -261,11 +263,15 @@ function isPlain(options: object): boolean {
 
 function take(picked: Document, given: Document, name: string): void {
   const value = given[name];
-  if (value !== undefined && value !== null) picked[name] = value;
+  if (value === undefined || value === null) return;
+  // BSON would leave it out, as if it had not been given.
+  if (typeof value === 'function' || typeof value === 'symbol') throw invalidArgument(name, `${name} must not be a ${typeof value}`);
+  picked[name] = value;
 }
 
 /** Whether one of `names` is given. */
 export function hasAny(options: object, names: readonly string[]): boolean {
+  checkGiven(options);
   const given = options as Document;
   if (!isPlain(options)) return names.some((name) => given[name] !== undefined);
   for (const name in given) if (given[name] !== undefined && names.includes(name)) return true;

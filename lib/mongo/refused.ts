@@ -4,6 +4,7 @@
  * Options that the Node driver's types offer and that cannot be honoured here: refused by name before any I/O, never ignored. An option that is in none of the
  * driver's types is not looked at, as in the Node driver.
  */
+import { checkGiven } from './given.js';
 import { BSON_OPTION_NAMES, type Document } from './host.js';
 import { Opcode } from './operation.js';
 
@@ -81,6 +82,7 @@ const BY_OPCODE: ReadonlyMap<number, Refused> = new Map<number, Refused>([
 /** Throws the error of `refuse` for an option that is given and cannot be honoured. */
 export function refuseKnown(kind: number | Refused, options: object | undefined, refuse: (name: string, message: string) => Error): void {
   if (options === undefined) return;
+  checkGiven(options);
   const table = typeof kind === 'number' ? (BY_OPCODE.get(kind) ?? EVERYWHERE) : kind;
   for (const name in options) {
     const reason = Object.hasOwn(table, name) ? table[name] : undefined;

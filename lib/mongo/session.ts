@@ -15,6 +15,7 @@ import { type Hook, Hooks } from './hook.js';
 import type { Document } from './host.js';
 import { given } from './concern.js';
 import { Opcode, type Operations } from './operation.js';
+import { checkGiven } from './given.js';
 import { REFUSED, refuseKnown } from './refused.js';
 import { FORGOTTEN, type ForgottenSession, placeOf } from './scope.js';
 import { encodeTransaction, Transaction, type TransactionOptions } from './transaction-options.js';
@@ -202,6 +203,7 @@ export class ClientSession extends EventEmitter {
     options: TransactionOptions & { timeoutMS?: number; forgottenSession?: ForgottenSession } = {},
   ): Promise<T> {
     if (typeof fn !== 'function') throw this.#operations.refuse('fn', 'argument "fn" must be a function');
+    checkGiven(options);
     const { forgottenSession: forgotten = 'warn', ...plan } = options;
     if (!FORGOTTEN.includes(forgotten))
       throw invalidArgument('forgottenSession', `forgottenSession must be one of ${FORGOTTEN.join(', ')}`);
@@ -444,6 +446,7 @@ export class ClientSession extends EventEmitter {
 }
 
 function checkSessionOptions(options: ClientSessionOptions): void {
+  checkGiven(options);
   const { defaultTimeoutMS, defaultTransactionOptions } = options;
   for (const name of ['causalConsistency', 'snapshot'] as const) {
     const value: unknown = options[name];

@@ -1,4 +1,5 @@
 /** @module mongo/transaction-options: how a transaction is asked for, and what `session.transaction` shows of it. */
+import { checkMilliseconds } from '../error/index.js';
 import {
   readConcern,
   type ReadConcernLike,
@@ -55,6 +56,7 @@ export function encodeTransaction(options: TransactionOptions): Document {
   if (options.readConcern !== undefined) body['readConcern'] = readConcern(options.readConcern);
   if (options.writeConcern !== undefined) body['writeConcern'] = writeConcern(options.writeConcern);
   if (options.readPreference !== undefined) body['readPreference'] = readPreference(options.readPreference);
-  if (options.maxCommitTimeMS !== undefined) body['maxCommitTimeMS'] = options.maxCommitTimeMS;
+  const { maxCommitTimeMS } = options;
+  if (maxCommitTimeMS !== undefined) body['maxCommitTimeMS'] = checkMilliseconds('maxCommitTimeMS', maxCommitTimeMS, 0);
   return body;
 }

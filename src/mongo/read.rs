@@ -17,7 +17,7 @@ use mongodb::options::{RunCommandOptions, SelectionCriteria};
 pub(super) async fn find(around: &mut Surroundings, given: &RawDocument, one: bool) -> Result<Reply, Failure> {
     let options = body::options(given)?;
     let mut command = command::start(cstr!("find"), Some(body::text(given, "coll")?));
-    command.append(cstr!("filter"), body::document(given, "filter")?.unwrap_or_else(|| body::empty()));
+    command.append(cstr!("filter"), body::required_document(given, "filter")?);
     command::copy_options(options, FIND, &mut command)?;
     let mut plan = Plan::of(options, around.criteria(options)?)?;
     if one {
@@ -98,7 +98,7 @@ pub(super) async fn count(around: &mut Surroundings, given: &RawDocument) -> Res
         stage.append(name, value);
         stage
     };
-    let filter = body::document(given, "filter")?.unwrap_or_else(|| body::empty());
+    let filter = body::required_document(given, "filter")?;
     pipeline.push(stage(cstr!("$match"), RawBsonRef::Document(filter)));
     if let Some(skip) = body::count(options, "skip")?.filter(|skip| *skip > 0) {
         pipeline.push(stage(cstr!("$skip"), RawBsonRef::Int64(i64::from(skip))));
@@ -141,7 +141,7 @@ pub(super) async fn distinct(around: &mut Surroundings, given: &RawDocument) -> 
     let options = body::options(given)?;
     let mut command = command::start(cstr!("distinct"), Some(body::text(given, "coll")?));
     command.append(cstr!("key"), body::text(given, "key")?);
-    command.append(cstr!("query"), body::document(given, "filter")?.unwrap_or_else(|| body::empty()));
+    command.append(cstr!("query"), body::required_document(given, "filter")?);
     command::copy_options(options, DISTINCT, &mut command)?;
     around.add_read_concern(options, &mut command)?;
     let mut reply = read(around, given, command).await?;

@@ -71,6 +71,7 @@ pub(crate) const TYPESCRIPT_ONLY: &[(&str, &str)] = &[
     ("mongo", "db"),
     ("mongo", "document"),
     ("mongo", "explain"),
+    ("mongo", "given"),
     ("mongo", "hook"),
     ("mongo", "host"),
     ("mongo", "indexes"),
