@@ -160,6 +160,18 @@ describe('arguments', () => {
       (p) => p.getParsedTokenAccountsByOwner(key, { mint: key }, 'max' as never),
       'commitment',
     ],
+    ['a search that is no flag', (p) => p.getSignatureStatuses([], { searchTransactionHistory: 1 as never }), 'searchTransactionHistory'],
+    ['an unknown setting of statuses', (p) => p.getSignatureStatuses([], { history: true } as never), 'history'],
+    ['options of statuses that are null', (p) => p.getSignatureStatuses([], null as never), 'options'],
+    ['options of a send that are null', (p) => p.sendTransaction({ serialize: () => BYTES }, null as never), 'options'],
+    ['options of a raw send that are null', (p) => p.sendRaw(BYTES, null as never), 'options'],
+    ['options of a followed send that are null', (p) => p.sendAndConfirm(BYTES, null as never), 'options'],
+    ['options of following that are null', (p) => p.confirm('5'.repeat(88), null as never), 'options'],
+    ['a nonce that is null', (p) => p.confirm('5'.repeat(88), { nonce: null as never }), 'nonce'],
+    ['a nonce without its value', (p) => p.confirmTransaction({ signature: '5'.repeat(88), nonceAccountPubkey: key }), 'nonceValue'],
+    ['a nonce without its account', (p) => p.confirmTransaction({ signature: '5'.repeat(88), nonceValue: '1' }), 'nonceAccountPubkey'],
+    ['a deadline of retries that no timer takes', (p) => p.executeWithRetry(() => 1, 3, { deadlineMs: 1e21 }), 'deadlineMs'],
+    ['an end of a subscription that is no function', async (p) => p.subscribe('slot').listen(() => {}, 5 as never), 'onEnd'],
     ['a commitment that is none', (p) => p.confirm('5'.repeat(88), { commitment: 'max' as never }), 'commitment'],
   ])('refuses %s by a rejection that names it', async (_name, work, argument) => {
     const rejected = await work(pool()).then(

@@ -3,7 +3,7 @@
  *
  * Arguments of pool methods, checked before anything is sent. Messages never quote what was given.
  */
-import { checkMilliseconds, checkObject, invalidArgument, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkObject, checkOptions, invalidArgument, MooringError } from '../error/index.js';
 import { type CallOptions, PRIORITIES } from './operation.js';
 import type { Commitment } from './options.js';
 import { base58, type PublicKeyLike } from './peer.js';
@@ -20,6 +20,7 @@ const SEND_FIELDS: Readonly<Record<string, readonly [fits: (value: unknown) => b
   maxRetries: [(value) => isWhole(value) && (value as number) <= MAX_NODE_RETRIES, `a whole number between 0 and ${MAX_NODE_RETRIES}`],
   minContextSlot: [isWhole, 'a whole number of 0 or more'],
 };
+const HISTORY_NAMES: ReadonlySet<string> = new Set(['searchTransactionHistory']);
 const CALL_NAMES: ReadonlySet<string> = new Set(['signal', 'deadlineMs', 'priority']);
 /** What a call that sends or follows a transaction may say besides. */
 export const TRANSACTION_NAMES: readonly string[] = [
@@ -68,6 +69,14 @@ export function sendFields(given: unknown): Record<string, unknown> {
     if (fits?.(value) === false) throw invalidArgument(name, `${name} must be ${what}`);
   }
   return Object.fromEntries(fields);
+}
+
+/** Whether statuses are looked for in the whole history. */
+export function searchesHistory(config: { readonly searchTransactionHistory?: boolean }): boolean {
+  checkOptions(config, HISTORY_NAMES);
+  const { searchTransactionHistory: search = false } = config;
+  if (typeof search !== 'boolean') throw invalidArgument('searchTransactionHistory', 'searchTransactionHistory must be true or false');
+  return search;
 }
 
 /** How sure a read must be. */

@@ -3,7 +3,7 @@
  *
  * Following a transaction to its end, by polling statuses through the pool: all pending ones of a pool share one request.
  */
-import { invalidArgument, MooringError } from '../error/index.js';
+import { checkObject, invalidArgument, MooringError } from '../error/index.js';
 import { commitment as checkCommitment } from './check.js';
 import type { Commitment } from './options.js';
 import { base58, type PublicKeyLike, type Web3 } from './peer.js';
@@ -60,6 +60,7 @@ const BARE_FINALIZED_MS = 60_000;
 
 /** The options that cross. */
 export function trackOptions(options: TrackOptions): { commitment: Commitment; lastValidBlockHeight?: number; fanout?: number } {
+  checkObject(options);
   const { commitment = 'confirmed', lastValidBlockHeight, fanout } = options;
   checkCommitment(commitment);
   whole('lastValidBlockHeight', lastValidBlockHeight, Number.MAX_SAFE_INTEGER);
@@ -74,6 +75,9 @@ export function trackOptions(options: TrackOptions): { commitment: Commitment; l
 /** The durable nonce of a bare signature, as it crosses. */
 export function nonceOptions({ nonce }: ConfirmOptions): { nonceAccount?: string; nonceValue?: string } {
   if (nonce === undefined) return {};
+  // A caller without types may give anything.
+  const given: unknown = nonce;
+  if (typeof given !== 'object' || given === null) throw invalidArgument('nonce', 'nonce must be an object with account and value');
   return { nonceAccount: base58(nonce.account, 'nonce.account'), nonceValue: base58(nonce.value, 'nonce.value') };
 }
 
@@ -119,5 +123,8 @@ export async function confirmation(
 
 function lifeOptions({ lastValidBlockHeight, nonceAccountPubkey, nonceValue }: ConfirmationStrategy): ConfirmOptions {
   if (nonceAccountPubkey !== undefined && nonceValue !== undefined) return { nonce: { account: nonceAccountPubkey, value: nonceValue } };
+  // One alone would be left out, and the wait would last until its deadline.
+  const missing = nonceAccountPubkey !== undefined ? 'nonceValue' : nonceValue !== undefined ? 'nonceAccountPubkey' : undefined;
+  if (missing !== undefined) throw invalidArgument(missing, `${missing} is missing: a durable nonce is its account and its value`);
   return lastValidBlockHeight === undefined ? {} : { lastValidBlockHeight };
 }

@@ -4,7 +4,7 @@
  * `ConnectionPool`: the drop-in pool over several RPC endpoints. Rust chooses endpoints, limits, retries, caches and shares; this file shapes arguments and
  * results, with the classes of the caller's own `@solana/web3.js`. An idle pool does not keep the process alive, a pending call does.
  */
-import { fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.js';
+import { checkObject, fromFailure, invalidArgument, isFailure, unwrap } from '../error/index.js';
 import { KeyedLane, type Operation } from '../lane.js';
 import { type FailureRecord, native, type SolanaPool, type UnconfirmedTransaction } from '../native.js';
 import { readAccounts } from './account.js';
@@ -205,7 +205,7 @@ export class ConnectionPool {
   ): Promise<shape.WithContext<(shape.SignatureStatus | null)[]>> {
     if (!Array.isArray(signatures)) throw invalidArgument('signatures', 'signatures must be an array of signatures');
     const checked = signatures.map((one) => check.signature(one, 'signatures'));
-    const operation = op.statuses(checked, config.searchTransactionHistory === true, check.callOptions(options));
+    const operation = op.statuses(checked, check.searchesHistory(config), check.callOptions(options));
     const outcome = await this.#run(operation);
     return answer.expected('getSignatureStatuses', () => answer.statuses(outcome)) as shape.WithContext<(shape.SignatureStatus | null)[]>;
   }
@@ -219,6 +219,7 @@ export class ConnectionPool {
     options: SendTransactionOptions | readonly Signer[] = {},
     more: SendTransactionOptions = {},
   ): Promise<string> {
+    if (!check.isSigners(options)) checkObject(options);
     const all: SendTransactionOptions = check.isSigners(options) ? { ...more, signers: options } : options;
     return await this.sendRawTransaction(
       await signedBytes(transaction, all.signers ?? [], this.#signing, check.callOptions(all, check.TRANSACTION_NAMES)),
@@ -257,6 +258,7 @@ export class ConnectionPool {
       const how = { ...trackOptions(options), send: check.sendFields(options) };
       return await this.#track(transaction, how, options);
     }
+    checkObject(options);
     const bytes = await signedBytes(transaction, options.signers ?? [], this.#signing, check.callOptions(options, check.TRANSACTION_NAMES));
     // A transaction that was signed here knows how long its blockhash lives.
     const { lastValidBlockHeight } = transaction as { lastValidBlockHeight?: number };

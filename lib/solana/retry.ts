@@ -5,7 +5,7 @@
  * again makes a second transaction.
  */
 import { setTimeout as delay } from 'node:timers/promises';
-import { checkOptions, invalidArgument, isMooringError, MAX_MS, MooringError } from '../error/index.js';
+import { checkMilliseconds, checkOptions, invalidArgument, isMooringError, MAX_MS, MooringError } from '../error/index.js';
 import { native } from '../native.js';
 import type { PoolLogger } from './options.js';
 import { say } from './report.js';
@@ -68,8 +68,7 @@ export async function executeWithRetry<T>(
   checkOptions(options, OPTION_NAMES);
   const { signal, deadlineMs } = options;
   if (signal !== undefined && !(signal instanceof AbortSignal)) throw invalidArgument('signal', 'signal must be an AbortSignal');
-  if (deadlineMs !== undefined && !(Number.isFinite(deadlineMs) && deadlineMs > 0))
-    throw invalidArgument('deadlineMs', 'deadlineMs must be a positive number');
+  if (deadlineMs !== undefined) checkMilliseconds('deadlineMs', deadlineMs, 1);
   const ends = deadlineMs === undefined ? Infinity : performance.now() + deadlineMs;
   let last: { readonly error: unknown } | undefined;
   for (let attempt = 1; ; attempt++) {

@@ -142,6 +142,7 @@ export class PoolSubscription<T> implements Subscription<T> {
 
   listen(listener: Listener<T>, onEnd?: (error?: Error) => void): this {
     if (typeof listener !== 'function') throw invalidArgument('listener', 'listener must be a function');
+    if (onEnd !== undefined && typeof onEnd !== 'function') throw invalidArgument('onEnd', 'onEnd must be a function');
     this.#claim();
     this.#listener = listener;
     this.#onEnd = onEnd;
