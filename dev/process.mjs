@@ -111,13 +111,18 @@ export async function stopProcess(started, graceMs = 3000) {
 /** Below the range the kernel gives to outgoing connections: a restarted server finds its port free. */
 const FIRST_PORT = 15_000;
 const PORTS = 17_000;
+/** Ports that this process has given out: their servers may not listen yet. */
+const given = new Set();
 
 /** A free TCP port; with `count` above 1 the first of so many adjacent free ones. */
 export async function freePort(count = 1) {
   for (let attempt = 0; attempt < 200; attempt++) {
     const first = FIRST_PORT + Math.floor(Math.random() * (PORTS - count));
+    const ports = Array.from({ length: count }, (_, next) => first + next);
+    if (ports.some((port) => given.has(port))) continue;
+    for (const port of ports) given.add(port);
     let free = true;
-    for (let next = 0; free && next < count; next++) free = await canListen(first + next);
+    for (const port of ports) free &&= await canListen(port);
     if (free) return first;
   }
   throw new Error(`no ${count} adjacent free ports found`);
