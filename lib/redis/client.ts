@@ -18,7 +18,7 @@ import type { RedisCommands } from './command-types.js';
 import type { Entry, Status } from './connection.js';
 import { CORE, Core, KIN, type Kin } from './core.js';
 import { checkCloseDeadline, CLOSE_MS } from './deadline.js';
-import { ReplyError } from './errors.js';
+import { CONNECTION_CLOSED, localError, ReplyError } from './errors.js';
 import { PLACES } from './lock-watch.js';
 import { type RedisOptions, type ResolvedOptions, resolveOptions } from './options.js';
 import { Pipeline } from './pipeline.js';
@@ -148,11 +148,7 @@ export class Redis extends CommandClient {
   /** A client that emits `monitor` for every command the server gets. */
   monitor(callback?: Callback<Redis>): Promise<Redis> {
     const monitor = this.duplicate({ monitor: true, lazyConnect: false });
-    const ready = new Promise<Redis>((resolve, reject) => {
-      monitor.once('error', reject);
-      monitor.once('monitoring', () => resolve(monitor.ref()));
-    });
-    return asCallback(ready, callback);
+    return asCallback(monitoring(monitor), callback);
   }
 
   /** Ends a transaction that `multi({ pipeline: false })` began. */
@@ -236,6 +232,21 @@ export class Redis extends CommandClient {
   static readonly Pipeline = Pipeline;
   static readonly ScanStream = ScanStream;
   static readonly ReplyError = ReplyError;
+}
+
+/** Resolves with the client once it monitors. One that fails is ended: nobody else has it, and it would try for ever. */
+async function monitoring(monitor: Redis): Promise<Redis> {
+  const begun = new Promise<Redis>((resolve, reject) => {
+    monitor.once('error', reject);
+    monitor.once('end', () => reject(localError(CONNECTION_CLOSED, 'MOORING_CLOSED')));
+    monitor.once('monitoring', () => resolve(monitor.ref()));
+  });
+  try {
+    return await begun;
+  } catch (error) {
+    monitor.on('error', () => {}).disconnect();
+    throw error;
+  }
 }
 
 // oxlint-disable-next-line typescript/unbound-method -- only compared with

@@ -36,6 +36,8 @@ export interface ConnectionListener {
   onGaveUp(retries: number): void;
   /** A blocking command should have been answered so many milliseconds ago; its connection is being replaced. */
   onDeaf(lateMs: number): void;
+  /** The wire has ended; `watched` if keys were watched for a transaction that has not come. */
+  onSessionEnded(watched: boolean): void;
   onWarning(text: string): void;
   /** What the answer makes of the status; `answer` is to be called once the events before it were emitted. */
   onRetry(status: Status, answer?: () => void): void;
@@ -84,7 +86,16 @@ const Token = {
   released: 43,
   question: 44,
 };
-const Notice = { gaveUp: 1, warning: 2, sentinelError: 3, sentinelReconnecting: 4, failoverSubscribed: 5, sentinels: 6, deaf: 7 };
+const Notice = {
+  gaveUp: 1,
+  warning: 2,
+  sentinelError: 3,
+  sentinelReconnecting: 4,
+  failoverSubscribed: 5,
+  sentinels: 6,
+  deaf: 7,
+  session: 8,
+};
 const ERROR_VALUE = 2;
 const HEADER_INTS = 4;
 const META_ENTRIES = 16 * 1024;
@@ -123,6 +134,7 @@ export class Connection {
   #tickBegan = 0;
   #turns = 0;
   #lastStatus = 0;
+  #ended = false;
   #released = false;
 
   /**
@@ -149,6 +161,11 @@ export class Connection {
   /** Whether the wire is gone; open another one then. */
   get released(): boolean {
     return this.#released;
+  }
+
+  /** Whether the wire itself has said that it ended, and was not connected again since: a call may know of an end before its event was drained. */
+  get ended(): boolean {
+    return this.#ended;
   }
 
   /** Commands encoded since the last hand-over. */
@@ -245,6 +262,7 @@ export class Connection {
     this.flush();
     const { status, number } = change();
     this.#lastStatus = number;
+    if (status !== 'end') this.#ended = false;
     nextTick(this.#drainLater);
     return status as Status;
   }
@@ -371,7 +389,10 @@ export class Connection {
     const current = ((number - this.#lastStatus) | 0) > 0;
     if (current) this.#lastStatus = number;
     const status = STATUSES[index];
-    if (status !== undefined) this.#listener.onStatus(status, extra, current || number === this.#lastStatus);
+    const holds = current || number === this.#lastStatus;
+    // An end that a later connect() has overtaken is not the wire's.
+    this.#ended = status === 'end' && holds;
+    if (status !== undefined) this.#listener.onStatus(status, extra, holds);
   }
 
   #askRetry(generation: number, attempt: number): void {
@@ -417,6 +438,8 @@ export class Connection {
         return isolated(() => listener.onSentinelEvent('failoverSubscribed'));
       case Notice.sentinels:
         return listener.onSentinels(this.#wire.sentinels());
+      case Notice.session:
+        return listener.onSessionEnded(number === 1);
       case Notice.deaf:
         return isolated(() => listener.onDeaf(number));
       default:

@@ -54,6 +54,8 @@ const SUBSCRIBER_MODE = 'Connection in subscriber mode, only subscriber commands
 const MONITOR_MODE = "Connection is in monitoring mode, can't process commands.";
 const OFFLINE_QUEUE_DISABLED = "Stream isn't writeable and enableOfflineQueue options is false";
 const ENDINGS = new Set<string>(['close', 'reconnecting', 'end']);
+/** What uses up the keys that were watched, or begins anew. */
+const SETTLES_WATCH = Flag.multi | Flag.exec | Flag.watch | Flag.unwatch;
 const UNCONNECTED = new Set<string>(['wait', 'close', 'reconnecting', 'end']);
 
 interface Waiter {
@@ -83,10 +85,10 @@ export class Core implements ConnectionListener {
   #lastGroup = 0;
   readonly #inline = new InlineTransaction(() => this.nextGroup());
   #autoPipelined = 0;
-  /** Whether the wire itself has said that it ended: a call may know before its event was drained. */
-  #endTold = false;
   /** The status of the wire; `client.status` may be assigned by queue libraries. */
   #status: Status = 'wait';
+  /** Keys were watched when the last wire ended: the transaction that was to depend on them must not run on the next. */
+  #watchLost = false;
   /** The error that ended a search for the server. */
   #unresolved: Error | undefined;
   /** Why the last attempt failed. */
@@ -223,6 +225,8 @@ export class Core implements ConnectionListener {
     if (client.status === 'wait') void client.connect().catch(() => {});
     const refusal = this.#refusal(outgoing.spec);
     if (refusal !== undefined) {
+      // Its caller hears of it here: the next transaction is another one.
+      if ((outgoing.spec.flags & SETTLES_WATCH) !== 0) this.#watchLost = false;
       outgoing.reject(localError(refusal, 'MOORING_CLOSED', commandInfo(outgoing.spec.name, outgoing.args)));
       return;
     }
@@ -290,7 +294,7 @@ export class Core implements ConnectionListener {
   /** The end follows an answered QUIT; a refused one changes nothing. */
   #leaving(outgoing: Entry): Entry {
     const resolve = (value: unknown): void => {
-      if (!this.#endTold) this.#awaitEnd();
+      if (this.#connection?.ended === false) this.#awaitEnd();
       outgoing.resolve(value);
     };
     return { ...outgoing, resolve };
@@ -310,7 +314,7 @@ export class Core implements ConnectionListener {
     const { options, condition } = this.#client;
     const current: ResolvedOptions = { ...options, db: condition.select };
     const connection = new Connection(
-      wireOptions(current, this.#profile ?? LOOK_ALIKE_PRESET, this.#sentinels),
+      wireOptions(current, this.#profile ?? LOOK_ALIKE_PRESET, { sentinels: this.#sentinels, watchLost: this.#watchLost }),
       options.stringNumbers === true,
       this,
     );
@@ -365,8 +369,6 @@ export class Core implements ConnectionListener {
       if (status !== 'ready') this.#client.status = status;
       this.#settleWaiters(status);
     }
-    // An end that a later connect() has overtaken is not the wire's.
-    this.#endTold = status === 'end' && current;
     if (status === 'end') this.#endAwaited();
     if (status === 'connecting' || status === 'end') this.#client.condition.subscriber = false;
     if (status === 'connecting') this.#unresolved = undefined;
@@ -447,6 +449,10 @@ export class Core implements ConnectionListener {
     this.#profile?.onGaveUp?.(retries);
   }
 
+  onSessionEnded(watched: boolean): void {
+    this.#watchLost = watched;
+  }
+
   onDeaf(lateMs: number): void {
     this.#profile?.onDeaf?.(this.#client, lateMs);
     this.#client.emit('deaf', lateMs);
@@ -483,7 +489,7 @@ export class Core implements ConnectionListener {
     const connection = this.#connection;
     if (connection === undefined || connection.unsettled > 0) return;
     // An ended wire is let go, so that a closed client leaves no handle behind; connect() opens another one.
-    if (!connection.released && !this.#endTold) return;
+    if (!connection.released && !connection.ended) return;
     this.wasShut = connection.released;
     this.#endAwaited();
     connection.release();

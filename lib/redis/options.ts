@@ -321,8 +321,16 @@ export interface Preset {
   readonly library?: string;
 }
 
-/** What the wire takes, as JSON. `sentinels` are those known by now. */
-export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels: readonly SentinelAddress[]): string {
+/** What one wire leaves to the next of the same client. */
+export interface Legacy {
+  /** The sentinels known by now. */
+  readonly sentinels: readonly SentinelAddress[];
+  /** Keys were watched for a transaction that has not come. */
+  readonly watchLost: boolean;
+}
+
+/** What the wire takes, as JSON. */
+export function wireOptions(options: ResolvedOptions, preset: Preset, { sentinels, watchLost }: Legacy): string {
   const { maxRetriesPerRequest: retries } = options;
   const behindSentinels = usesSentinels(options);
   const encrypted = !behindSentinels || options.enableTLSForSentinelMode === true;
@@ -353,6 +361,7 @@ export function wireOptions(options: ResolvedOptions, preset: Preset, sentinels:
     maxLoadingRetryTimeMs: options.maxLoadingRetryTime,
     retry: { kind: typeof options.retryStrategy === 'function' ? 'ask' : 'none' },
     maxRetriesPerRequest: typeof retries === 'number' && retries >= 0 && Number.isFinite(retries) ? retries : null,
+    watchLost,
     autoResubscribe: options.autoResubscribe,
     resend: options.resend ?? (options.autoResendUnfulfilledCommands === false ? 'none' : 'all'),
     resendBlocking: options.resendBlocking,

@@ -71,6 +71,8 @@ pub struct Options {
     pub max_connect_retries: Option<u32>,
     /// Whether that holds after the first success too. Default false.
     pub max_connect_retries_always: bool,
+    /// Keys were watched by the client that this one goes on for: the next transaction must not run. Default false.
+    pub watch_lost: bool,
     /// Subscribe again after a reconnect. Default true.
     pub auto_resubscribe: bool,
     /// What to resend after a lost connection. Default safe.
@@ -184,6 +186,7 @@ impl Default for Options {
             max_retries_per_request: None,
             max_connect_retries: None,
             max_connect_retries_always: false,
+            watch_lost: false,
             auto_resubscribe: true,
             resend: Resend::Safe,
             resend_blocking: true,

@@ -161,9 +161,9 @@ impl Machine {
         if !matches!(self.phase, Phase::Handshaking { .. } | Phase::Loading { .. }) {
             return;
         }
-        let quitting = self.settle_all(error);
+        let quits = self.settle_all(error);
         self.emit_error(event);
-        self.disconnect(!quitting, now);
+        self.disconnect(!quits, now);
     }
 
     fn ready(&mut self, now: Instant) {

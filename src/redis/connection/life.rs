@@ -2,7 +2,7 @@
 
 use super::{Machine, Phase, Status, Transition};
 use crate::redis::error::WireError;
-use crate::redis::ledger::LossRule;
+use crate::redis::ledger::{Loss, LossRule};
 use crate::redis::options::{Retry, millis};
 use crate::redis::reply::token;
 use crate::redis::resp::Parser;
@@ -16,6 +16,8 @@ pub(super) const NOTICE_GAVE_UP: i32 = 1;
 pub(super) const NOTICE_WARNING: i32 = 2;
 /// The notice of a blocking command that was not answered in its time; milliseconds since then.
 pub(super) const NOTICE_DEAF: i32 = 7;
+/// The notice of what the end leaves of a session: 1 if keys were watched, for the client that goes on from here.
+const NOTICE_SESSION: i32 = 8;
 
 impl Machine {
     /// Starts an attempt, from `wait`, `close`, `reconnecting` or `end`.
@@ -210,24 +212,25 @@ impl Machine {
         let closed = self.out.failure(WireError::Closed { lost: true }.into());
         let aborted = self.out.failure(WireError::Aborted.into());
         for loss in losses {
-            self.fail_lost(loss.seq, if loss.aborted { aborted } else { closed }, loss.maybe_sent);
+            self.fail_lost(loss, if loss.aborted { aborted } else { closed });
         }
         self.forget_selects();
     }
 
     /// Fails a command whose connection goes; QUIT has what it wanted.
-    pub(super) fn fail_lost(&mut self, seq: u32, failure: i32, maybe_sent: bool) {
-        if self.quit.is_some_and(|quit| quit.seq == seq) {
-            self.quit = None;
-            self.out.answer(seq, token::SIMPLE, b"OK");
+    pub(super) fn fail_lost(&mut self, loss: Loss, failure: i32) {
+        if loss.quits {
+            self.out.answer(loss.seq, token::SIMPLE, b"OK");
         } else {
-            self.out.fail(seq, failure, maybe_sent);
+            self.out.fail(loss.seq, failure, loss.maybe_sent);
         }
     }
 
     /// The end: everything is settled, then `end` is told.
     pub(super) fn finish(&mut self) {
         self.settle_all(&WireError::Closed { lost: false });
+        self.notice(NOTICE_SESSION, u32::from(self.ledger.loses_watch()), None);
+        self.quit = None;
         self.by_hand = false;
         self.phase = Phase::Ended;
         self.set_status(Status::End, 0);

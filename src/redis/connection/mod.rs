@@ -111,7 +111,7 @@ enum Phase {
     Ended,
 }
 
-/// A QUIT that has not been answered.
+/// The last QUIT that has not been answered.
 #[derive(Debug, Clone, Copy)]
 struct Quit {
     seq: u32,
@@ -209,7 +209,7 @@ impl Machine {
             by_hand: false,
             closing: false,
             abandoned: false,
-            ledger: Ledger::default(),
+            ledger: Ledger::new(options.watch_lost),
             out: Outlet::default(),
             parser: Parser::default(),
             scripts: Scripts::default(),
@@ -331,25 +331,18 @@ impl Machine {
         self.out.fail(seq, failure, false);
     }
 
-    /// Settles everything that is unanswered with one failure; says whether a QUIT was among it, which has what it wanted: the connection is to end.
+    /// Settles everything that is unanswered with one failure. True if QUIT was among it, which is answered: the end must follow.
     fn settle_all(&mut self, error: &WireError) -> bool {
-        let commands = self.ledger.clear();
-        if commands.is_empty() {
+        let losses = self.ledger.clear();
+        if losses.is_empty() {
             return false;
         }
         self.forget_selects();
         let failure = self.out.failure(Failure::from(error.clone()));
-        let quit = self.quit.take();
-        for (seq, maybe_sent) in commands {
-            if quit.is_some_and(|quit| quit.seq == seq) {
-                continue;
-            }
-            self.out.fail(seq, failure, maybe_sent);
+        for loss in &losses {
+            self.fail_lost(*loss, failure);
         }
-        if let Some(quit) = quit {
-            self.out.answer(quit.seq, token::SIMPLE, b"OK");
-        }
-        quit.is_some()
+        losses.iter().any(|loss| loss.quits)
     }
 
     fn tell_subscribed(&mut self, count: usize) {

@@ -47,8 +47,8 @@ impl Machine {
         if !unanswered.is_empty() {
             self.out.discard();
             let failure = self.out.failure(error.clone().into());
-            for seq in unanswered {
-                self.fail_lost(seq, failure, true);
+            for loss in unanswered {
+                self.fail_lost(loss, failure);
             }
         }
         self.lost(now, Some(error));
@@ -179,7 +179,7 @@ impl Machine {
             self.monitoring = true;
             self.set_status(Status::Monitoring, 0);
         }
-        if self.quit.is_some_and(|quit| quit.seq == entry.seq) {
+        if flags.has(Flags::QUIT) {
             self.quit = None;
             // The server closes next; if it does not, we do.
             self.phase = Phase::Closing { until: now + self.disconnect_timeout(), left: 0 };

@@ -28,6 +28,10 @@ impl Machine {
 
     fn admit(&mut self, mut entry: Entry, now: Instant) {
         if self.phase == Phase::Ended || self.closing {
+            if entry.flags.has(Flags::QUIT) {
+                // Called before JavaScript knew of the end.
+                return self.out.answer(entry.seq, token::SIMPLE, b"OK");
+            }
             let error = self.unresolved.clone().unwrap_or(WireError::Closed { lost: false });
             return self.refuse(entry.seq, error);
         }

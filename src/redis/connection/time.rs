@@ -43,7 +43,8 @@ impl Machine {
                 } else {
                     self.out.fail(expired.seq, failure, expired.maybe_sent);
                 }
-                if self.quit.is_some_and(|quit| quit.seq == expired.seq) {
+                // One that was sent ends the connection all the same.
+                if self.phase != Phase::Draining && self.quit.is_some_and(|quit| quit.seq == expired.seq) {
                     self.quit = None;
                 }
             }

@@ -28,6 +28,14 @@ pub(crate) struct Loss {
     pub aborted: bool,
     /// Whether the server may have it.
     pub maybe_sent: bool,
+    /// QUIT: has what it wanted.
+    pub quits: bool,
+}
+
+impl Loss {
+    pub(super) fn of(entry: &Entry, aborted: bool, maybe_sent: bool) -> Self {
+        Self { seq: entry.seq, aborted, maybe_sent, quits: entry.flags.has(Flags::QUIT) }
+    }
 }
 
 /// What is known of a pipeline or transaction.
@@ -84,14 +92,13 @@ impl Ledger {
                 self.watch(entry.deadline);
                 kept.push_back(entry);
             } else {
-                let maybe_sent = entry.sent_before;
-                losses.push(Loss { seq: entry.seq, aborted: fate == Fate::Abort, maybe_sent });
+                losses.push(Loss::of(&entry, fate == Fate::Abort, entry.sent_before));
             }
         }
         for entry in std::mem::take(&mut self.queue) {
             if entry.group != 0 && fates.get(&entry.group) == Some(&Fate::Abort) {
                 self.queued_bytes -= entry.bytes.len();
-                losses.push(Loss { seq: entry.seq, aborted: true, maybe_sent: entry.sent_before });
+                losses.push(Loss::of(&entry, true, entry.sent_before));
             } else {
                 kept.push_back(entry);
             }

@@ -9,7 +9,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
-pub(super) use loss::LossRule;
+pub(super) use loss::{Loss, LossRule};
 
 use super::command::{Entry, Flags, Origin};
 use session::Session;
@@ -70,6 +70,11 @@ pub(super) struct Expiry {
 }
 
 impl Ledger {
+    /// An empty one; `unguarded` if an earlier client watched keys for the transaction that may come.
+    pub(super) fn new(unguarded: bool) -> Self {
+        Self { session: Session::after(unguarded), ..Self::default() }
+    }
+
     /// Commands that wait to be sent.
     pub(super) fn queued(&self) -> usize {
         self.queue.len() + self.again.len()
@@ -240,14 +245,14 @@ impl Ledger {
         groups
     }
 
-    /// The connection's replies cannot be understood: settles what was written, so that it is not sent again, and hands out the numbers of the user's.
-    pub(super) fn abandon_written(&mut self) -> Vec<u32> {
+    /// The connection's replies cannot be understood: settles what was written, so that it is not sent again, and hands out the user's.
+    pub(super) fn abandon_written(&mut self) -> Vec<Loss> {
         let written = self.written;
         let unanswered = self.flight.iter_mut().filter(|entry| entry.end <= written && !entry.settled);
         unanswered
             .filter_map(|entry| {
                 entry.settled = true;
-                (entry.origin == Origin::User).then_some(entry.seq)
+                (entry.origin == Origin::User).then(|| Loss::of(entry, false, true))
             })
             .collect()
     }
@@ -261,8 +266,8 @@ impl Ledger {
         entry.group != 0 && (entry.flags.has(marks) || next.is_some_and(|flags| flags.has(Flags::EXEC)))
     }
 
-    /// Settles everything: hands out the numbers of the user's commands and whether they may have been sent.
-    pub(super) fn clear(&mut self) -> Vec<(u32, bool)> {
+    /// Settles everything: hands out the user's commands.
+    pub(super) fn clear(&mut self) -> Vec<Loss> {
         let written = self.written;
         let flight = std::mem::take(&mut self.flight);
         let waiting = std::mem::take(&mut self.again).into_iter().chain(std::mem::take(&mut self.queue));
@@ -271,7 +276,7 @@ impl Ledger {
             .map(|entry| (entry.end <= written || entry.sent_before, entry))
             .chain(waiting.map(|entry| (entry.sent_before, entry)))
             .filter(|(_, entry)| entry.origin == Origin::User && !entry.settled)
-            .map(|(maybe_sent, entry)| (entry.seq, maybe_sent))
+            .map(|(maybe_sent, entry)| Loss::of(&entry, false, maybe_sent))
             .collect();
         let (broken, session) = (std::mem::take(&mut self.broken), std::mem::take(&mut self.session));
         *self = Self { broken, session, ..Self::default() };

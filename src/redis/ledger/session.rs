@@ -19,6 +19,11 @@ pub(super) struct Session {
 }
 
 impl Session {
+    /// Of a client that goes on where an ended one stopped: `unguarded` if keys were watched by that.
+    pub(super) fn after(unguarded: bool) -> Self {
+        Self { unguarded, ..Self::default() }
+    }
+
     /// After the connection.
     pub(super) fn lost(&self) -> Self {
         Self { open: 0, sent: 0, watching: false, unguarded: self.unguarded || self.watching }
@@ -34,6 +39,11 @@ impl Session {
 }
 
 impl Ledger {
+    /// Whether keys were watched that no connection watches any more, once this one has gone: the next transaction must not run.
+    pub(crate) fn loses_watch(&self) -> bool {
+        self.session.lost().unguarded
+    }
+
     /// A command is on its way.
     pub(super) fn follow_sent(&mut self, entry: &Entry) {
         if entry.flags.has(Flags::MULTI) {
@@ -90,7 +100,7 @@ impl Ledger {
             }
             whole = entry.flags.has(Flags::EXEC);
             *queued_bytes -= entry.bytes.len();
-            losses.push(Loss { seq: entry.seq, aborted: true, maybe_sent: entry.sent_before });
+            losses.push(Loss::of(entry, true, entry.sent_before));
             false
         });
         if !whole {
