@@ -155,7 +155,7 @@ test('the table names every option of the peer, and none twice', () => {
 test.each(Object.entries(ON_THE_WIRE))('%s reaches the wire', (name, [value, given = {}]) => {
   const wire = (options: object): unknown => {
     const resolved = resolveOptions([options]);
-    return JSON.parse(wireOptions(resolved, LOOK_ALIKE_PRESET, resolved.sentinels ?? []));
+    return JSON.parse(wireOptions(resolved, LOOK_ALIKE_PRESET, { sentinels: resolved.sentinels ?? [], watchLost: false }));
   };
   expect(wire({ ...given, [name]: value })).not.toEqual(wire(given));
 });
