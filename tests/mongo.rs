@@ -35,7 +35,8 @@ async fn reads_in_batches_and_closes_the_cursor_at_the_end() {
         Reply::Number(3)
     );
     assert_eq!(under.on(opcode::ESTIMATED_COUNT, doc! {}, How::default()).await.unwrap(), Reply::Number(5));
-    let values = document(under.on(opcode::DISTINCT, doc! { "key": "_id" }, How::default()).await.unwrap());
+    let values =
+        document(under.on(opcode::DISTINCT, doc! { "filter": {}, "key": "_id" }, How::default()).await.unwrap());
     assert_eq!(values.get_array("values").unwrap().len(), 5);
     let pipeline = doc! { "pipeline": [{ "$group": { "_id": null, "n": { "$sum": 1 } } }] };
     let (_, groups) = batch(under.on(opcode::AGGREGATE, pipeline, How::default()).await.unwrap());
@@ -193,7 +194,7 @@ async fn a_deadline_tells_where_the_operation_was_and_whether_it_may_have_run() 
     let began = Instant::now();
     let slow = tokio::spawn(under.insert(doc! { "_id": 1 }, How::default().within(300)));
     tokio::time::sleep(Duration::from_millis(50)).await;
-    let starved = under.on(opcode::FIND_ONE, doc! {}, How::default()).await.unwrap_err();
+    let starved = under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default()).await.unwrap_err();
     assert_eq!(
         (starved.code, starved.phase, starved.maybe_executed),
         (ErrorCode::PoolExhausted, Some(Phase::Acquire), Some(false))
@@ -217,7 +218,7 @@ async fn a_cancelled_operation_settles_at_once() {
         )
         .await;
     let cancel = CancellationToken::new();
-    let body = bytes(&doc! { "db": &under.db, "coll": "c" });
+    let body = bytes(&doc! { "db": &under.db, "coll": "c", "filter": {} });
     let request = Request { opcode: opcode::FIND_ONE, flags: 0, handle: 0, deadline_ms: 0, body: &body };
     let running = tokio::spawn(under.client.accept(request, cancel.clone()));
     tokio::time::sleep(Duration::from_millis(50)).await;
@@ -231,13 +232,13 @@ async fn a_cancelled_operation_settles_at_once() {
 #[tokio::test(flavor = "multi_thread")]
 async fn operations_in_flight_are_bounded() {
     let under = Under::start(doc! { "maxInFlight": 2 }).await;
-    let first = under.on(opcode::FIND_ONE, doc! {}, How::default());
-    let second = under.on(opcode::FIND_ONE, doc! {}, How::default());
-    let third = under.on(opcode::FIND_ONE, doc! {}, How::default()).await.unwrap_err();
+    let first = under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default());
+    let second = under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default());
+    let third = under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default()).await.unwrap_err();
     assert_eq!((third.code, third.maybe_executed), (ErrorCode::PoolExhausted, Some(false)));
     first.await.unwrap();
     second.await.unwrap();
-    under.on(opcode::FIND_ONE, doc! {}, How::default()).await.unwrap();
+    under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default()).await.unwrap();
     under.close().await;
 }
 
@@ -247,7 +248,7 @@ async fn a_session_cursor_that_lost_a_batch_says_so() {
     let docs: Vec<Document> = (0..30).map(|n| doc! { "_id": n }).collect();
     under.on(opcode::INSERT, doc! { "docs": docs }, How::default()).await.unwrap();
     let session = under.session();
-    let query = doc! { "options": { "batchSize": 10 } };
+    let query = doc! { "filter": {}, "options": { "batchSize": 10 } };
     let (handle, _) = batch(under.on(opcode::FIND, query.clone(), session).await.unwrap());
     let (implicit, _) = batch(under.on(opcode::FIND, query, How::default()).await.unwrap());
     under
@@ -276,7 +277,7 @@ async fn closes_in_time_with_a_live_cursor_session_and_transaction() {
     let docs: Vec<Document> = (0..30).map(|n| doc! { "_id": n }).collect();
     under.on(opcode::INSERT, doc! { "docs": docs }, How::default()).await.unwrap();
     let session = under.session();
-    batch(under.on(opcode::FIND, doc! { "options": { "batchSize": 2 } }, session).await.unwrap());
+    batch(under.on(opcode::FIND, doc! { "filter": {}, "options": { "batchSize": 2 } }, session).await.unwrap());
     let attempt = under.begin(session, doc! {});
     under.insert(doc! { "_id": 100 }, session).await.unwrap();
     let id = under.client.session_id(session.handle).unwrap();
@@ -289,7 +290,10 @@ async fn closes_in_time_with_a_live_cursor_session_and_transaction() {
         eventually(Duration::from_secs(1), || async { under.held_by(&id).await == 0 }).await,
         "the server holds nothing"
     );
-    assert_eq!(under.on(opcode::FIND_ONE, doc! {}, How::default()).await.unwrap_err().code, ErrorCode::Closed);
+    assert_eq!(
+        under.on(opcode::FIND_ONE, doc! { "filter": {} }, How::default()).await.unwrap_err().code,
+        ErrorCode::Closed
+    );
     let stats = under.stats();
     assert_eq!((&stats["sessions"]["open"], &stats["cursors"]), (&0.into(), &0.into()));
     under.close().await;

@@ -310,7 +310,7 @@ async fn a_session_reads_its_own_writes() {
     assert!(times.contains_key("operationTime") && times.contains_key("clusterTime"), "{times}");
     let other = under.session();
     under.submit(opcode::ADVANCE_SESSION, &times, other).await.unwrap();
-    under.on(opcode::FIND_ONE, doc! {}, other).await.unwrap();
+    under.on(opcode::FIND_ONE, doc! { "filter": {} }, other).await.unwrap();
     under.submit(opcode::END_SESSION, &doc! {}, other).await.unwrap();
     end(&under, session).await;
     under.close().await;
