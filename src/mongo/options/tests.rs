@@ -246,7 +246,7 @@ fn takes_what_the_node_driver_takes_and_the_crate_does_not() {
     assert_eq!(parsed(&rawdoc! { "maxPoolSize": 0 }).connection.max_pool_size, Some(u32::MAX));
     assert_eq!(parsed(&rawdoc! { "compressors": ["none"] }).connection.compressors, None);
     assert_eq!(parsed(&rawdoc! { "replicaSet": "" }).connection.replica_set, None);
-    assert!(parsed(&rawdoc! { "serverSelectionTimeoutMS": 0 }).limits.selection_timeout > Duration::from_secs(86_400));
+    assert!(parsed(&rawdoc! { "serverSelectionTimeoutMS": 0 }).limits.selection_timeout > Duration::from_hours(24));
     let name = parsed(&rawdoc! { "appName": "ü".repeat(100) }).connection.app_name;
     assert_eq!(name.map(|name| name.len()), Some(128));
     let auth = parsed(&rawdoc! { "auth": { "username": "u/:@", "password": "p?,%" }, "authMechanism": "plain" });
